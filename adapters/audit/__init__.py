@@ -1,0 +1,1 @@
+"""Tamper evidence: a Merkle tree over the stored rows, signed checkpoints, verification."""

@@ -1,0 +1,127 @@
+"""The folder of the evidence, outside the database: what is in it, written so that a crash
+leaves either the old or the new.
+
+`checkpoint` the newest signed note; `log.pub` who signs; `leaves` the tree's leaves; `history`
+earlier notes, one a minute at most; `frontier` spares reading all leaves at the start and is
+believed only as far as it fits the signed root.
+"""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
+
+from adapters.audit.leaves import LeavesFile
+from adapters.audit.note import BadNote, Checkpoint, verify
+from application.merkle import HASH_BYTES, Tree
+
+_NOTE = re.compile("^.+\\n[0-9]+\\n.+\\n\\n— .+\\n", re.MULTILINE)
+
+
+class CheckpointFolder:
+    """Reads raise OSError and BadNote; a file that is not there is None or empty."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def leaves_path(self) -> Path:
+        """The file of the leaves."""
+        return self.path / "leaves"
+
+    def open_leaves(self) -> LeavesFile:
+        """The leaves, to be written."""
+        return LeavesFile(self.leaves_path)
+
+    def make(self) -> None:
+        """Makes the folder, for us alone."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def public_key(self) -> Ed25519PublicKey | None:
+        """Who signs, as `log.pub` says."""
+        text = _read(self.path / "log.pub")
+        if text is None:
+            return None
+        try:
+            key = load_pem_public_key(text.encode())
+        except (ValueError, UnsupportedAlgorithm):
+            raise BadNote("log.pub is no public key") from None
+        if not isinstance(key, Ed25519PublicKey):
+            raise BadNote("log.pub is not an Ed25519 key")
+        return key
+
+    def write_public_key(self, key: Ed25519PublicKey) -> None:
+        """Makes `log.pub`."""
+        self._write("log.pub", key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+    def checkpoint(self, key: Ed25519PublicKey) -> Checkpoint | None:
+        """The newest checkpoint. Raises BadNote where the key did not sign it."""
+        note = _read(self.path / "checkpoint")
+        return verify(note, key) if note is not None else None
+
+    def write_checkpoint(self, note: str, tree: Tree, *, keep: bool) -> None:
+        """Replaces the newest checkpoint; `keep`: it goes to the history too."""
+        self._write("frontier", b"".join(tree.frontier))
+        self._write("checkpoint", note.encode())
+        if keep:
+            descriptor = os.open(
+                self.path / "history", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+            )
+            with os.fdopen(descriptor, "ab") as history:
+                # The line feed first: it ends what a crash may have torn.
+                history.write(b"\n" + note.encode())
+
+    def tree_of(self, checkpoint: Checkpoint) -> Tree | None:
+        """The tree at the checkpoint from the frontier, None where that does not fit."""
+        with contextlib.suppress(OSError, ValueError):
+            raw = (self.path / "frontier").read_bytes()
+            parts = [raw[at : at + HASH_BYTES] for at in range(0, len(raw), HASH_BYTES)]
+            tree = Tree(checkpoint.size, parts)
+            if tree.root() == checkpoint.root:
+                return tree
+        return None
+
+    def history(self, key: Ed25519PublicKey) -> Iterator[Checkpoint]:
+        """Earlier checkpoints, oldest first. Raises BadNote for one that is not signed.
+
+        What a crash left half written between them is passed over.
+        """
+        for note in _NOTE.finditer(_read(self.path / "history") or ""):
+            yield verify(note[0], key)
+
+    @property
+    def was_used(self) -> bool:
+        """Whether there ever was a checkpoint here."""
+        return (self.path / "history").exists() or (self.path / "checkpoint").exists()
+
+    def _write(self, name: str, content: bytes) -> None:
+        new = self.path / f"{name}.new"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        with os.fdopen(os.open(new, flags, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self.path / name)
+        folder = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError:
+        raise BadNote(f"{path.name} is not text") from None

@@ -1,0 +1,112 @@
+"""The lists that operators read, from the directory projection: `operator_ports.Directory`."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+from uuid import UUID
+
+from adapters.backend.operator_ports import Rows
+from domain.aggregates.account import Account
+from domain.aggregates.card import PIN_TRIES, Card
+from domain.aggregates.cardholder import Cardholder
+from domain.aggregates.company import Company
+from domain.aggregates.shop import Shop
+from domain.aggregates.terminal import Terminal
+
+PAGE = 1_000
+
+
+class Pages(Protocol):
+    """`adapters.postgres.directory_table.DirectoryReader`: states of a kind, page by page."""
+
+    def pages(
+        self, kind: str, parent: UUID | None = None, size: int = 100
+    ) -> Iterator[list[Any]]: ...
+
+
+class DirectoryLists:
+    """Rows for people and programs; a person who was erased has no name in them."""
+
+    def __init__(self, directory: Pages) -> None:
+        self._directory = directory
+
+    def companies(self) -> Rows:
+        """All companies."""
+        return [
+            {
+                "company": str(each.id),
+                "name": each.name,
+                "timezone": each.timezone,
+                "daily_limit_cents": each.daily_limit_cents,
+            }
+            for each in self._all(Company, "company")
+        ]
+
+    def shops(self) -> Rows:
+        """All shops."""
+        return [
+            {
+                "shop": str(each.id),
+                "name": each.name,
+                "category": each.category,
+                "timezone": each.timezone,
+                "menu_items": len(each.menu),
+            }
+            for each in self._all(Shop, "shop")
+        ]
+
+    def terminals(self, shop: UUID) -> Rows:
+        """The terminals of a shop."""
+        return [
+            {
+                "terminal": str(each.id),
+                "label": each.label,
+                "status": "active" if each.active else "blocked",
+            }
+            for each in self._all(Terminal, "terminal", shop)
+        ]
+
+    def cards(self, company: UUID) -> Rows:
+        """The cards of a company's employees."""
+        names = self._names(company)
+        return [
+            {
+                "card": str(each.id),
+                "kind": each.kind,
+                "masked_pan": each.masked_pan,
+                "expiry": each.expiry,
+                "status": each.status,
+                "pin": _pin_state(each),
+                "name": names.get(each.cardholder_id, ""),
+                "account": str(each.account_id),
+            }
+            for each in self._all(Card, "card", company)
+        ]
+
+    def accounts(self, company: UUID) -> Rows:
+        """The accounts of a company's employees, with their balances."""
+        names = self._names(company)
+        return [
+            {
+                "account": str(each.id),
+                "name": names.get(each.cardholder_id, ""),
+                "balance_cents": each.balance_cents,
+                "daily_limit_cents": each.daily_limit_cents,
+            }
+            for each in self._all(Account, "account", company)
+        ]
+
+    def _names(self, company: UUID) -> dict[UUID, str]:
+        people = self._all(Cardholder, "cardholder", company)
+        return {person.id: f"{person.first_name} {person.last_name}" for person in people}
+
+    def _all(self, cls: Any, kind: str, parent: UUID | None = None) -> Iterator[Any]:
+        for page in self._directory.pages(kind, parent, PAGE):
+            for state in page:
+                assert isinstance(state, cls)
+                yield state
+
+
+def _pin_state(card: Card) -> str:
+    if not card.pin_reference:
+        return "none"
+    return "locked" if card.pin_failures >= PIN_TRIES else "set"

@@ -1,0 +1,357 @@
+"""From an operator's signed command to the command of the application, and its answer.
+
+What a command needs of the HSM (a card number, a certificate, the reference of a PIN) is made in
+the HSM's lane first; none of it is good for anything before the engine stored the command.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
+from adapters.backend.signed_command import SignedCommand
+from application import fields
+from application.block import STATUSES, BlockCard, BlockTerminal
+from application.command import Command, Origin, Refused
+from application.correct import CorrectPayment
+from application.group_commit import IN_DOUBT, Failed
+from application.issue import NUMBER_TAKEN, STRIPE, VIRTUAL, Issue, NewCard, Person, card_id
+from application.menu import SetMenu
+from application.refill import RefillAccounts
+from application.register import RegisterCompany, RegisterShop, RegisterTerminal
+from application.set_pin import SetPin
+from domain.aggregates import refill as refills
+from domain.ids import PARTITIONS, derived_id
+from protocol.encoding import b64, unb64
+from protocol.errors import BUSY, INTERNAL, TEXTS, UNAVAILABLE
+from protocol.pin import read_sealed_pin
+from protocol.record import Session
+
+DEADLINE_US = 10_000_000
+DRAWS_MOST = 5
+"""Card numbers drawn for one command: a second draw already means a crowded prefix."""
+Answer = dict[str, Any]
+_T = TypeVar("_T")
+
+
+class Told:
+    """A verified command, with the session that it came in."""
+
+    def __init__(self, command: SignedCommand, session: Session, issuer_id: UUID) -> None:
+        peer = session.peer
+        self.command_id = command.command_id
+        self.issued_ms = command.issued_ms
+        self.body: Mapping[str, Any] = command.body
+        self.t4 = session.t4
+        self.origin = Origin(
+            command_id=command.command_id,
+            issued_ms=command.issued_ms,
+            actor=f"{peer.role}:{peer.subject_id}:{peer.kid}",
+            issuer_id=issuer_id,
+        )
+
+
+class OperatorCommands:
+    """Carries commands out: `VERBS[verb](commands, told)` gives the result.
+
+    Each raises Denied for a refusal, Invalid or BodyError for a field, Unavailable for the HSM.
+    """
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._outside = surroundings
+
+    async def register(self, told: Told) -> Answer:
+        """A company, a shop or a terminal."""
+        what = fields.choice(told.body, "what", ("company", "shop", "terminal"))
+        if what == "company":
+            return await self._register_company(told)
+        if what == "shop":
+            return await self._register_shop(told)
+        return await self._register_terminal(told)
+
+    async def _register_company(self, told: Told) -> Answer:
+        return await self._carry_out(
+            RegisterCompany(
+                told.origin,
+                self._deadline_us(),
+                partition=_any_partition(),
+                name=fields.text(told.body, "name", fields.NAME_MOST),
+                timezone=fields.timezone(told.body),
+                daily_limit_cents=fields.daily_limit(told.body),
+            )
+        )
+
+    async def _register_shop(self, told: Told) -> Answer:
+        """The activation code is in the answer only; the event holds its hash."""
+        checked = {
+            "name": fields.text(told.body, "name", fields.NAME_MOST),
+            "category": fields.category(told.body),
+            "timezone": fields.timezone(told.body),
+            "email": fields.email(told.body),
+        }
+        hsm = self._outside.personalisation
+        code = await self._in_lane(lambda: hsm.activation_code(told.command_id))
+        answer = await self._carry_out(
+            RegisterShop(
+                told.origin,
+                self._deadline_us(),
+                partition=_any_partition(),
+                activation_sha256=sha256(code.encode()).digest(),
+                **checked,
+            )
+        )
+        return {**answer, "activation_code": code}
+
+    async def _register_terminal(self, told: Told) -> Answer:
+        shop_id = fields.uuid(told.body, "shop")
+        label = fields.text(told.body, "label", fields.LABEL_MOST)
+        terminal_id = derived_id("terminal", told.command_id, told.issued_ms, _any_partition())
+        certified = await self._certify(told, terminal_id, "pos")
+        answer = await self._carry_out(
+            RegisterTerminal(
+                told.origin,
+                self._deadline_us(),
+                terminal_id=terminal_id,
+                shop_id=shop_id,
+                label=label,
+                certificate=certified.record,
+            )
+        )
+        return _with_certificate(answer, certified)
+
+    async def issue(self, told: Told) -> Answer:
+        """Cards of a new cardholder. Full number and tracks are in this answer and nowhere else."""
+        body = told.body
+        company_id = fields.uuid(body, "company")
+        named = body.get("cardholder")
+        if not isinstance(named, Mapping):
+            raise fields.Invalid("cardholder", "is missing. Give first_name, last_name and email.")
+        person = Person(
+            first_name=fields.text(named, "first_name", fields.PERSON_MOST),
+            last_name=fields.text(named, "last_name", fields.PERSON_MOST),
+            email=fields.email(named),
+        )
+        kinds = [kind for kind in (STRIPE, VIRTUAL) if fields.flag(body, kind)]
+        if not kinds:
+            raise fields.Invalid("stripe", "or virtual must be true: at least one card is issued.")
+        partition = _any_partition()
+        certified: dict[str, Certified] = {}
+        if VIRTUAL in kinds:
+            subject_id = card_id(VIRTUAL, told.command_id, told.issued_ms, partition)
+            certified[VIRTUAL] = await self._certify(told, subject_id, "card")
+        for _ in range(DRAWS_MOST):
+            drawn = await self._draw(kinds, person)
+            command = Issue(
+                told.origin,
+                self._deadline_us(),
+                partition=partition,
+                company_id=company_id,
+                person=person,
+                cards=[_new_card(kind, drawn[kind], certified.get(kind)) for kind in kinds],
+            )
+            try:
+                answer = await self._carry_out(command)
+            except Denied as denied:
+                if denied.code != NUMBER_TAKEN:
+                    raise
+                continue
+            return _for_encoder(answer, drawn, certified)
+        raise Denied(NUMBER_TAKEN, "No free card number was found. Is the prefix nearly used up?")
+
+    async def _draw(self, kinds: list[str], person: Person) -> dict[str, DrawnCard]:
+        hsm, now_us = self._outside.personalisation, self._outside.clock.now_us()
+        return await self._in_lane(
+            lambda: {
+                kind: hsm.draw_card(person.first_name, person.last_name, now_us) for kind in kinds
+            }
+        )
+
+    async def _certify(self, told: Told, subject_id: UUID, role: str) -> Certified:
+        """A certificate for the key of the request in `csr`."""
+        request = told.body.get("csr")
+        try:
+            der = unb64(request) if isinstance(request, str) else b""
+        except ValueError:
+            der = b""
+        if not der:
+            raise fields.Invalid("csr", "is missing. Give a certificate request, DER in base64url.")
+        hsm = self._outside.personalisation
+        return await self._in_lane(lambda: hsm.certify(der, subject_id, role))
+
+    async def set_pin(self, told: Told) -> Answer:
+        """A PIN, sealed from the operator's machine to the HSM."""
+        of_card = fields.uuid(told.body, "card")
+        sealed = [told.body.get(field) for field in ("ephemeral", "block")]
+        ephemeral, block = (each if isinstance(each, str) else "" for each in sealed)
+        point, wrapped = read_sealed_pin(ephemeral, block)
+        hsm = self._outside.personalisation
+        reference = await self._in_lane(
+            lambda: hsm.pin_reference(point, wrapped, told.t4, told.issued_ms)
+        )
+        return await self._carry_out(
+            SetPin(told.origin, self._deadline_us(), card_id=of_card, reference=reference)
+        )
+
+    async def refill(self, told: Told) -> Answer:
+        """Named accounts, or each account of the company that the directory knows."""
+        company_id = fields.uuid(told.body, "company")
+        if "each_cents" in told.body:
+            if "lines" in told.body:
+                raise fields.Invalid("lines", "or each_cents: give one of the two.")
+            each = fields.cents(told.body, "each_cents", 1, refills.MOST_CENTS)
+            lines = [(account, each) for account in await self._accounts(company_id)]
+        else:
+            lines = fields.refill_lines(told.body)
+        return await self._carry_out(
+            RefillAccounts(told.origin, self._deadline_us(), company_id=company_id, lines=lines)
+        )
+
+    async def _accounts(self, company_id: UUID) -> list[UUID]:
+        outside = self._outside
+
+        def known() -> list[UUID]:
+            if not outside.catch_up():
+                # An account that is not listed yet would go without its money, unnoticed.
+                raise Denied(UNAVAILABLE, "The list of accounts is behind. Try again in a moment.")
+            return [UUID(str(row["account"])) for row in outside.directory.accounts(company_id)]
+
+        accounts = await asyncio.to_thread(known)
+        if not accounts:
+            raise Denied("no-accounts", "This company has no accounts yet. Issue cards first.")
+        if len(accounts) > fields.REFILL_MOST_LINES:
+            raise Denied(
+                "refill-size",
+                f"This company has {len(accounts):,} accounts and a refill at most"
+                f" {fields.REFILL_MOST_LINES:,}. Give the lines in several refills.",
+            )
+        return accounts
+
+    async def correct(self, told: Told) -> Answer:
+        """The right amount of an approved payment; with `preview` nothing is stored."""
+        return await self._carry_out(
+            CorrectPayment(
+                told.origin,
+                self._deadline_us(),
+                transaction_id=fields.uuid(told.body, "transaction"),
+                amount_cents=fields.cents(told.body, "amount_cents", 0, fields.CORRECT_MOST_CENTS),
+                why=fields.text(told.body, "why", fields.WHY_MOST),
+                preview=fields.flag(told.body, "preview"),
+            )
+        )
+
+    async def block(self, told: Told) -> Answer:
+        """A card (`status` blocked, lost or stolen), or a terminal."""
+        why = fields.text(told.body, "why", fields.WHY_MOST)
+        if "terminal" in told.body:
+            terminal_id = fields.uuid(told.body, "terminal")
+            return await self._carry_out(
+                BlockTerminal(told.origin, self._deadline_us(), terminal_id=terminal_id, why=why)
+            )
+        body = {"status": STATUSES[0], **told.body}
+        return await self._carry_out(
+            BlockCard(
+                told.origin,
+                self._deadline_us(),
+                card_id=fields.uuid(body, "card"),
+                status=fields.choice(body, "status", STATUSES),
+                why=why,
+            )
+        )
+
+    async def menu(self, told: Told) -> Answer:
+        """A shop's menu."""
+        return await self._carry_out(
+            SetMenu(
+                told.origin,
+                self._deadline_us(),
+                shop_id=fields.uuid(told.body, "shop"),
+                items=fields.menu(told.body),
+            )
+        )
+
+    def _deadline_us(self) -> int:
+        return self._outside.clock.now_us() + DEADLINE_US
+
+    async def _carry_out(self, command: Command) -> Answer:
+        """The engine's answer. Raises Denied."""
+        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if not self._outside.submit(command, lambda answer: _settle(waiting, answer)):
+            raise Denied(BUSY, TEXTS[BUSY])
+        answer = await waiting
+        if isinstance(answer, Refused):
+            raise Denied(answer.code, answer.text)
+        if isinstance(answer, Failed):
+            raise _not_decided(answer)
+        return cast(Answer, answer)
+
+    async def _in_lane(self, job: Callable[[], _T]) -> _T:
+        """What `job` returns or raises in the HSM's lane."""
+        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if not self._outside.lane.submit(job, lambda result: _settle(waiting, result)):
+            raise Denied(BUSY, TEXTS[BUSY])
+        result = await waiting
+        if isinstance(result, Exception):
+            raise result
+        return cast(_T, result)
+
+
+VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
+    "REGISTER": OperatorCommands.register,
+    "ISSUE": OperatorCommands.issue,
+    "PIN": OperatorCommands.set_pin,
+    "REFILL": OperatorCommands.refill,
+    "CORRECT": OperatorCommands.correct,
+    "BLOCK": OperatorCommands.block,
+    "MENU": OperatorCommands.menu,
+}
+
+
+def _settle(waiting: "asyncio.Future[Any]", result: Any) -> None:
+    if not waiting.done():
+        waiting.set_result(result)
+
+
+def _not_decided(failed: Failed) -> Denied:
+    if failed == IN_DOUBT:
+        text = "It is not known whether this was stored. Give the same command again to find out."
+        return Denied("in-doubt", text)
+    if failed.code == "91":
+        return Denied(UNAVAILABLE, "The ledger is not available now. Nothing was stored.")
+    return Denied(INTERNAL, TEXTS[INTERNAL])
+
+
+def _any_partition() -> int:
+    return secrets.randbelow(PARTITIONS)
+
+
+def _new_card(kind: str, drawn: DrawnCard, certified: Certified | None) -> NewCard:
+    return NewCard(
+        kind=kind,
+        digest=drawn.digest,
+        masked_pan=drawn.masked_pan,
+        expiry=drawn.expiry,
+        certificate=certified.record if certified else None,
+    )
+
+
+def _for_encoder(
+    answer: Answer, drawn: Mapping[str, DrawnCard], certified: Mapping[str, Certified]
+) -> Answer:
+    """The answer with what goes onto the cards, unless they were issued earlier."""
+    if answer.get("repeated"):
+        return answer
+    cards = []
+    for card in answer["cards"]:
+        made = drawn[card["kind"]]
+        shown = {**card, "pan": made.pan, "track1": made.track1, "track2": made.track2}
+        cards.append(_with_certificate(shown, certified.get(card["kind"])))
+    return {**answer, "cards": cards}
+
+
+def _with_certificate(answer: Answer, certified: Certified | None) -> Answer:
+    if certified is None or answer.get("repeated"):
+        return answer
+    return {**answer, "certificate": [b64(der) for der in certified.chain_der]}

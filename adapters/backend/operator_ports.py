@@ -1,0 +1,105 @@
+"""What the operators' part of the backend needs from its surroundings: small injected ports."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Protocol
+from uuid import UUID
+
+from application.group_commit import Work
+from application.ports import Clock
+from application.register import IssuedCertificate
+
+Reply = Callable[[str, str, Mapping[str, Any]], None]
+"""Sends one record (kind, verb, body) to the operator; does nothing once the session is gone."""
+Drain = Callable[[], Awaitable[bool]]
+"""Waits while the operator's connection takes no more; False: it is gone."""
+Submit = Callable[[Work, Callable[[Any], None]], bool]
+"""Queues a work in the engine; its answer comes in the event loop. False: the queue is full."""
+Rows = list[dict[str, Any]]
+
+
+class Lane(Protocol):
+    """The thread that asks the HSM: `adapters.backend.hsm_lane.HsmLane`."""
+
+    def submit(self, job: Callable[[], Any], done: Callable[[Any], None]) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnCard:
+    """What a new card carries, for its encoder. Its `repr` shows none of it."""
+
+    pan: str = field(repr=False)
+    digest: bytes = field(repr=False)
+    masked_pan: str
+    expiry: str
+    track1: str = field(repr=False)
+    track2: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A new certificate: its chain in DER, leaf first, and what is recorded of it."""
+
+    chain_der: list[bytes]
+    record: IssuedCertificate
+
+
+class Personalisation(Protocol):
+    """What commands ask of the HSM. Every call may raise `application.ports.Unavailable`."""
+
+    def draw_card(self, first_name: str, last_name: str, now_us: int) -> DrawnCard:
+        """A card under a random number; whether it is free is for the engine to say."""
+
+    def certify(self, request_der: bytes, subject_id: UUID, role: str) -> Certified:
+        """A certificate for the key of a PKCS#10 request. Raises Denied for a bad one."""
+
+    def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
+        """The reference of a PIN sealed in an operator's session. Raises Denied."""
+
+    def activation_code(self, command_id: UUID) -> str:
+        """The one-time code with which a shop makes its log-in: the same for the same command."""
+
+
+class Directory(Protocol):
+    """The projection of what there is; may be a moment behind. Calls run in a thread."""
+
+    def companies(self) -> Rows: ...
+
+    def shops(self) -> Rows: ...
+
+    def terminals(self, shop: UUID) -> Rows: ...
+
+    def cards(self, company: UUID) -> Rows: ...
+
+    def accounts(self, company: UUID) -> Rows: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Everything that operators' commands and reads touch.
+
+    `audit_history(card)` runs in a thread, and so does each step through the text that
+    `export_settlements(first, last, shop, format)` gives in pieces.
+    `catch_up()` waits, a moment at most, until the projections hold what was committed before
+    the call, and says whether they do; it runs in a thread too (`projections.runner.wait_for`).
+    """
+
+    submit: Submit
+    lane: Lane
+    personalisation: Personalisation
+    directory: Directory
+    audit_history: Callable[[UUID], Rows]
+    export_settlements: Callable[[date, date, UUID | None, str], Iterable[str]]
+    clock: Clock
+    issuer_id: UUID
+    catch_up: Callable[[], bool] = lambda: True
+
+
+class Denied(Exception):
+    """The answer to a request that is not carried out: `code` for programs, `text` for people."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.text = text

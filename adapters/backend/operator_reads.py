@@ -1,0 +1,157 @@
+"""What operators and auditors read: lists, a card's history, settlements. Unsigned, in session.
+
+Reads run in a thread. Long answers go out in parts that fit a line, as fast as they are taken.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from typing import Any
+
+from adapters.backend.operator_ports import Denied, Drain, Reply, Rows, Surroundings
+from application import fields
+from protocol.encoding import to_json
+
+PART_BYTES = 40_000
+"""Of JSON in one answer: sealed and in base64url it stays under the 65,536 of a line."""
+Body = Mapping[str, Any]
+_LISTS = ("companies", "shops", "terminals", "cards", "accounts")
+
+
+class OperatorReads:
+    """D QUERY, D AUDIT, D EXPORT."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._outside = surroundings
+
+    async def query(self, body: Body, reply: Reply, drain: Drain) -> None:
+        """Rows of a list of the directory."""
+        what = fields.choice(body, "what", _LISTS)
+        rows = await self._in_thread(self._list(what, body))
+        await _send_rows("QUERY", body["id"], rows, reply, drain)
+
+    def _list(self, what: str, body: Body) -> Callable[[], Rows]:
+        directory = self._outside.directory
+        if what == "companies":
+            return directory.companies
+        if what == "shops":
+            return directory.shops
+        owner = fields.uuid(body, "of")
+        if what == "terminals":
+            return lambda: directory.terminals(owner)
+        if what == "cards":
+            return lambda: directory.cards(owner)
+        return lambda: directory.accounts(owner)
+
+    async def audit(self, body: Body, reply: Reply, drain: Drain) -> None:
+        """The full history of a card, oldest first."""
+        card_id = fields.uuid(body, "card")
+        rows = await self._in_thread(lambda: self._outside.audit_history(card_id))
+        if not rows:
+            raise Denied("no-such-card", "There is no card with that id.")
+        await _send_rows("AUDIT", body["id"], rows, reply, drain)
+
+    async def export(self, body: Body, reply: Reply, drain: Drain) -> None:
+        """Settlements of calendar days, both included, as one text."""
+        fields.choice(body, "what", ("settlements",))
+        first, last = fields.day(body, "from"), fields.day(body, "to")
+        if last < first:
+            raise fields.Invalid("to", "lies before from. Give the earlier day first.")
+        shop = fields.uuid(body, "shop") if "shop" in body else None
+        form = fields.choice(body, "format", ("csv", "xml"))
+        pieces = await self._in_thread(
+            lambda: iter(self._outside.export_settlements(first, last, shop, form))
+        )
+        parts = text_parts(pieces)
+        try:
+            await _send_text("EXPORT", body["id"], parts, reply, drain)
+        finally:
+            await asyncio.to_thread(_close, pieces)
+
+    async def _in_thread(self, read: Callable[[], Any]) -> Any:
+        def after_catching_up() -> Any:
+            self._outside.catch_up()
+            return read()
+
+        return await asyncio.to_thread(after_catching_up)
+
+
+READS: dict[str, Callable[[OperatorReads, Body, Reply, Drain], Awaitable[None]]] = {
+    "QUERY": OperatorReads.query,
+    "AUDIT": OperatorReads.audit,
+    "EXPORT": OperatorReads.export,
+}
+
+
+async def _send_rows(verb: str, number: int, rows: Rows, reply: Reply, drain: Drain) -> None:
+    """`part` counts the answers, so that a missing one is noticed."""
+    parts = list(row_parts(rows))
+    for part, some in enumerate(parts, start=1):
+        more = part < len(parts)
+        reply("D", verb, {"re": number, "rows": some, "part": part, "more": more})
+        if more and not await drain():
+            return
+
+
+async def _send_text(
+    verb: str, number: int, parts: Iterator[str], reply: Reply, drain: Drain
+) -> None:
+    """Reads on in a thread while the operator takes what was read."""
+    part, some = 1, await asyncio.to_thread(next, parts, None)
+    while some is not None:
+        following = await asyncio.to_thread(next, parts, None)
+        more = following is not None
+        reply("D", verb, {"re": number, "chunk": some, "part": part, "more": more})
+        if more and not await drain():
+            return
+        part, some = part + 1, following
+
+
+def _close(pieces: Iterator[str]) -> None:
+    """Lets go of what the text is read from, also where nobody wanted its end."""
+    if isinstance(pieces, Generator):
+        pieces.close()
+
+
+def row_parts(rows: Rows, most_bytes: int = PART_BYTES) -> Iterator[Rows]:
+    """The rows in order, each part of at most `most_bytes` of JSON; one part where there are none.
+
+    A row longer than that is a part of its own.
+    """
+    some: Rows = []
+    size = 0
+    for row in rows:
+        row_bytes = len(to_json(row)) + 1
+        if some and size + row_bytes > most_bytes:
+            yield some
+            some, size = [], 0
+        some.append(row)
+        size += row_bytes
+    yield some
+
+
+def text_parts(pieces: Iterable[str], most_bytes: int = PART_BYTES) -> Iterator[str]:
+    """The text in parts of at most `most_bytes` each as JSON; one part where it is empty.
+
+    No more of it is held than two parts.
+    """
+    held = ""
+    for piece in pieces:
+        held += piece
+        while len(held) > most_bytes:
+            length = _fitting(held, most_bytes)
+            yield held[:length]
+            held = held[length:]
+    while True:
+        length = _fitting(held, most_bytes)
+        yield held[:length]
+        held = held[length:]
+        if not held:
+            return
+
+
+def _fitting(text: str, most_bytes: int) -> int:
+    """How many characters from the start make a part."""
+    length = min(len(text), most_bytes)
+    while len(to_json({"": text[:length]})) > most_bytes:
+        length = length * 3 // 4
+    return length

@@ -1,0 +1,122 @@
+"""The records of a payment as they stand on the wire, read and written without detours.
+
+Shapes as in `protocol.messages`; here they are msgspec structs, for the hot path.
+"""
+
+import time
+from uuid import UUID
+
+import msgspec
+
+from application.authorize import Decision
+from application.group_commit import Failed
+from domain.answers import TEXTS as ANSWERS
+from protocol.contract import Contract
+from protocol.errors import BAD_BODY, BodyError
+
+
+class AuthorizeBody(msgspec.Struct, gc=False):
+    id: int
+    contract: str
+    signature: str
+    pin: bool
+    salt: str | None = None
+    track2: str = ""
+    track: dict[str, str] | None = None
+    consent: str = ""
+    card_id: str = ""
+
+
+class _Decision(msgspec.Struct, gc=False):
+    re: int
+    counter: int
+    ms: int
+    transaction: UUID
+    approved: bool
+    code: str
+    reason: str
+    amount_cents: int
+    would_pass_cents: int | None
+    text: str
+    decided_ms: int
+    duplicate: bool
+
+
+class _PhoneDecision(msgspec.Struct, gc=False):
+    counter: int
+    ms: int
+    transaction: UUID
+    approved: bool
+    code: str
+    reason: str
+    amount_cents: int
+    would_pass_cents: int | None
+    text: str
+    decided_ms: int
+    duplicate: bool
+    shop_name: str
+    balance_cents: int | None
+
+
+_READ_AUTHORIZE = msgspec.json.Decoder(AuthorizeBody)
+_WRITE = msgspec.json.Encoder()
+_PLAIN = {"91": "unavailable", "96": "error"}
+
+
+def read_authorize(body: bytes) -> AuthorizeBody:
+    """The body of C AUTHORIZE. Raises BodyError `bad-body`."""
+    try:
+        return _READ_AUTHORIZE.decode(body)
+    except (msgspec.DecodeError, ValueError):
+        raise BodyError(BAD_BODY) from None
+
+
+def undecided(failed: Failed, contract: Contract) -> Decision:
+    text = ANSWERS.get((failed.code, failed.reason), ANSWERS[failed.code, _PLAIN[failed.code]])
+    return Decision(
+        transaction_id=UUID(int=0),
+        approved=False,
+        code=failed.code,
+        reason=failed.reason,
+        text=text,
+        amount_cents=contract.amount_cents,
+        would_pass_cents=None,
+        decided_us=time.time_ns() // 1000,
+    )
+
+
+def to_pos(request: int, contract: Contract, answer: Decision) -> bytes:
+    body = _Decision(
+        request,
+        contract.counter,
+        contract.ms,
+        answer.transaction_id,
+        answer.approved,
+        answer.code,
+        answer.reason,
+        answer.amount_cents,
+        answer.would_pass_cents,
+        answer.text,
+        answer.decided_us // 1000,
+        answer.duplicate,
+    )
+    return _WRITE.encode(body)
+
+
+def to_phone(contract: Contract, answer: Decision) -> bytes:
+    body = _PhoneDecision(
+        contract.counter,
+        contract.ms,
+        answer.transaction_id,
+        answer.approved,
+        answer.code,
+        answer.reason,
+        answer.amount_cents,
+        answer.would_pass_cents,
+        answer.text,
+        answer.decided_us // 1000,
+        answer.duplicate,
+        answer.shop_name,
+        answer.balance_cents,
+    )
+    return _WRITE.encode(body)

@@ -1,0 +1,383 @@
+"""Payments as terminals ask for them: AUTHORIZE, PRESENT-PIN, REVERSE (TR-TPR section 10).
+
+Here everything cryptographic about a payment is checked: signatures over the bytes received, the
+stripe, the PIN block, the phone's consent. What came out goes to the engine as one `Ask`.
+"""
+
+import hashlib
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+from adapters.backend.hsm_lane import HsmLane
+from adapters.backend.payment_messages import (
+    AuthorizeBody,
+    read_authorize,
+    to_phone,
+    to_pos,
+    undecided,
+)
+from adapters.backend.sessions import OUTSTANDING_MOST, Peer, Sessions
+from application.authorize import Ask, Authorize, Decision
+from application.cache import Cache
+from application.group_commit import UNAVAILABLE, Failed, Work
+from application.ports import Unavailable
+from application.reverse import Reversal, Reverse, ReverseAsk
+from domain.aggregates.transaction import Signed
+from protocol import bodies, messages
+from protocol.contract import (
+    MAX_COUNTER,
+    MAX_MS,
+    TYP_CARD,
+    TYP_POS,
+    Contract,
+    card_reference,
+    parse_contract,
+)
+from protocol.detached import verify_detached
+from protocol.encoding import unb64
+from protocol.errors import BAD_BODY, BUSY, UNKNOWN_VERB, WRONG_PEER, BodyError, ProtocolError
+from protocol.line import Line
+from protocol.sealed_track import SealedTrack, open_track
+
+log = logging.getLogger(__name__)
+DEADLINE_US = 5_000_000
+PINS_HELD_MOST = 4
+_HASH_BYTES = 32
+_PAN = re.compile("[0-9]{12,19}", re.ASCII)
+STRIPES_KEPT = 200_000
+
+
+class Stripe(NamedTuple):
+    """What the HSM says of a track: the card number's keyed hash, whether we made the stripe."""
+
+    digest: bytes
+    genuine: bool
+    masked_pan: str
+
+
+class Cryptography(Protocol):
+    """What payments ask of the HSM; every call may raise Unavailable or BodyError."""
+
+    def check_stripe(self, track2: str) -> Stripe: ...
+
+    def card_digest(self, pan: str) -> bytes: ...
+
+    def pin_reference(
+        self, ephemeral: bytes, block: bytes, t4: bytes, counter: int, ms: int
+    ) -> bytes: ...
+
+
+class Payments:
+    """The service of role `pos` for money. `submit` queues a work in the engine."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        lane: HsmLane,
+        cryptography: Cryptography,
+        submit: Callable[[Work, Callable[[Any], None]], bool],
+        issuer_id: UUID,
+    ) -> None:
+        self._sessions = sessions
+        self._lane = lane
+        self._cryptography = cryptography
+        self._submit = submit
+        self._issuer_id = issuer_id
+        # Keyed with a secret of this run: a dump of memory shows no card number by it.
+        self._secret = secrets.token_bytes(32)
+        self._stripes: Cache[bytes, Stripe | None] = Cache(STRIPES_KEPT)
+
+    def received(self, peer: Peer, line: Line, body: bytes) -> None:
+        """One record of a POS."""
+        if line.verb == "AUTHORIZE" and line.kind == "C":
+            self._authorize(peer, body)
+        elif line.verb == "REVERSE" and line.kind == "C":
+            self._reverse(peer, bodies.read(body, messages.Reverse))
+        elif line.verb == "PRESENT-PIN" and line.kind == "C":
+            self._present_pin(peer, bodies.read(body, messages.PresentPin))
+        else:
+            raise BodyError(UNKNOWN_VERB)
+
+    # AUTHORIZE
+
+    def _authorize(self, peer: Peer, body: bytes) -> None:
+        asked = read_authorize(body)
+        if peer.outstanding >= OUTSTANDING_MOST:
+            peer.error(BUSY, asked.id)
+            return
+        try:
+            payment = self._verify(peer, asked)
+        except ProtocolError as error:
+            peer.error(error.code, asked.id, error.text)
+            return
+        peer.outstanding += 1
+        if not self._lane.healthy:
+            self._answer(payment, UNAVAILABLE)
+            return
+        known = self._stripes.get(self._stripe_key(payment.track2), None)
+        if known is not None and payment.pin is None:
+            self._decide(payment, known, None)
+        elif not self._lane.submit(
+            lambda: self._ask_hsm(payment, known), lambda result: self._asked_hsm(payment, result)
+        ):
+            self._answer(payment, UNAVAILABLE)
+
+    def _verify(self, peer: Peer, asked: AuthorizeBody) -> "_Payment":
+        """Signatures over the bytes as received; only then the contract is parsed."""
+        raw = _bytes(asked.contract)
+        certificate = peer.session.peer
+        verify_detached(raw, asked.signature, TYP_POS, certificate.public_key, certificate.kid)
+        contract = parse_contract(raw)
+        if contract.terminal != peer.subject_id:
+            raise BodyError(WRONG_PEER, "the contract names another terminal")
+        payment = _Payment(peer, asked.id, raw, contract, asked)
+        if asked.consent:
+            if asked.salt is not None or asked.track2:
+                raise BodyError(BAD_BODY, "a virtual card's track and salt come sealed")
+            salt = self._verify_consent(payment, asked)
+        else:
+            if asked.salt is None or asked.track is not None:
+                raise BodyError(BAD_BODY, "a stripe comes with its salt and without a sealed track")
+            salt = _bytes(asked.salt)
+            payment.track2 = asked.track2
+        if card_reference(salt, _pan(payment.track2)) != contract.card:
+            raise BodyError(BAD_BODY, "the contract was made for another card")
+        if asked.pin:
+            payment.pin = peer.held_pins.pop(contract.counter, None)
+            if payment.pin is None:
+                raise BodyError(BAD_BODY, "no PIN was presented for this payment")
+        return payment
+
+    def _verify_consent(self, payment: "_Payment", asked: AuthorizeBody) -> bytes:
+        """The phone's signature; its track and salt, which only its session's key opens."""
+        sealed = asked.track or {}
+        phone = self._sessions.by_session.get(sealed.get("session", ""))
+        if phone is None or phone.role != "card":
+            raise BodyError(WRONG_PEER, "the card has no session with us: have it connect again")
+        raw, certificate = payment.raw, phone.session.peer
+        payment.track2, salt = open_track(
+            SealedTrack(
+                session=sealed["session"], nonce=sealed.get("nonce", ""), box=sealed.get("box", "")
+            ),
+            raw,
+            phone.session.export,
+        )
+        payment.phone = phone
+        payment.consent_card_id = phone.subject_id
+        try:
+            verify_detached(raw, asked.consent, TYP_CARD, certificate.public_key, certificate.kid)
+        except BodyError:
+            payment.consent_valid = False
+        else:
+            payment.consent_valid = asked.card_id == str(phone.subject_id)
+        return salt
+
+    def _stripe_key(self, track2: str) -> bytes:
+        return hashlib.blake2b(track2.encode(), key=self._secret, digest_size=16).digest()
+
+    def _ask_hsm(self, payment: "_Payment", known: Stripe | None) -> tuple[Stripe, bytes | None]:
+        """In the lane: the stripe, unless it is known, and the PIN, if one was presented."""
+        stripe = known or self._cryptography.check_stripe(payment.track2)
+        if payment.pin is None:
+            return stripe, None
+        pin, contract = payment.pin, payment.contract
+        return stripe, self._cryptography.pin_reference(
+            _bytes(pin["ephemeral"]),
+            _bytes(pin["block"]),
+            payment.peer.session.t4,
+            contract.counter,
+            contract.ms,
+        )
+
+    def _asked_hsm(self, payment: "_Payment", result: Any) -> None:
+        if isinstance(result, tuple):
+            stripe, reference = result
+            if stripe.genuine:
+                self._stripes[self._stripe_key(payment.track2)] = stripe
+            self._decide(payment, stripe, reference)
+        elif isinstance(result, Unavailable):
+            self._answer(payment, UNAVAILABLE)
+        elif isinstance(result, ProtocolError):
+            payment.peer.outstanding -= 1
+            payment.peer.error(result.code, payment.request, result.text)
+        else:
+            log.error("checking a card failed: %s", type(result).__name__)
+            self._answer(payment, Failed("96", "error"))
+
+    def _decide(self, payment: "_Payment", stripe: Stripe, reference: bytes | None) -> None:
+        contract, peer = payment.contract, payment.peer
+        payment.track2 = ""
+        ask = Ask(
+            terminal_id=peer.subject_id,
+            shop_id=contract.shop,
+            counter=contract.counter,
+            ms=contract.ms,
+            amount_cents=contract.amount_cents,
+            expires_us=contract.expires_ms * 1000,
+            of_this_session=contract.session == peer.session.t4,
+            card_digest=stripe.digest,
+            masked_pan=stripe.masked_pan,
+            stripe_genuine=stripe.genuine,
+            pin_reference=reference,
+            consent_valid=payment.consent_valid,
+            consent_card_id=payment.consent_card_id,
+            signed=payment.signed(),
+            actor=peer.who,
+            issuer_id=self._issuer_id,
+        )
+        work = Authorize(ask, time.time_ns() // 1000 + DEADLINE_US, lambda: not peer.gone)
+        if not self._submit(work, lambda answer: self._answer(payment, answer)):
+            self._answer(payment, UNAVAILABLE)
+
+    def _answer(self, payment: "_Payment", answer: Decision | Failed | None) -> None:
+        """DECISION to the POS, and to the phone whose card it was."""
+        peer, contract = payment.peer, payment.contract
+        peer.outstanding -= 1
+        if answer is None:
+            return
+        if isinstance(answer, Failed):
+            answer = undecided(answer, contract)
+        peer.send("I", "DECISION", to_pos(payment.request, contract, answer))
+        if payment.phone is not None:
+            payment.phone.send("I", "DECISION", to_phone(contract, answer))
+
+    # PRESENT-PIN, REVERSE
+
+    def _present_pin(self, peer: Peer, asked: messages.PresentPin) -> None:
+        """Holds the sealed PIN in the session until the AUTHORIZE of its counter."""
+        if len(peer.held_pins) >= PINS_HELD_MOST:
+            peer.held_pins.pop(next(iter(peer.held_pins)))
+        peer.held_pins[asked["counter"]] = asked
+
+    def _reverse(self, peer: Peer, asked: messages.Reverse) -> None:
+        if peer.outstanding >= OUTSTANDING_MOST:
+            peer.error(BUSY, asked["id"])
+            return
+        try:
+            _check_reversal(asked)
+        except BodyError as error:
+            peer.error(error.code, asked["id"], error.text)
+            return
+        peer.outstanding += 1
+        pan = asked.get("pan")
+        if pan is None:
+            self._take_back(peer, asked, None)
+        elif not self._lane.healthy or not self._lane.submit(
+            lambda: self._cryptography.card_digest(pan),
+            lambda result: self._take_back(peer, asked, result),
+        ):
+            self._taken_back(peer, asked["id"], UNAVAILABLE)
+
+    def _take_back(self, peer: Peer, asked: messages.Reverse, digest: Any) -> None:
+        if digest is not None and not isinstance(digest, bytes):
+            self._taken_back(peer, asked["id"], UNAVAILABLE)
+            return
+        ask = ReverseAsk(
+            terminal_id=peer.subject_id,
+            counter=asked["counter"],
+            ms=asked["ms"],
+            contract_hash=_bytes(asked["contract_hash"]),
+            why=asked["why"][:100],
+            card_digest=digest,
+            card_id=_uuid(asked["card_id"]) if "card_id" in asked else None,
+            actor=peer.who,
+            issuer_id=self._issuer_id,
+        )
+        work = Reverse(ask, time.time_ns() // 1000 + DEADLINE_US)
+        if not self._submit(work, lambda answer: self._taken_back(peer, asked["id"], answer)):
+            self._taken_back(peer, asked["id"], UNAVAILABLE)
+
+    def _taken_back(self, peer: Peer, request: int, answer: Reversal | Failed) -> None:
+        peer.outstanding -= 1
+        if isinstance(answer, Failed):
+            peer.error("unavailable", request)
+            return
+        peer.reply(
+            "I",
+            "STATUS",
+            {
+                "re": request,
+                "state": answer.state,
+                "transaction": str(answer.transaction_id),
+                "amount_cents": answer.amount_cents,
+            },
+        )
+
+
+class _Payment:
+    """A payment between its arrival and its answer."""
+
+    __slots__ = (
+        "_asked",
+        "consent_card_id",
+        "consent_valid",
+        "contract",
+        "peer",
+        "phone",
+        "pin",
+        "raw",
+        "request",
+        "track2",
+    )  # fmt: skip
+
+    def __init__(
+        self, peer: Peer, request: int, raw: bytes, contract: Contract, asked: AuthorizeBody
+    ) -> None:
+        self.peer = peer
+        self.request = request
+        self.raw = raw
+        self.contract = contract
+        self.track2 = ""
+        self.pin: messages.PresentPin | None = None
+        self.phone: Peer | None = None
+        self.consent_valid: bool | None = None
+        self.consent_card_id: UUID | None = None
+        self._asked = asked
+
+    def signed(self) -> Signed:
+        """The bytes and signatures to store."""
+        return Signed(
+            contract=self.raw,
+            contract_hash=hashlib.sha256(self.raw).digest(),
+            signature=self._asked.signature,
+            consent=self._asked.consent,
+        )
+
+
+def _check_reversal(asked: messages.Reverse) -> None:
+    """Raises BodyError for what names no payment: the engine derives an id from it."""
+    pan = asked.get("pan")
+    if (
+        not 1 <= asked["counter"] <= MAX_COUNTER
+        or not 1 <= asked["ms"] <= MAX_MS
+        or len(_bytes(asked["contract_hash"])) != _HASH_BYTES
+        or (pan is None) == ("card_id" not in asked)
+        or (pan is not None and _PAN.fullmatch(pan) is None)
+    ):
+        raise BodyError(BAD_BODY)
+    if "card_id" in asked:
+        _uuid(asked["card_id"])
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return unb64(text)
+    except ValueError:
+        raise BodyError(BAD_BODY) from None
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise BodyError(BAD_BODY) from None
+
+
+def _pan(track2: str) -> str:
+    """The card number of a track, as far as it has one; its form is checked with the HSM."""
+    return track2.strip().lstrip(";").partition("=")[0]

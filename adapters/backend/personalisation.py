@@ -1,0 +1,97 @@
+"""New cards, certificates, PINs and activation codes, made with the HSM's keys.
+
+Runs in the HSM's lane. A card number exists in full only here, on its way to the encoder.
+"""
+
+import base64
+from datetime import UTC, datetime
+from hashlib import sha256
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from adapters.backend.operator_ports import Certified, Denied, DrawnCard
+from adapters.hsm.authority import Authority, RequestRefused
+from adapters.hsm.card_verification import (
+    SERVICE_CODE,
+    CardVerification,
+    draw_pan,
+    stripe_name,
+)
+from adapters.hsm.keys import Hsm
+from adapters.hsm.pin_verification import PinBlockInvalid, PinVerification
+from application.authorize import CARD_NUMBER
+from application.register import IssuedCertificate
+from domain import pan as pans
+from protocol.errors import BAD_PIN_BLOCK, TEXTS
+
+CARD_PREFIX = "984000"
+"""Issuer identification number: 9 and the country 840 leave the rest to national use (ISO/IEC
+7812-1), so that no number of ours is one of a bank."""
+VALID_YEARS = 3
+FIRST_ISSUE = 1
+_CODE_GROUPS, _CODE_GROUP = 4, 5
+_ACTIVATION = "activation-code"
+
+
+class HsmPersonalisation:
+    """`operator_ports.Personalisation` over the token."""
+
+    def __init__(self, hsm: Hsm, authority: Authority, card_prefix: str = CARD_PREFIX) -> None:
+        self._hsm = hsm
+        self._authority = authority
+        self._cards = CardVerification(hsm.token)
+        self._pins = PinVerification(hsm.token)
+        self._card_prefix = card_prefix
+
+    def draw_card(self, first_name: str, last_name: str, now_us: int) -> DrawnCard:
+        """See the port."""
+        pan = draw_pan(self._card_prefix)
+        expiry = expiry_of(now_us)
+        name = stripe_name(first_name, last_name)
+        track1, track2 = self._cards.make_tracks(pan, name, expiry, SERVICE_CODE, FIRST_ISSUE)
+        digest = self._hsm.index(CARD_NUMBER, pan)
+        return DrawnCard(pan, digest, pans.mask(pan), expiry, track1, track2)
+
+    def certify(self, request_der: bytes, subject_id: UUID, role: str) -> Certified:
+        """See the port."""
+        try:
+            leaf = self._authority.issue_leaf(request_der, subject_id, role)
+        except RequestRefused as error:
+            raise Denied("bad-request", f"The certificate request is refused: {error}.") from None
+        return Certified(self._authority.chain_der(leaf), recorded(leaf, role))
+
+    def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
+        """See the port: an operator's block has counter 0."""
+        try:
+            return self._pins.set_pin(ephemeral, block, t4, 0, ms)
+        except PinBlockInvalid:
+            raise Denied(BAD_PIN_BLOCK, TEXTS[BAD_PIN_BLOCK]) from None
+
+    def activation_code(self, command_id: UUID) -> str:
+        """See the port: 100 bits that only the HSM's key leads to, in groups to be typed."""
+        letters = base64.b32encode(self._hsm.index(_ACTIVATION, str(command_id))).decode()
+        starts = range(0, _CODE_GROUPS * _CODE_GROUP, _CODE_GROUP)
+        return "-".join(letters[start : start + _CODE_GROUP] for start in starts)
+
+
+def expiry_of(now_us: int) -> str:
+    """YYMM, the last month in which a card issued now pays: the same month, three years on."""
+    now = datetime.fromtimestamp(now_us / 1_000_000, UTC)
+    return f"{(now.year + VALID_YEARS) % 100:02}{now.month:02}"
+
+
+def recorded(leaf: x509.Certificate, role: str) -> IssuedCertificate:
+    """What the ledger keeps of a certificate; the certificate itself is not stored."""
+    return IssuedCertificate(
+        role=role,
+        serial=format(leaf.serial_number, "x"),
+        fingerprint=sha256(leaf.public_bytes(Encoding.DER)).digest(),
+        not_before_us=_microseconds(leaf.not_valid_before_utc),
+        not_after_us=_microseconds(leaf.not_valid_after_utc),
+    )
+
+
+def _microseconds(at: datetime) -> int:
+    return int(at.timestamp()) * 1_000_000

@@ -1,0 +1,272 @@
+"""Sessions of devices, operators and the website with the backend: handshake, records, dispatch.
+
+Bad input gets `I ERROR` with a code and ends nothing but its own session.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from uuid import UUID
+
+from adapters.backend.hsm_lane import HsmLane
+from application.ports import Unavailable
+from protocol.certificates import ROLES_OF_TLS_CLASS, Trust
+from protocol.encoding import to_json
+from protocol.errors import (
+    BUSY,
+    INTERNAL,
+    OUT_OF_TURN,
+    SESSION_OVER,
+    TEXTS,
+    TIMED_OUT,
+    UNAVAILABLE,
+    ProtocolError,
+    RecordError,
+)
+from protocol.handshake import Identity, Responder
+from protocol.line import Line, encode, parse
+from protocol.record import Session
+
+log = logging.getLogger(__name__)
+HANDSHAKE_S = 10.0
+OUTSTANDING_MOST = 64
+"""Requests that one session may have undecided at a time."""
+
+
+class Link(Protocol):
+    """The part of `adapters.backend.link.LinkServer` that sessions use."""
+
+    def send(self, conn: int, line: bytes) -> None: ...
+
+    def bind(self, conn: int, device_id: str, role: str) -> None: ...
+
+    def drop(self, conn: int, code: str) -> None: ...
+
+    async def drain(self, conn: int) -> bool: ...
+
+
+class Peer:
+    """An open session with one device. Lives in the event loop."""
+
+    __slots__ = (
+        "_link",
+        "conn",
+        "gone",
+        "held_pins",
+        "outstanding",
+        "role",
+        "session",
+        "subject_id",
+        "who",
+    )
+
+    def __init__(self, link: Link, conn: int, session: Session) -> None:
+        peer = session.peer
+        self._link = link
+        self.conn = conn
+        self.session = session
+        self.role = peer.role
+        self.subject_id: UUID = peer.subject_id
+        self.who = f"{peer.role}:{peer.subject_id}:{peer.kid}"
+        self.outstanding = 0
+        self.held_pins: dict[int, Any] = {}
+        self.gone = False
+
+    def send(self, kind: str, verb: str, body: bytes) -> None:
+        """A record to the device; nothing once it is gone."""
+        if not self.gone:
+            self._link.send(self.conn, self.session.seal(kind, verb, "peer", body))
+
+    def reply(self, kind: str, verb: str, body: Mapping[str, Any]) -> None:
+        """`send` with a JSON body."""
+        self.send(kind, verb, to_json(dict(body)))
+
+    def error(self, code: str, re: int | None = None, text: str = "") -> None:
+        """`I ERROR` in the session."""
+        body: dict[str, Any] = {"code": code, "text": text or TEXTS.get(code, code)}
+        if re is not None:
+            body["re"] = re
+        self.reply("I", "ERROR", body)
+
+
+class Service(Protocol):
+    """What handles the records of a role. ProtocolError is answered for it and ends nothing."""
+
+    def opened(self, peer: Peer) -> None: ...
+
+    def received(self, peer: Peer, line: Line, body: bytes) -> None: ...
+
+    def closed(self, peer: Peer) -> None: ...
+
+
+class _Connection:
+    """A TLS connection at the gateway, before its session is open."""
+
+    __slots__ = ("deadline", "peer", "responder", "tls_class")
+
+    def __init__(self, tls_class: str, deadline: float) -> None:
+        self.tls_class = tls_class
+        self.deadline = deadline
+        self.responder: Responder | None = None
+        self.peer: Peer | None = None
+
+
+class Sessions:
+    """All connections that the gateway told of, by its number for them."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        trust: Trust,
+        lane: HsmLane,
+        services: Mapping[str, Service],
+        ready: Callable[[Peer], Mapping[str, Any]],
+    ) -> None:
+        self._identity = identity
+        self._trust = trust
+        self._lane = lane
+        self._services = services
+        self._ready = ready
+        self._link: Link | None = None
+        self._connections: dict[int, _Connection] = {}
+        self._by_subject: dict[UUID, Peer] = {}
+        self.by_session: dict[str, Peer] = {}
+
+    def attach(self, link: Link) -> None:
+        """Gives the link that answers go to."""
+        self._link = link
+
+    @property
+    def link(self) -> Link:
+        """The link to the gateway."""
+        assert self._link is not None
+        return self._link
+
+    async def drain(self, conn: int) -> bool:
+        """Waits while a connection takes no more; False: it is gone."""
+        return await self.link.drain(conn)
+
+    def peer_of(self, subject_id: UUID) -> Peer | None:
+        """The open session of a subject."""
+        return self._by_subject.get(subject_id)
+
+    # What the link tells
+
+    def on_open(self, conn: int, tls_class: str, address: str) -> None:
+        """A device connected at the gateway."""
+        loop = asyncio.get_running_loop()
+        self._connections[conn] = _Connection(tls_class, loop.time() + HANDSHAKE_S)
+        loop.call_later(HANDSHAKE_S, self._too_slow, conn)
+
+    def on_close(self, conn: int) -> None:
+        """It is gone."""
+        connection = self._connections.pop(conn, None)
+        if connection is not None and connection.peer is not None:
+            self._forget(connection.peer)
+
+    def on_line(self, conn: int, raw: bytes) -> None:
+        """A line of it."""
+        connection = self._connections.get(conn)
+        if connection is None:
+            return
+        peer = connection.peer
+        try:
+            line = parse(raw)
+            if peer is None:
+                self._handshake(conn, connection, line)
+                return
+            if peer.session.is_over(time.time_ns() // 1_000_000):
+                raise RecordError(SESSION_OVER)
+            body = peer.session.open(line)
+        except ProtocolError as error:
+            self._refuse(conn, error.code)
+            return
+        self._dispatch(peer, line, body)
+
+    def _dispatch(self, peer: Peer, line: Line, body: bytes) -> None:
+        try:
+            self._services[peer.role].received(peer, line, body)
+        except ProtocolError as error:
+            peer.error(error.code, getattr(error, "re", None), error.text)
+        except Exception:
+            log.exception("a %s %s", line.kind, line.verb)
+            peer.error(INTERNAL)
+
+    # Handshake; signing as the backend is a matter of the HSM, so it runs in its lane
+
+    def _handshake(self, conn: int, connection: _Connection, line: Line) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        if line.verb == "HELLO" and connection.responder is None:
+            responder = connection.responder = Responder(self._identity, self._trust, now_ms)
+            if not self._lane.submit(
+                lambda: responder.answer(line), lambda result: self._answered(conn, result)
+            ):
+                self._refuse(conn, BUSY)
+        elif line.verb == "PROVE" and connection.responder is not None:
+            allowed = (
+                ROLES_OF_TLS_CLASS.get(connection.tls_class, frozenset()) & self._services.keys()
+            )
+            session = connection.responder.finish(line, allowed)
+            self._open(conn, connection, session)
+        else:
+            self._refuse(conn, OUT_OF_TURN)
+
+    def _answered(self, conn: int, result: Any) -> None:
+        if conn not in self._connections:
+            return
+        if isinstance(result, bytes):
+            self.link.send(conn, result)
+        elif isinstance(result, ProtocolError):
+            self._refuse(conn, result.code)
+        elif isinstance(result, Unavailable):
+            self._refuse(conn, UNAVAILABLE)
+        else:
+            log.error("handshake failed: %s", type(result).__name__)
+            self._refuse(conn, INTERNAL)
+
+    def _open(self, conn: int, connection: _Connection, session: Session) -> None:
+        """Binds the session. An older one of the same subject ends, its undecided requests too."""
+        peer = Peer(self.link, conn, session)
+        older = self._by_subject.get(peer.subject_id)
+        if older is not None and peer.role in ("pos", "card", "website"):
+            self._forget(older)
+            self.link.drop(older.conn, "session-replaced")
+        connection.responder = None
+        connection.peer = peer
+        self._by_subject[peer.subject_id] = peer
+        self.by_session[session.id] = peer
+        self.link.bind(conn, str(peer.subject_id), peer.role)
+        peer.reply("I", "READY", self._ready(peer))
+        self._services[peer.role].opened(peer)
+
+    def _forget(self, peer: Peer) -> None:
+        if peer.gone:
+            return
+        peer.gone = True
+        peer.held_pins.clear()
+        self.by_session.pop(peer.session.id, None)
+        if self._by_subject.get(peer.subject_id) is peer:
+            del self._by_subject[peer.subject_id]
+        try:
+            self._services[peer.role].closed(peer)
+        except Exception:
+            log.exception("the end of a session")
+
+    def _too_slow(self, conn: int) -> None:
+        connection = self._connections.get(conn)
+        if connection is not None and connection.peer is None:
+            self._refuse(conn, TIMED_OUT)
+
+    def _refuse(self, conn: int, code: str) -> None:
+        """Tells the offender why and ends its session; the others notice nothing."""
+        connection = self._connections.get(conn)
+        peer = connection.peer if connection else None
+        if peer is not None and not peer.gone:
+            peer.error(code)
+            self._forget(peer)
+        else:
+            body = to_json({"code": code, "text": TEXTS.get(code, code)})
+            self.link.send(conn, encode(Line("I", "ERROR", "peer", "-", 0, body)))
+        self.link.drop(conn, code)

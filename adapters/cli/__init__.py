@@ -1,0 +1,1 @@
+"""The command-line program `ticketrestaurant`: one file a command group."""

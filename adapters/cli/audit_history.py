@@ -1,0 +1,120 @@
+"""`audit history CARD`: every event of a card, of its account and payments, as a table."""
+
+import json as json_text
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapters import settings
+from adapters.cli.options import AsAuditor, AsJson
+from adapters.cli.output import print_json
+from domain.answers import dollars
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_WIDTH_ELSEWHERE = 180
+"""Columns where the output is no terminal."""
+
+
+def history(
+    card: Annotated[str, typer.Argument(help="The card's id.")],
+    as_: AsAuditor = "auditor-1",
+    utc: Annotated[bool, typer.Option("--utc", help="Show UTC; else this machine's time.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Replay a card's full history: when, who, what, before → after, why; from the log itself.
+
+    Example: [bold]ticketrestaurant audit history 0192f0c1-7c1e-8001-8000-0123456789ab[/bold]
+    """
+    from adapters.cli.operator_link import as_reader
+
+    rows = as_reader(as_, lambda operator: operator.rows("AUDIT", {"card": card}))
+    if json:
+        print_json(rows)
+        return
+    from rich.console import Console
+
+    zone = UTC if utc else datetime.now().astimezone().tzinfo
+    assert zone is not None
+    width = None if sys.stdout.isatty() else _WIDTH_ELSEWHERE
+    names = known_names(settings.load().home)
+    Console(width=width, highlight=False).print(table_of(rows, zone, names))
+    print(f"{len(rows):,} events. Each line is an event of the log, never changed since.")
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], zone: tzinfo, names: Mapping[str, str]) -> "Table":
+    """The history as people read it. `names` of operators and devices by their ids."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("event", justify="right", no_wrap=True)
+    table.add_column(f"when ({datetime.now(zone).tzname()})", no_wrap=True)
+    for title in ("who", "what", "before → after", "why"):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        cells = (
+            str(row["position"]),
+            _when(row["at_us"], zone),
+            _who(row["who"], names),
+            _what(row),
+            "\n".join(_change(change) for change in row["changes"]),
+            row["why"],
+        )
+        # As texts: a name with a bracket in it is not markup, and controls nothing.
+        table.add_row(*(Text(_printable(cell)) for cell in cells))
+    return table
+
+
+def known_names(home: Path) -> dict[str, str]:
+    """What operators and auditors of this machine are called, by subject id."""
+    names: dict[str, str] = {}
+    for path in sorted((home / "operators").glob("*/identity.json")):
+        try:
+            names[json_text.loads(path.read_bytes())["id"]] = path.parent.name
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return names
+
+
+def _when(at_us: int, zone: tzinfo) -> str:
+    if not at_us:
+        return ""
+    at = datetime.fromtimestamp(at_us // 1_000_000, UTC).astimezone(zone)
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at_us // 1000 % 1000:03}"
+
+
+def _who(who: str, names: Mapping[str, str]) -> str:
+    """`operator-1`, or the role and the id of a device."""
+    role, _, rest = who.partition(":")
+    subject = rest.partition(":")[0]
+    return names.get(subject) or f"{role} {subject}".strip()
+
+
+def _what(row: Mapping[str, Any]) -> str:
+    corrects = f" (corrects event {row['corrects']})" if row.get("corrects") else ""
+    return f"{row['what']}{corrects}"
+
+
+def _change(change: Mapping[str, Any]) -> str:
+    before, after = (_value(change[key], change["unit"]) for key in ("before", "after"))
+    return f"{change['what']}: {before} → {after}"
+
+
+def _value(value: Any, unit: str) -> str:
+    if value is None:
+        return "—"
+    return dollars(value) if unit == "cents" and isinstance(value, int) else str(value)
+
+
+def _printable(text: str) -> str:
+    """Without what would command a terminal; line breaks of our own stay."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\ufffd"
+        for character in text
+    )

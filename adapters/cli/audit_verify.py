@@ -1,0 +1,162 @@
+"""`audit verify`: is the log what was written? Read from the database itself, past the backend."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adapters import settings
+from adapters.cli import exit_codes
+from adapters.cli.failure import misconfigured, not_running
+from adapters.cli.options import AsJson
+from adapters.cli.output import print_json, progress, say
+from adapters.settings import Settings
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    from adapters.audit.findings import Verification
+
+_NAMED_MOST = 50
+
+
+def verify(
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            help="Verify against the checkpoints in this folder, such as a copy on another "
+            "machine.",
+            show_default=False,
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            help="The log's public key (PEM), from a place that you trust; else the folder's.",
+            show_default=False,
+        ),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Verify every event of the log against the signed checkpoint outside of the database.
+
+    Names each event that was changed, deleted, swapped, duplicated, inserted or cut off; exit
+    status 4 if there is one. Works with the servers up or down.
+
+    Example: [bold]ticketrestaurant audit verify[/bold]
+    """
+    found = settings.load()
+    verification = _verify(found, checkpoints or found.checkpoints, key)
+    if json:
+        print_json(_as_json(verification))
+    else:
+        _tell(verification)
+    if not verification.intact:
+        raise typer.Exit(exit_codes.INTEGRITY_BROKEN)
+
+
+def _verify(found: Settings, folder: Path, key: Path | None) -> "Verification":
+    import psycopg
+
+    from adapters.audit.verify import verify_log
+    from adapters.postgres.databases import DatabaseSettingMissing
+    from adapters.postgres.embedded import ClusterError
+
+    trusted = _public_key(key) if key is not None else None
+    try:
+        with _reachable_ledger(found) as dsn, progress("Verifying", 2 * _leaves(folder)) as bar:
+            done: dict[str, int] = {}
+
+            def advance(what: str, now: int, of: int) -> None:
+                bar.advance(now - done.get(what, 0))
+                done[what] = now
+
+            return verify_log(dsn, folder, key=trusted, progress=advance)
+    except DatabaseSettingMissing as error:
+        raise misconfigured(str(error)) from None
+    except (psycopg.OperationalError, ClusterError) as error:
+        raise not_running(f"the ledger database cannot be read: {error}") from None
+    except psycopg.Error as error:
+        # Somebody took the table or a column away: that is a finding too, and a coarse one.
+        return _unreadable(type(error).__name__)
+    except OSError as error:
+        raise misconfigured(f"{folder} cannot be read: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _reachable_ledger(found: Settings) -> Iterator[str]:
+    """How to connect as the auditor; an embedded server that is down is started for it."""
+    from adapters.postgres.databases import database
+
+    ledger = database(found, "ledger")
+    if ledger.cluster is None or ledger.cluster.ready():
+        yield ledger.dsn("auditor")
+        return
+    if not ledger.cluster.exists:
+        raise misconfigured(f"there is no ledger in {found.home}: run 'ticketrestaurant init'")
+    say("The servers are down: the ledger database is started for this.")
+    with ledger.cluster.start_temporarily():
+        yield ledger.dsn("auditor")
+
+
+def _leaves(folder: Path) -> int:
+    try:
+        return (folder / "leaves").stat().st_size // 32
+    except OSError:
+        return 0
+
+
+def _public_key(path: Path) -> "Ed25519PublicKey":
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError):
+        raise misconfigured(f"{path} is not a public key in PEM") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise misconfigured(f"{path} is not an Ed25519 key")
+    return key
+
+
+def _unreadable(why: str) -> "Verification":
+    from adapters.audit.findings import Finding, Verification
+
+    return Verification(
+        findings=[Finding(kind="unreadable", text=f"The events cannot be read ({why}).")],
+        rows=0,
+        checkpoint_events=0,
+        protected=0,
+        unprotected=0,
+        opened=False,
+        seconds=0.0,
+    )
+
+
+def _as_json(verification: "Verification") -> dict[str, Any]:
+    import msgspec
+
+    found: dict[str, Any] = msgspec.to_builtins(verification)
+    return {"intact": verification.intact, **found}
+
+
+def _tell(verification: "Verification") -> None:
+    findings = verification.findings
+    for finding in findings[:_NAMED_MOST]:
+        print(f"✗ {finding.text}")
+    if len(findings) > _NAMED_MOST:
+        print(f"… and {len(findings) - _NAMED_MOST:,} more findings; --json names them.")
+    if findings:
+        print("The log is NOT what was written.")
+    else:
+        print(
+            f"✓ {verification.protected:,} events are what was written"
+            f" ({verification.seconds:.1f} s)."
+        )
+    if verification.unprotected:
+        print(
+            f"  {verification.unprotected:,} newer events came after the last checkpoint: they are"
+            " not protected yet."
+        )

@@ -1,0 +1,10 @@
+"""`card`: the virtual card program, mounted as it is; it knows nothing of the servers."""
+
+import typer
+
+from devices.card.program import app as program
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    app.add_typer(program, name="card")

@@ -1,0 +1,1 @@
+"""`script/demo`: the whole system at work, told in plain words, through its real programs only."""

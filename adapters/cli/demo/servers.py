@@ -1,0 +1,100 @@
+"""The installation under the demo: made where it is missing, served, stopped if we started it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from typing import Final
+
+from adapters.cli.background import start_in_background, stop
+from adapters.cli.demo.narration import Narrator
+from adapters.cli.parts import SERVERS, accepts, environment, program, server_address
+from adapters.cli.supervisor import read_status
+from adapters.settings import PREFIX, Settings
+
+_READY_S: Final = 60.0
+_END_S: Final = 60.0
+
+
+class Servers:
+    """Databases, backend, gateway and website of one state folder.
+
+    `keep`: they go on without us. Else they end with us, in whatever way that happens.
+    """
+
+    def __init__(self, settings: Settings, narrator: Narrator, *, keep: bool) -> None:
+        self._settings, self._narrator, self._keep = settings, narrator, keep
+        self.ours = False
+
+    def start(self) -> None:
+        """Returns when all are up. Raises narration.Broken."""
+        settings, narrator = self._settings, self._narrator
+        narrator.section("The installation")
+        narrator.told("folder", str(settings.home))
+        if read_status(settings) is not None:
+            with narrator.step("the servers run already: they are used, and left running"):
+                return
+        with narrator.step("state folder, keys in the HSM, certificates, databases"):
+            _check_ports_are_free(settings)
+            self._init()
+        with narrator.step(
+            "PostgreSQL, backend, gateway and website are up, a process each"
+        ) as step:
+            self.ours = True
+            start_in_background(settings, within_s=_READY_S, die_with_us=not self._keep)
+            for name in SERVERS:
+                host, port = server_address(settings, name)
+                step.note(f"{name:<9} {host}:{port}")
+
+    def stop(self) -> None:
+        """Stops them if we started them. Raises background.NotReady."""
+        if self.ours:
+            self.ours = False
+            stop(self._settings)
+
+    def _init(self) -> None:
+        """Runs `ticketrestaurant init`, whose own lines say what it makes. Raises RuntimeError."""
+        process = subprocess.Popen(
+            program("init"),
+            env=environment(self._settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        said: list[str] = []
+        try:
+            assert process.stderr is not None
+            for line in process.stderr:
+                said.append(line.rstrip())
+                if "✓" in line:
+                    self._narrator.line(f"    {line.rstrip()}", "dim")
+            process.wait()
+        finally:
+            _end_with_children(process)
+        if process.returncode:
+            raise RuntimeError("\n".join([f"init: status {process.returncode}", *said[-12:]]))
+
+
+def _end_with_children(leader: "subprocess.Popen[str]") -> None:
+    """Ends the leader of a session with all that it started: initdb has children of its own."""
+    deadline_s = time.monotonic() + _END_S
+    if leader.poll() is None:
+        leader.terminate()
+        leader.wait(_END_S)
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < deadline_s:
+            os.killpg(leader.pid, signal.SIGTERM)
+            time.sleep(0.02)
+
+
+def _check_ports_are_free(settings: Settings) -> None:
+    for name in SERVERS:
+        host, port = server_address(settings, name)
+        if accepts((host, port)):
+            raise RuntimeError(
+                f"another program listens at {host}:{port}, where our {name} should.\n"
+                f"Set {PREFIX}PORT_BASE to a free range, for example 9300."
+            )

@@ -1,0 +1,20 @@
+"""What a script may rely on: the exit status of every `ticketrestaurant` command."""
+
+from typing import Final
+
+OK: Final = 0
+REFUSED: Final = 1
+"""The business said no (not enough money, no such card, …): asking again changes nothing."""
+USAGE: Final = 2
+"""The command line is wrong."""
+NOT_RUNNING: Final = 3
+"""A server does not run or cannot be reached: trying later may help."""
+INTEGRITY_BROKEN: Final = 4
+"""The log is not what was written: an event was changed, lost, moved or added."""
+CONFIGURATION: Final = 5
+"""A setting, a file, a folder or an installed part is wrong or missing."""
+
+TABLE: Final = (
+    "Exit status: 0 done, 1 refused by the business, 2 wrong usage, 3 a server is not running or "
+    "not reachable, 4 the log's integrity is broken, 5 wrong or missing configuration."
+)

@@ -1,0 +1,130 @@
+"""`issue`: cards for one employee, or for all of a list; personalised on this machine."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from adapters import settings
+from adapters.cli import exit_codes
+from adapters.cli.failure import Failure
+from adapters.cli.options import AsJson, AsOperator
+from adapters.cli.output import print_json, progress, say
+from adapters.cli.personalising import NOTE, Workbench
+
+EMPLOYEES_MOST = 20_000
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("issue", rich_help_panel="Operators (signed commands through the gateway)")(issue)
+
+
+def issue(
+    company: Annotated[str, typer.Option(help="The company's id.")],
+    first_name: Annotated[str | None, typer.Option(help="Of one employee.")] = None,
+    last_name: Annotated[str | None, typer.Option(help="Of one employee.")] = None,
+    email: Annotated[str | None, typer.Option(help="Of one employee.")] = None,
+    employees: Annotated[
+        Path | None,
+        typer.Option(help="A CSV file of many, with columns first_name, last_name, email."),
+    ] = None,
+    stripe: Annotated[bool, typer.Option(help="Issue a card with a magnetic stripe.")] = True,
+    virtual: Annotated[bool, typer.Option(help="Issue a card on the phone.")] = False,
+    ask_pin: Annotated[
+        bool, typer.Option("--ask-pin", help="Ask for the PIN of the stripe; else it is random.")
+    ] = False,
+    as_: AsOperator = "operator-1",
+    json: AsJson = False,
+) -> None:
+    """Issue cards to an employee, or to all of a list: one account each, with its cards.
+
+    Every card gets a folder under devices/ of the state folder. A list that was interrupted can
+    be given again as it is: who has cards already gets no second ones.
+
+    Example: [bold]ticketrestaurant issue --company 0192… --employees staff.csv --virtual[/bold]
+    """
+    if not stripe and not virtual:
+        raise typer.BadParameter("--no-stripe without --virtual issues nothing")
+    bench = Workbench(settings.load().home)
+    one = (first_name, last_name, email)
+    if employees is not None:
+        if any(part is not None for part in one) or ask_pin:
+            raise typer.BadParameter("--employees takes names and PINs of nobody else")
+        _issue_list(bench, company, employees, stripe, virtual, as_, json)
+        return
+    if any(part is None for part in one):
+        raise typer.BadParameter("give --first-name, --last-name and --email, or --employees")
+    person = {"first_name": first_name, "last_name": last_name, "email": email}
+    pin = asked_pin() if ask_pin and stripe else None
+    _issue_one(bench, company, person, stripe, virtual, pin, as_, json)
+
+
+def _issue_one(
+    bench: Workbench,
+    company: str,
+    person: dict[str, Any],
+    stripe: bool,
+    virtual: bool,
+    pin: str | None,
+    as_: str,
+    json: bool,
+) -> None:
+    from adapters.cli.issuing import Order, issue_to
+    from adapters.cli.operator_link import as_operator
+
+    order = Order(company, person, stripe, virtual, pin)
+    made = as_operator(as_, lambda operator: issue_to(operator, bench, order))
+    if json:
+        print_json(made)
+        return
+    print(f"account {made['account']}")
+    for card in made["cards"]:
+        print(f"  {card['kind']:<7} card {card['card']}  {card['masked_pan']}  {card['folder']}")
+    say(NOTE)
+
+
+def _issue_list(
+    bench: Workbench,
+    company: str,
+    path: Path,
+    stripe: bool,
+    virtual: bool,
+    as_: str,
+    json: bool,
+) -> None:
+    from adapters.cli.issuing import PERSON_COLUMNS, Order, command_id_of, issue_all, read_person
+    from adapters.cli.operator_link import as_operator
+    from adapters.cli.table_files import read_table
+
+    people = read_table(path, PERSON_COLUMNS, read_person, EMPLOYEES_MOST)
+    orders = [
+        Order(company, person, stripe, virtual, None, command_id_of(company, path, line, person))
+        for line, person in people
+    ]
+    with progress("issuing", len(orders)) as bar:
+        issued = as_operator(as_, lambda operator: issue_all(operator, bench, orders, bar.advance))
+    if json:
+        print_json(issued.made)
+    else:
+        for each in issued.made:
+            cards = ", ".join(f"{card['kind']} {card['card']}" for card in each["cards"])
+            print(f"account {each['account']}: {cards}")
+    again = sum(1 for each in issued.made if each.get("repeated"))
+    before = f", {again:,} of them before" if again else ""
+    say(f"{len(issued.made):,} of {len(orders):,} employees have their cards{before}. {NOTE}")
+    if issued.failure is not None:
+        raise Failure(
+            f"{issued.failure} Give the same list again for the rest: nobody gets cards twice.",
+            issued.failure.status,
+        )
+
+
+def asked_pin() -> str:
+    """A PIN typed twice, not shown. Raises Failure for what is none."""
+    from protocol.pin import MAX_PIN, MIN_PIN
+
+    pin = str(typer.prompt("PIN", hide_input=True, confirmation_prompt=True, err=True))
+    if not (pin.isascii() and pin.isdigit() and MIN_PIN <= len(pin) <= MAX_PIN):
+        raise Failure(f"a PIN has {MIN_PIN} to {MAX_PIN} digits", exit_codes.USAGE)
+    return pin

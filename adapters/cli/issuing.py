@@ -1,0 +1,156 @@
+"""Issuing one order or many: the command, then what goes onto the cards, then the PIN.
+
+The stripe's data is in the first answer only, so it is written down before anything else is done.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from adapters.cli.failure import Failure, not_running
+from adapters.cli.operator_link import Operator, explained
+from adapters.cli.personalising import NewIdentity, Workbench, random_pin, shown
+from application import fields
+from devices.exchange import NoAnswer, Refused, Unreachable
+from devices.personalisation import CardData
+
+PERSON_COLUMNS: Final = ("first_name", "last_name", "email")
+AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Cards for one person. Its `repr` shows neither name nor PIN."""
+
+    company: str
+    person: Mapping[str, Any] = field(repr=False)
+    stripe: bool
+    virtual: bool
+    pin: str | None = field(default=None, repr=False)
+    command_id: UUID | None = None
+
+
+@dataclass(slots=True)
+class Issued:
+    """What became of many orders; `failure` is the first one, if any."""
+
+    made: list[dict[str, Any]] = field(default_factory=list)
+    failure: Failure | None = None
+
+
+def read_person(row: Mapping[str, str]) -> dict[str, str]:
+    """An employee of a list. Raises Invalid."""
+    return {
+        "first_name": fields.text(row, "first_name", fields.PERSON_MOST),
+        "last_name": fields.text(row, "last_name", fields.PERSON_MOST),
+        "email": fields.email(row),
+    }
+
+
+def command_id_of(company: str, path: Path, line: int, person: Mapping[str, str]) -> UUID:
+    """The same for the same line of the same list: given again, it issues nothing anew."""
+    parts = [company, sha256(path.read_bytes()).hexdigest(), str(line), *person.values()]
+    number = int.from_bytes(sha256("\0".join(["TR-LIST/1", *parts]).encode()).digest()[:16])
+    return UUID(int=number & ~(0xF << 76) & ~(3 << 62) | 8 << 76 | 2 << 62)
+
+
+async def issue_to(operator: Operator, bench: Workbench, order: Order) -> dict[str, Any]:
+    """Issues an order. Raises Refused, NoAnswer, Unreachable, Failure."""
+    body = {
+        "company": order.company,
+        "cardholder": dict(order.person),
+        "stripe": order.stripe,
+        "virtual": order.virtual,
+    }
+    with contextlib.ExitStack() as stack:
+        identity: NewIdentity | None = None
+        if order.virtual:
+            identity = stack.enter_context(bench.new_identity())
+            body["csr"] = identity.request
+        result = await operator.command("ISSUE", body, order.command_id)
+        made = {"cardholder": result["cardholder"], "account": result["account"], "cards": []}
+        if result.get("repeated"):
+            made["repeated"] = True
+        for card in result["cards"]:
+            if card["kind"] == "virtual":
+                folder = _write_virtual(bench, operator, identity, card)
+            else:
+                folder = await _write_stripe(bench, operator, card, order.pin)
+            made["cards"].append(shown(card, folder))
+    return made
+
+
+def _write_virtual(
+    bench: Workbench, operator: Operator, identity: NewIdentity | None, card: Mapping[str, Any]
+) -> Path:
+    folder = bench.folder_of(card["card"])
+    if "certificate" not in card:
+        if not folder.exists():
+            raise _lost(card)
+        return folder
+    assert identity is not None, "a certificate was asked for"
+    data = CardData(card["pan"], card["track2"])
+    return identity.complete("card", card["card"], card["certificate"], operator.device, card=data)
+
+
+async def _write_stripe(
+    bench: Workbench, operator: Operator, card: Mapping[str, Any], pin: str | None
+) -> Path:
+    folder = bench.folder_of(card["card"])
+    if "pan" in card:
+        bench.write_stripe(card["card"], card["track1"], card["track2"])
+    elif not folder.exists():
+        raise _lost(card)
+    elif bench.has_pin(card["card"]):
+        return folder
+    await set_pin(operator, bench, card["card"], pin)
+    return folder
+
+
+def _lost(card: Mapping[str, Any]) -> Failure:
+    """The backend issued the card but its data never arrived; it cannot be had a second time."""
+    return Failure(
+        f"card {card['card']} was issued before, but its data is not on this machine:"
+        " block it and issue another.",
+        1,
+    )
+
+
+async def set_pin(operator: Operator, bench: Workbench, card: str, pin: str | None) -> None:
+    """A new PIN for a stripe card personalised here; random where none is given."""
+    chosen = pin or random_pin()
+    await operator.set_pin(card, bench.pan_of(card), chosen)
+    bench.write_pin(card, chosen)
+
+
+async def issue_all(
+    operator: Operator,
+    bench: Workbench,
+    orders: Sequence[Order],
+    advance: Callable[[int], None],
+) -> Issued:
+    """Issues several orders at a time; after the first failure no further one is begun."""
+    issued = Issued()
+    waiting = iter(orders)
+
+    async def clerk() -> None:
+        for order in waiting:
+            if issued.failure is not None:
+                return
+            try:
+                issued.made.append(await issue_to(operator, bench, order))
+            except Refused as error:
+                issued.failure = issued.failure or explained(error)
+            except (Unreachable, NoAnswer) as error:
+                issued.failure = issued.failure or not_running(f"{error}.")
+            except Failure as failure:
+                issued.failure = issued.failure or failure
+            advance(1)
+
+    await asyncio.gather(*(clerk() for _ in range(AT_ONCE)))
+    return issued

@@ -1,0 +1,82 @@
+"""`list`: companies, shops, terminals, cards and accounts, with the ids that commands want."""
+
+from typing import Annotated, Any
+
+import typer
+
+from adapters.cli.options import AsAuditor, AsJson
+from adapters.cli.output import print_json
+from domain.answers import dollars
+
+_COLUMNS = {
+    "companies": ("company", "timezone", "daily_limit_cents", "name"),
+    "shops": ("shop", "category", "timezone", "menu_items", "name"),
+    "terminals": ("terminal", "status", "label"),
+    "cards": ("card", "kind", "masked_pan", "expiry", "status", "pin", "account", "name"),
+    "accounts": ("account", "balance_cents", "daily_limit_cents", "name"),
+}
+"""As they are printed: what has no fixed length comes last."""
+_OWNERS = {"terminals": "shop", "cards": "company", "accounts": "company"}
+_LISTS = tuple(_COLUMNS)
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("list", rich_help_panel="Auditors and finance")(list_)
+
+
+def list_(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help=", ".join(_LISTS))],
+    of: Annotated[
+        str | None, typer.Argument(metavar="[OWNER]", help="The id of its shop or company.")
+    ] = None,
+    as_: AsAuditor = "auditor-1",
+    json: AsJson = False,
+) -> None:
+    """List companies, shops, terminals of a shop, cards or accounts of a company.
+
+    Example: [bold]ticketrestaurant list cards 0192f0c1-7c1e-8001-8000-0123456789ab[/bold]
+    """
+    from adapters.cli.operator_link import as_reader
+
+    if what not in _LISTS:
+        raise typer.BadParameter(f"WHAT must be one of: {', '.join(_LISTS)}")
+    if (what in _OWNERS) != (of is not None):
+        raise typer.BadParameter(
+            f"{what} takes the id of a {_OWNERS[what]}"
+            if what in _OWNERS
+            else f"{what} has no owner"
+        )
+    body = {"what": what, **({"of": of} if of else {})}
+    rows = as_reader(as_, lambda operator: operator.rows("QUERY", body))
+    if json:
+        print_json(rows)
+        return
+    _print(what, rows)
+
+
+def _print(what: str, rows: list[dict[str, Any]]) -> None:
+    """One line a row, never cut: made to be copied from and to be searched."""
+    from rich.cells import cell_len
+
+    if not rows:
+        print(f"no {what} yet")
+        return
+    columns = [name for name in _COLUMNS[what] if any(name in row for row in rows)]
+    head = [name.removesuffix("_cents").replace("_", " ") for name in columns]
+    body = [[_cell(name, row.get(name, "")) for name in columns] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(head, *body, strict=True)]
+    for cells in (head, *body):
+        padded = (
+            " " * (width - cell_len(cell)) + cell
+            if name.endswith("_cents")
+            else cell + " " * (width - cell_len(cell))
+            for name, cell, width in zip(columns, cells, widths, strict=True)
+        )
+        print("  ".join(padded).rstrip())
+
+
+def _cell(name: str, value: Any) -> str:
+    if name.endswith("_cents") and isinstance(value, int):
+        return dollars(value)
+    return "".join(character for character in str(value) if character.isprintable())

@@ -1,0 +1,58 @@
+"""What commands print: results on standard output, everything else on standard error."""
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+
+def say(text: str) -> None:
+    """A line for the person who watches; not part of the result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """The result for a program: UTF-8, indented, keys in the order given."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str), flush=True)
+
+
+@contextlib.contextmanager
+def step(text: str) -> Iterator[None]:
+    """Shows that something runs, on a terminal with a spinner, and afterwards how long it took."""
+    started_s = time.monotonic()
+    if sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status(f"{text} …"):
+            yield
+    else:
+        yield
+    say(f"  ✓ {text} ({time.monotonic() - started_s:.1f} s)")
+
+
+@contextlib.contextmanager
+def progress(text: str, total: int) -> "Iterator[Progress]":
+    """A bar for `total` units of work, on a terminal; silent elsewhere."""
+    if not sys.stderr.isatty():
+        yield Progress()
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+
+    with Bars(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(text, total=total)
+        yield Progress(lambda units: bars.advance(task, units))
+
+
+class Progress:
+    """Told how many units of work were done."""
+
+    def __init__(self, advance: Any = None) -> None:
+        self._advance = advance
+
+    def advance(self, units: int) -> None:
+        """More are done."""
+        if self._advance is not None:
+            self._advance(units)

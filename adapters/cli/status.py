@@ -1,0 +1,102 @@
+"""`status`: every part with its address and whether it is up, asked of the part itself."""
+
+from typing import Annotated, Any
+
+import typer
+
+from adapters import settings
+from adapters.cli import exit_codes
+from adapters.cli.output import print_json
+from adapters.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("status", rich_help_panel="Installation")(status)
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show every part of this installation; exit status 3 unless all are up.
+
+    With --json, `ledger.dump_command` dumps the ledger database as SQL: all of it is ciphered.
+
+    Example: [bold]ticketrestaurant status --json[/bold]
+    """
+    found = installation_status(settings.load())
+    if as_json:
+        print_json(found)
+    else:
+        _print_table(found)
+    if not all(found[name]["up"] for name in found["parts"]):
+        raise typer.Exit(exit_codes.NOT_RUNNING)
+
+
+def installation_status(found: Settings) -> dict[str, Any]:
+    """What `status --json` prints. `parts` names the keys that describe a part."""
+    from adapters.cli.parts import parts
+    from adapters.cli.supervisor import read_status
+
+    supervisor = read_status(found)
+    supervised: dict[str, Any] = supervisor["parts"] if supervisor else {}
+    shown: dict[str, Any] = {}
+    for part in parts(found, None):
+        known = supervised.get(part.name, {})
+        shown[part.name] = {
+            "address": part.address,
+            "up": part.is_up(known.get("pid")),
+            "pid": known.get("pid"),
+            "restarts": known.get("restarts"),
+            "log": str(found.logs / f"{part.name}.log"),
+        }
+    _add_databases(found, shown)
+    return {
+        "home": str(found.home),
+        "serving": supervisor is not None,
+        "supervisor_pid": supervisor["pid"] if supervisor else None,
+        "website_url": found.website_url or f"http://{shown['website']['address']}/",
+        "parts": list(shown),
+        **shown,
+    }
+
+
+def _add_databases(found: Settings, shown: dict[str, Any]) -> None:
+    """External databases are parts, too; and how the ledger is dumped."""
+    from adapters.cli.parts import DATABASE_PARTS
+    from adapters.postgres import external
+    from adapters.postgres.databases import database
+
+    for name, part_name in DATABASE_PARTS.items():
+        place = database(found, name)
+        if place.cluster is not None:
+            shown[part_name]["dump_command"] = place.cluster.dump_command()
+        else:
+            dsn = place.dsn("backend" if name == "ledger" else "website")
+            shown[part_name] = {
+                "address": external.address(dsn),
+                "up": external.is_up(dsn),
+                "dump_command": external.dump_command(place.dsns.get("owner") or dsn),
+            }
+
+
+def _print_table(found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("part", "state", "address", "process", "restarts"):
+        table.add_column(title, overflow="fold")
+    for name in found["parts"]:
+        part = found[name]
+        table.add_row(
+            name.replace("_", " "),
+            "[green]up[/green]" if part["up"] else "[red]down[/red]",
+            part["address"],
+            str(part.get("pid") or "–"),
+            str(part.get("restarts") or 0),
+        )
+    console = Console()
+    console.print(table)
+    if not found["serving"]:
+        console.print("\nNothing is being served here; start it with: ticketrestaurant serve")

@@ -1,0 +1,248 @@
+"""The certification authority: its keys are in the HSM, its certificates beside them.
+
+A certificate is made in three steps: the request is validated (its key, its proof of possession),
+the profile makes the certificate, and what was signed is checked again before anybody gets it.
+Recording and revoking are events of the ledger, not of this file.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from pkcs11 import Attribute
+from pkcs11.util.x509 import decode_x509_certificate
+
+from adapters.hsm import certificate_profiles as profiles
+from adapters.hsm.certificate_profiles import Profile
+from adapters.hsm.session import KeySession
+from adapters.hsm.token import HsmUnavailable, Token
+from adapters.hsm.token_key import TokenPrivateKey
+from protocol.certificates import BACKEND, PIN, ROLES
+
+ORGANIZATION: Final = "TicketRestaurant US"
+LONGEST_REQUEST: Final = 4096
+BACKDATED: Final = timedelta(minutes=10)
+"""For devices whose clock is slow: a certificate is valid from a little before it was made."""
+_ROOT, _ISSUING, _TLS = "CA-ROOT/1", "CA-ISSUING/1", "CA-TLS/1"
+
+
+class RequestRefused(Exception):
+    """No certificate for this request; the message says why and holds nothing of it."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Authority:
+    """Issues certificates of individuals (private PKI) and of TLS classes.
+
+    All methods raise HsmUnavailable when the token does not answer.
+    """
+
+    def __init__(self, token: Token, clock: Callable[[], datetime] = _utc_now) -> None:
+        """Of a token whose authorities were established. Raises HsmUnavailable otherwise."""
+        self._token = token
+        self._clock = clock
+        self.root = _stored(token, _ROOT)
+        self.issuing = _stored(token, _ISSUING)
+        self.tls = _stored(token, _TLS)
+        self._issuing_key = TokenPrivateKey(token, _ISSUING)
+        self._tls_key = TokenPrivateKey(token, _TLS)
+        self.backend_key = token.run(lambda keys: keys.public_key_p256("BACKEND-ID/1"))
+        self.pin_key = token.run(lambda keys: keys.public_key_p256("PIN-ENC/1"))
+
+    def issue_leaf(
+        self,
+        requester: ec.EllipticCurvePublicKey | bytes,
+        subject_id: UUID,
+        role: str,
+        valid_days: int = 2 * 365,
+    ) -> x509.Certificate:
+        """The certificate of an individual, for a public key or a DER request (PKCS#10).
+
+        Ends with the issuing certificate at the latest. Raises RequestRefused.
+        """
+        key = validated_key(requester)
+        if role not in ROLES:
+            raise RequestRefused("no such role")
+        if key == self.pin_key:
+            raise RequestRefused("the key for PIN blocks gets no other certificate than its own")
+        # Any other key with this role could pose as the backend.
+        if (role == BACKEND) != (key == self.backend_key):
+            raise RequestRefused("the role backend belongs to the key in the HSM, and to no other")
+        builder = profiles.individual(x509.CertificateBuilder(), subject_id, role)
+        days = _checked_days(valid_days, profiles.LEAF)
+        return self._issue(builder, key, profiles.LEAF, days, self.issuing, self._issuing_key)
+
+    def issue_pin_key(self, subject_id: UUID) -> x509.Certificate:
+        """The certificate of the HSM's key for PIN blocks (TR-TPR section 8), of no other key.
+
+        `subject_id` names the key. Raises RequestRefused.
+        """
+        builder = profiles.individual(x509.CertificateBuilder(), subject_id, PIN)
+        profile = profiles.PIN_KEY
+        return self._issue(
+            builder, self.pin_key, profile, profile.days, self.issuing, self._issuing_key
+        )
+
+    def issue_tls(
+        self,
+        requester: ec.EllipticCurvePublicKey | bytes,
+        tls_class: str,
+        names: Sequence[str] = (),
+        valid_days: int = profiles.TLS_CLASS.days,
+    ) -> x509.Certificate:
+        """The certificate of a TLS class; `names`: further host names or addresses of a server.
+
+        Raises RequestRefused.
+        """
+        key = validated_key(requester)
+        try:
+            builder = profiles.tls_class(x509.CertificateBuilder(), tls_class, names)
+        except ValueError:
+            raise RequestRefused("no such TLS class or host name") from None
+        days = _checked_days(valid_days, profiles.TLS_CLASS)
+        return self._issue(builder, key, profiles.TLS_CLASS, days, self.tls, self._tls_key)
+
+    def chain_der(self, leaf: x509.Certificate) -> list[bytes]:
+        """What an individual presents: its own certificate, then the issuing one."""
+        return [each.public_bytes(Encoding.DER) for each in (leaf, self.issuing)]
+
+    def _issue(
+        self,
+        builder: x509.CertificateBuilder,
+        key: ec.EllipticCurvePublicKey,
+        profile: Profile,
+        days: int,
+        issuer: x509.Certificate,
+        issuer_key: TokenPrivateKey,
+    ) -> x509.Certificate:
+        now = self._clock()
+        if not issuer.not_valid_before_utc <= now < issuer.not_valid_after_utc:
+            raise RequestRefused("the authority's own certificate is not valid now")
+        end = min(now + timedelta(days=days), issuer.not_valid_after_utc)
+        builder = _dated(builder, now, end).issuer_name(issuer.subject)
+        issuer_id = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        builder = builder.add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_id),
+            critical=False,
+        )
+        certificate = _signed(builder, key, profile, issuer_key)
+        _enforce(certificate, issuer)
+        return certificate
+
+
+def establish(
+    token: Token, organization: str = ORGANIZATION, clock: Callable[[], datetime] = _utc_now
+) -> Authority:
+    """The authority of a writable token; certificates of its own that it lacks are made."""
+    now = clock()
+    root = TokenPrivateKey(token, _ROOT), profiles.authority_name(organization, "Root CA")
+    issuing = TokenPrivateKey(token, _ISSUING), profiles.authority_name(organization, "Issuing CA")
+    tls = TokenPrivateKey(token, _TLS), profiles.authority_name(organization, "TLS CA")
+    _establish(token, _ROOT, root, root, profiles.ROOT, now)
+    _establish(token, _ISSUING, issuing, root, profiles.ISSUING, now)
+    _establish(token, _TLS, tls, tls, profiles.TLS_AUTHORITY, now)
+    return Authority(token, clock)
+
+
+def _establish(
+    token: Token,
+    label: str,
+    subject: tuple[TokenPrivateKey, x509.Name],
+    issuer: tuple[TokenPrivateKey, x509.Name],
+    profile: Profile,
+    now: datetime,
+) -> None:
+    if token.run(lambda keys: keys.certificate(label)) is not None:
+        return
+    key_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer[0].public_key())
+    builder = x509.CertificateBuilder().subject_name(subject[1]).issuer_name(issuer[1])
+    builder = _dated(builder, now, now + timedelta(days=profile.days))
+    builder = builder.add_extension(key_id, critical=False)
+    made = _signed(builder, subject[0].public_key(), profile, issuer[0])
+    token.run(lambda keys: _store(keys, label, made))
+
+
+def validated_key(requester: ec.EllipticCurvePublicKey | bytes) -> ec.EllipticCurvePublicKey:
+    """The P-256 key to certify. Of a request its signature is checked: the requester holds the
+    private key. Raises RequestRefused."""
+    key: object = requester
+    if isinstance(requester, bytes):
+        if len(requester) > LONGEST_REQUEST:
+            raise RequestRefused("the request is too long")
+        try:
+            request = x509.load_der_x509_csr(requester)
+            key = request.public_key()
+            signed = request.is_signature_valid
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise RequestRefused("the request cannot be read") from None
+        if not signed:
+            raise RequestRefused("the request is not signed with its own key")
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise RequestRefused("only P-256 keys are certified")
+    return key
+
+
+def _checked_days(days: int, profile: Profile) -> int:
+    if not 1 <= days <= profile.days:
+        raise RequestRefused(f"a certificate of this kind is valid for 1 to {profile.days} days")
+    return days
+
+
+def _dated(
+    builder: x509.CertificateBuilder, now: datetime, end: datetime
+) -> x509.CertificateBuilder:
+    begin = (now - BACKDATED).replace(microsecond=0)
+    return builder.not_valid_before(begin).not_valid_after(end.replace(microsecond=0))
+
+
+def _signed(
+    builder: x509.CertificateBuilder,
+    key: ec.EllipticCurvePublicKey,
+    profile: Profile,
+    issuer_key: TokenPrivateKey,
+) -> x509.Certificate:
+    return (
+        profiles.add_usages(builder, profile)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .sign(issuer_key, SHA256())
+    )
+
+
+def _enforce(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
+    """Refuses what no requester may get, whatever the steps before did."""
+    basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    if basic.ca or usage.key_cert_sign or usage.crl_sign:
+        raise RequestRefused("nobody gets an authority's certificate")
+    if certificate.not_valid_after_utc > issuer.not_valid_after_utc:
+        raise RequestRefused("no certificate outlives its authority's")
+    certificate.verify_directly_issued_by(issuer)
+
+
+def _stored(token: Token, label: str) -> x509.Certificate:
+    der = token.run(lambda keys: keys.certificate(label))
+    if der is None:
+        raise HsmUnavailable(f"the token holds no certificate {label}")
+    return x509.load_der_x509_certificate(der)
+
+
+def _store(keys: KeySession, label: str, certificate: x509.Certificate) -> None:
+    attributes = decode_x509_certificate(certificate.public_bytes(Encoding.DER))
+    attributes |= {
+        Attribute.LABEL: label,
+        Attribute.TOKEN: True,
+        Attribute.PRIVATE: True,
+        Attribute.MODIFIABLE: False,
+    }
+    keys.pkcs11.create_object(attributes)

@@ -1,0 +1,87 @@
+"""PINs inside the HSM: a block comes sealed to PIN-ENC, its reference is a keyed hash of it.
+
+Steps of TR-TPR section 8 undone in the token: ECDH with the block's ephemeral key, AES-ECB of the
+context gives the wrapping key, the unwrapped block becomes a session key that cannot be read.
+Wrapped again under K_PVV (deterministic, RFC 3394) and hashed under K_PVV2 it is the reference.
+The 32 bytes hold PIN and card together, so equal PINs of two cards have different references.
+
+Limits: whoever holds the HSM's login can find PINs by trying. The scheme protects dumps, disks and
+logs; it makes the machine no PCI PIN device. Trying is limited by the card's count of wrong PINs.
+"""
+
+import hmac
+from contextlib import ExitStack
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from adapters.hsm.session import KeySession
+from adapters.hsm.token import HsmRefused, Token
+from protocol.pin import POINT_BYTES, WRAPPED_BYTES, pin_context
+
+_VERSION: Final = b"\x01"  # of the reference: generation 1 of both keys
+
+
+class PinBlockInvalid(Exception):
+    """The block does not open, or is none; which of the two is not said."""
+
+
+class PinVerification:
+    """PINs of our cards; all methods raise HsmUnavailable. Verifying takes 0.5 ms (SoftHSM).
+
+    `ephemeral` is an uncompressed P-256 point, `block` the wrapped 40 bytes; `t4`, `counter` and
+    `ms` (milliseconds since 1970) must be those that the block was sealed with.
+    """
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+
+    def pin_public_key(self) -> ec.EllipticCurvePublicKey:
+        """What PIN pads seal to."""
+        return self._token.run(lambda keys: keys.public_key_p256("PIN-ENC/1"))
+
+    def set_pin(self, ephemeral: bytes, block: bytes, t4: bytes, counter: int, ms: int) -> bytes:
+        """The reference of a new PIN: 33 bytes, worth nothing without the HSM.
+
+        Nobody outside the token can see whether the block holds a PIN of this card: one that does
+        not will never be matched. Raises PinBlockInvalid.
+        """
+        context = pin_context(t4, counter, ms)
+        if not _is_well_formed(ephemeral, block):
+            raise PinBlockInvalid
+        try:
+            return self._token.run(lambda keys: _reference(keys, ephemeral, block, context))
+        except HsmRefused:
+            raise PinBlockInvalid from None
+
+    def verify_pin(
+        self, ephemeral: bytes, block: bytes, t4: bytes, counter: int, ms: int, reference: bytes
+    ) -> bool:
+        """Whether the block holds the PIN of the reference; False for any other block, too."""
+        try:
+            presented = self.set_pin(ephemeral, block, t4, counter, ms)
+        except PinBlockInvalid:
+            return False
+        return hmac.compare_digest(presented, reference)
+
+
+def _is_well_formed(ephemeral: bytes, block: bytes) -> bool:
+    if len(ephemeral) != POINT_BYTES or len(block) != WRAPPED_BYTES:
+        return False
+    try:  # a point off the curve would tell about the private key (invalid-curve attack)
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), ephemeral)
+    except ValueError:
+        return False
+    return True
+
+
+def _reference(keys: KeySession, ephemeral: bytes, block: bytes, context: bytes) -> bytes:
+    with ExitStack() as wipe:
+        shared = keys.derive_ecdh("PIN-ENC/1", ephemeral)
+        wipe.callback(keys.destroy, shared)
+        wrapping = keys.derive_aes_ecb(shared, context)
+        wipe.callback(keys.destroy, wrapping)
+        pin = keys.unwrap_secret(wrapping, block)
+        wipe.callback(keys.destroy, pin)
+        wrapped = keys.wrap("K_PVV/1", pin)
+    return _VERSION + keys.hmac("K_PVV2/1", wrapped)

@@ -1,0 +1,169 @@
+"""All keys of an installation, as data, and making them in the token: once, and never again.
+
+Runs while the backend is stopped. A key's label is its name and generation; rotating K_DB means
+`make_key(token, K_DB of generation 2)` and sealing the data keys anew.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
+from pkcs11.util.ec import encode_named_curve_parameters
+
+from adapters.hsm import softhsm
+from adapters.hsm.session import KeySession
+from adapters.hsm.token import HsmUnavailable, Token
+
+TOKEN_LABEL: Final = "ticketrestaurant"  # noqa: S105
+_SIGNING: Final = MechanismFlag.SIGN | MechanismFlag.VERIFY
+# RFC 8410's id-Ed25519 and the curve secp256r1, as CKA_EC_PARAMS wants them: DER.
+_ED25519: Final = bytes.fromhex("06032b6570")
+_P256: Final = encode_named_curve_parameters("secp256r1")
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpec:
+    """A key: AES and GENERIC_SECRET have 256 bits, EC is P-256, EC_EDWARDS is Ed25519."""
+
+    name: str
+    type: KeyType
+    use: MechanismFlag
+    generation: int = 1
+
+    @property
+    def label(self) -> str:
+        """How the token knows it."""
+        return f"{self.name}/{self.generation}"
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether it has a public half."""
+        return self.type in (KeyType.EC, KeyType.EC_EDWARDS)
+
+
+KEYS: Final = (
+    KeySpec("K_DB", KeyType.AES, MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT),
+    KeySpec("K_INDEX", KeyType.GENERIC_SECRET, _SIGNING),
+    KeySpec("K_CVV", KeyType.GENERIC_SECRET, _SIGNING),
+    KeySpec("K_PVV", KeyType.AES, MechanismFlag.WRAP),
+    KeySpec("K_PVV2", KeyType.GENERIC_SECRET, _SIGNING),
+    KeySpec("PIN-ENC", KeyType.EC, MechanismFlag.DERIVE),
+    KeySpec("CA-ROOT", KeyType.EC, _SIGNING),
+    KeySpec("CA-ISSUING", KeyType.EC, _SIGNING),
+    KeySpec("CA-TLS", KeyType.EC, _SIGNING),
+    KeySpec("BACKEND-ID", KeyType.EC, _SIGNING),
+    KeySpec("LOG", KeyType.EC_EDWARDS, _SIGNING),
+)
+_SECRET: Final = {
+    Attribute.PRIVATE: True,
+    Attribute.SENSITIVE: True,
+    Attribute.EXTRACTABLE: False,
+    Attribute.MODIFIABLE: False,  # or a login could give K_DB the right to wrap
+    Attribute.COPYABLE: False,
+}
+# Public halves are kept behind the login, too: an object that is not could be replaced by
+# whoever can write the token's files, and PINs would be sealed to somebody else's key.
+_PUBLIC: Final = {Attribute.PRIVATE: True, Attribute.MODIFIABLE: False}
+
+
+def provision(
+    home: Path, pin: str, *, module: str | Path | None = None, label: str = TOKEN_LABEL
+) -> None:
+    """A token with all keys under `<home>/hsm` (SoftHSM), or all keys in another HSM's token.
+
+    What exists stays. Raises HsmUnavailable, also where a key could be read out.
+    """
+    path = softhsm.find_module(home, module)
+
+    def make_all_keys() -> None:
+        token = Token(path, label, pin, writable=True)
+        for spec in KEYS:
+            make_key(token, spec)
+        weak = weaknesses(token)
+        token.close()
+        if weak:
+            raise HsmUnavailable(f"keys that are not safe in the token: {', '.join(weak)}")
+
+    if softhsm.is_softhsm(path):
+        softhsm.use_tokens_of(home / "hsm")
+        if not softhsm.has_token(home / "hsm"):
+            softhsm.create_token(home / "hsm", path, label, pin, make_all_keys)
+            return
+    make_all_keys()
+
+
+def open_token(
+    home: Path,
+    pin: str,
+    *,
+    module: str | Path | None = None,
+    label: str = TOKEN_LABEL,
+    writable: bool = False,
+) -> Token:
+    """The token that `provision` made. Call it after forking. Raises HsmUnavailable."""
+    path = softhsm.find_module(home, module)
+    if softhsm.is_softhsm(path):
+        softhsm.use_tokens_of(home / "hsm")
+    return Token(path, label, pin, writable=writable)
+
+
+def next_generation(spec: KeySpec) -> KeySpec:
+    """The same key, one generation on."""
+    return replace(spec, generation=spec.generation + 1)
+
+
+def make_key(token: Token, spec: KeySpec) -> None:
+    """Makes the key in a writable token unless it is there. Raises HsmUnavailable."""
+    token.run(lambda keys: _make_pair(keys, spec) if spec.is_pair else _make_secret(keys, spec))
+
+
+def _make_secret(keys: KeySession, spec: KeySpec) -> None:
+    if not keys.has(ObjectClass.SECRET_KEY, spec.label):
+        keys.pkcs11.generate_key(
+            spec.type, 256, label=spec.label, store=True, capabilities=spec.use, template=_SECRET
+        )
+
+
+def _make_pair(keys: KeySession, spec: KeySpec) -> None:
+    has_private = keys.has(ObjectClass.PRIVATE_KEY, spec.label)
+    if has_private and keys.has(ObjectClass.PUBLIC_KEY, spec.label):
+        return
+    if has_private:
+        raise HsmUnavailable(f"the public half of {spec.label} is missing: restore the token")
+    for orphan in keys.search(ObjectClass.PUBLIC_KEY, spec.label):
+        orphan.destroy()  # a generation that was interrupted between its halves
+    curve = _P256 if spec.type is KeyType.EC else _ED25519
+    parameters = keys.pkcs11.create_domain_parameters(
+        spec.type, {Attribute.EC_PARAMS: curve}, local=True
+    )
+    parameters.generate_keypair(
+        label=spec.label,
+        store=True,
+        capabilities=spec.use,
+        public_template=_PUBLIC,
+        private_template=_SECRET,
+    )
+
+
+def weaknesses(token: Token) -> list[str]:
+    """The keys that could be read out, were not made inside, or exist twice or not at all."""
+    return token.run(lambda keys: [spec.label for spec in KEYS if not _is_sound(keys, spec)])
+
+
+def _is_sound(keys: KeySession, spec: KeySpec) -> bool:
+    kind = ObjectClass.PRIVATE_KEY if spec.is_pair else ObjectClass.SECRET_KEY
+    found = keys.search(kind, spec.label)
+    return (
+        len(found) == 1
+        and not found[0][Attribute.EXTRACTABLE]
+        and all(
+            found[0][wanted]
+            for wanted in (
+                Attribute.SENSITIVE,
+                Attribute.PRIVATE,
+                Attribute.NEVER_EXTRACTABLE,
+                Attribute.LOCAL,
+            )
+        )
+    )

@@ -1,0 +1,1 @@
+"""PostgreSQL: the embedded server, migrations, the event store, data keys."""

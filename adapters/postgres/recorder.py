@@ -1,0 +1,258 @@
+"""The event store of one shard on PostgreSQL.
+
+A recorder of the eventsourcing library with three things done otherwise, each measured
+(`docs/performance.md`): instead of locking the table around every insert, the one writer holds a
+session-level advisory lock on the connection that writes; positions are set by that writer,
+gapless from 1, and fenced by the unique key on (shard, position); rows go in by binary COPY, one
+statement and, where nothing else is written, one implicit transaction a batch.
+"""
+
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from eventsourcing.persistence import Notification, StoredEvent
+from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
+
+from adapters.postgres.copy_writer import CopyWriter
+from application.ports import Claim, Conflict, Row, Unavailable
+
+LOCK_CLASS = 0x5452  # "TR": the first key of the advisory locks; the second is the shard
+_ROWS = (
+    "SELECT position, originator_id, originator_version, topic, state FROM events"
+    " WHERE shard = %s AND position > %s AND position <= %s ORDER BY position LIMIT %s"
+)
+_LAST = b"SELECT coalesce(max(position), 0) FROM events WHERE shard = $1::int"
+_ROWS_OF_TOPICS = _ROWS.replace("ORDER BY", "AND topic = ANY(%s) ORDER BY")
+_BEFORE_TOPIC = struct.Struct(">hihiqi16siqi")
+_LENGTH = struct.Struct(">i")
+
+
+class ShardRecorder(PostgresApplicationRecorder):
+    """Reads anywhere; writes only while it holds the shard's lock (`take`)."""
+
+    def __init__(self, datastore: PostgresDatastore, dsn: str, shard: int = 0) -> None:
+        super().__init__(datastore, events_table_name="events")
+        self._dsn = dsn
+        self.shard = shard
+        self.position = 0
+        self._writer: CopyWriter | None = None
+        self._reader: psycopg.Connection[Any] | None = None
+        self._taken_by = 0
+        self._topics: dict[str, bytes] = {}
+
+    def create_table(self) -> None:
+        """Nothing: the tables are made by `migrations/`."""
+
+    def take(self) -> int:
+        """Connects anew, takes the shard's lock, reads the last position.
+
+        Raises Unavailable where the database does not answer or another writer holds the shard.
+        """
+        self.release()
+        writer = self._writer = CopyWriter(self._dsn)
+        try:
+            self._reader = self._connect()
+            lock = [str(LOCK_CLASS).encode(), str(self.shard).encode()]
+            taken = writer.run(b"SELECT pg_try_advisory_lock($1::int, $2::int)", lock)
+            last = writer.run(_LAST, [str(self.shard).encode()])
+        except (Unavailable, Conflict):
+            self.release()
+            raise
+        if taken != b"t" or last is None:
+            self.release()
+            raise Unavailable("another writer holds the shard")
+        self._taken_by = threading.get_ident()
+        self.position = int(last)
+        return self.position
+
+    def release(self) -> None:
+        """Closes the writer's connections, and with them gives the lock back."""
+        if self._writer is not None:
+            self._writer.close()
+        if self._reader is not None:
+            self._reader.close()
+        self._writer = self._reader = None
+
+    def _connect(self) -> "psycopg.Connection[Any]":
+        try:
+            connection = psycopg.connect(
+                self._dsn, autocommit=True, connect_timeout=5, tcp_user_timeout=10_000
+            )
+            connection.execute("SET statement_timeout = '10s'")
+        except psycopg.Error as error:
+            raise Unavailable("the ledger database") from error
+        return connection
+
+    def append(self, rows: Iterator[Row], claims: Sequence[Claim] | None) -> None:
+        """Stores rows and claims in one commit; see `application.ports.EventLog.append`.
+
+        `rows` carry the positions that follow `position`, which moves on once they are stored.
+        """
+        if self._writer is None:
+            raise Unavailable("the shard is not held")
+        first = next(rows, None)
+        if first is None:
+            if claims:
+                raise ValueError("a claim belongs to an event")
+            return
+        last = first.position
+
+        def encoded() -> Iterator[bytes]:
+            nonlocal last
+            encode = self._encode
+            yield encode(first)
+            for row in rows:
+                last = row.position
+                yield encode(row)
+
+        self._writer.store(encoded(), claims)
+        self.position = last
+
+    def _encode(self, row: Row) -> bytes:
+        """A row in the binary COPY format: field count, then length and bytes of each field."""
+        position, originator_id, version, topic, state = row
+        name = self._topics.get(topic)
+        if name is None:
+            name = self._topics[topic] = topic.encode()
+        return (
+            _BEFORE_TOPIC.pack(
+                6, 2, self.shard, 8, position, 16, originator_id.bytes, 8, version, len(name)
+            )
+            + name
+            + _LENGTH.pack(len(state))
+            + state
+        )
+
+    # The library's interface, for readers and for whoever writes outside the engine.
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+    ) -> Sequence[int] | None:
+        """Stores events in one commit; the ids are their positions."""
+        start = self.position + 1
+        rows = (
+            Row(start + n, _uuid(e.originator_id), e.originator_version, e.topic, e.state)
+            for n, e in enumerate(stored_events)
+        )
+        self.append(rows, None)
+        return range(start, start + len(stored_events))
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """The events of one stream."""
+        statement = (
+            "SELECT originator_version, topic, state FROM events"
+            " WHERE shard = %s AND originator_id = %s"
+            " AND originator_version > %s AND originator_version <= %s"
+            " ORDER BY originator_version * %s LIMIT %s"
+        )
+        most = (1 << 63) - 1
+        found = self._select(
+            statement,
+            (
+                self.shard,
+                originator_id,
+                gt or 0,
+                lte if lte is not None else most,
+                -1 if desc else 1,
+                limit,
+            ),
+        )
+        return [StoredEvent(originator_id, row[0], row[1], bytes(row[2])) for row in found]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> Sequence[Notification]:
+        """Rows in order of position, as the library's notifications."""
+        rows = self.rows((start or 1) - (1 if inclusive_of_start else 0), limit, stop, topics)
+        return [
+            Notification(
+                row.originator_id, row.originator_version, row.topic, row.state, id=row.position
+            )
+            for row in rows
+        ]
+
+    def max_notification_id(self) -> int | None:
+        """The last position, None for an empty shard."""
+        row = self._select("SELECT max(position) FROM events WHERE shard = %s", (self.shard,))[0]
+        return None if row[0] is None else int(row[0])
+
+    def rows(
+        self, after: int, limit: int, upto: int | None = None, topics: Sequence[str] = ()
+    ) -> list[Row]:
+        """Rows after a position, in order of position."""
+        most = upto if upto is not None else (1 << 63) - 1
+        if topics:
+            found = self._select(_ROWS_OF_TOPICS, (self.shard, after, most, list(topics), limit))
+        else:
+            found = self._select(_ROWS, (self.shard, after, most, limit))
+        return [Row(*row) for row in found]
+
+    def streams(self, ids: Sequence[UUID]) -> list[Any]:
+        """(id, version, topic, state) of all events of the streams, in order of version."""
+        return self._select(
+            "SELECT originator_id, originator_version, topic, state FROM events"
+            " WHERE shard = %s AND originator_id = ANY(%s) ORDER BY originator_version",
+            (self.shard, list(ids)),
+        )
+
+    def ids_since(self, ms: int) -> list[UUID]:
+        """The first events' ids from a millisecond on: ids are in time order, so it is a range."""
+        found = self._select(
+            "SELECT originator_id FROM events"
+            " WHERE shard = %s AND originator_id >= %s AND originator_version = 1"
+            " AND topic LIKE 'transaction.%%'",
+            (self.shard, UUID(int=ms << 80)),
+        )
+        return [row[0] for row in found]
+
+    def claim_owners(self, keys: Sequence[tuple[str, bytes]]) -> list[Any]:
+        """(kind, digest, owner) of the claims that exist."""
+        kinds, digests = [kind for kind, _ in keys], [digest for _, digest in keys]
+        return self._select(
+            "SELECT c.kind, c.digest, c.owner FROM unique_claims c"
+            " JOIN unnest(%s::text[], %s::bytea[]) AS k (kind, digest) USING (kind, digest)",
+            (kinds, digests),
+        )
+
+    def _select(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
+        """In the writer's thread by a connection of its own, in others by one of the pool.
+
+        After a restart of the database the pool still holds dead connections; the writer's are
+        new whenever it takes the shard.
+        """
+        try:
+            if self._reader is not None and threading.get_ident() == self._taken_by:
+                return _rows_of(self._reader, statement, parameters)
+            with self.datastore.pool.connection() as connection:
+                return _rows_of(connection, statement, parameters)
+        except (psycopg.Error, TimeoutError) as error:
+            raise Unavailable("the ledger database") from error
+
+
+def _rows_of(
+    connection: "psycopg.Connection[Any]", statement: str, parameters: tuple[Any, ...]
+) -> list[Any]:
+    with connection.cursor(binary=True, row_factory=psycopg.rows.tuple_row) as cursor:
+        return cursor.execute(statement.encode(), parameters, prepare=True).fetchall()
+
+
+def _uuid(id: UUID | str) -> UUID:
+    return id if isinstance(id, UUID) else UUID(id)

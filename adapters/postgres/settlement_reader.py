@@ -1,0 +1,103 @@
+"""Reads what shops are owed: for exports, for the website's reports, for a cardholder's history."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from adapters.postgres.data_keys import DataKeys
+from adapters.postgres.readers import Readers, position_of
+from adapters.postgres.settlement_tables import PAYMENT_COLUMNS, PaymentSealer, ShopSealer
+from application.report_changes import Changes
+from projections.settlements import NAME, Payment, SettledShop
+
+_PAGE = 2_000
+_SHOPS = "SELECT shop_id, position, payload FROM settlement_shops"
+_PAYMENTS = f"SELECT {PAYMENT_COLUMNS} FROM settlements"
+_NO_ID = UUID(int=0)
+
+
+class SettlementReader:
+    """Reads from any thread. Raises Unavailable, and NotSealedHere for a row that was changed."""
+
+    def __init__(self, readers: Readers, keys: DataKeys) -> None:
+        self._readers = readers
+        self._payments = PaymentSealer(keys)
+        self._shops = ShopSealer(keys)
+
+    def period(
+        self, first: date, last: date, shop_id: UUID | None = None
+    ) -> Iterator[tuple[SettledShop, Iterator[Payment]]]:
+        """Shops by name, each with its payments of the business days, by day and transaction.
+
+        All from one snapshot; each shop's payments are read before the next shop is asked for.
+        """
+        with self._readers.snapshot() as connection:
+            where, named = (" WHERE shop_id = %s", [shop_id]) if shop_id else ("", [])
+            rows = _fetch(connection, _SHOPS + where, named)
+            shops = sorted(map(self._shops.open, rows), key=lambda shop: (shop.name, shop.id))
+            for shop in shops:
+                yield shop, self._of_shop(connection, shop.id, first, last)
+
+    def _of_shop(
+        self, connection: Any, shop_id: UUID, first: date, last: date
+    ) -> Iterator[Payment]:
+        after: tuple[date, UUID] = (first, _NO_ID)
+        while True:
+            rows = _fetch(
+                connection,
+                f"{_PAYMENTS} WHERE shop_id = %s AND local_date <= %s"
+                " AND (local_date, transaction_id) > (%s, %s)"
+                " ORDER BY local_date, transaction_id LIMIT %s",
+                [shop_id, last, *after, _PAGE],
+            )
+            yield from map(self._payments.open, rows)
+            if len(rows) < _PAGE:
+                return
+            after = (rows[-1][3], rows[-1][0])
+
+    def changes(self, after: int, most: int) -> Changes:
+        """The first `most` shops and payments that changed after a position, as they stand now.
+
+        `upto`: everything that changed until there is in it, or is changed again later.
+        """
+        page = " WHERE position > %s ORDER BY position LIMIT %s"
+        with self._readers.snapshot() as connection:
+            known = position_of(connection, NAME)
+            payments = _fetch(connection, _PAYMENTS + page, [after, most + 1])
+            shops = _fetch(connection, _SHOPS + page, [after, most + 1])
+        positions = sorted(row[1] for row in (*payments, *shops))
+        # Never back: a projection that is being rebuilt is behind what was reported.
+        upto = positions[most - 1] if len(positions) > most else max(known, after)
+        return Changes(
+            after=after,
+            upto=upto,
+            known=known,
+            shops=[self._shops.open(row) for row in shops if row[1] <= upto],
+            payments=[self._payments.open(row) for row in payments if row[1] <= upto],
+        )
+
+    def next_report_number(self) -> int:
+        """A number that no report had before."""
+        return int(self._readers.rows("SELECT nextval('report_numbers')")[0][0])
+
+    def of_card(self, card_id: UUID, most: int = 100) -> list[tuple[Payment, str]]:
+        """The card's approved payments, newest first, each with the name of its shop."""
+        columns = ", ".join("s." + name for name in PAYMENT_COLUMNS.split(", "))
+        rows = self._readers.rows(
+            f"SELECT {columns}, p.position, p.payload FROM card_streams c"
+            " JOIN settlements s ON s.transaction_id = c.stream_id"
+            " JOIN settlement_shops p ON p.shop_id = s.shop_id"
+            " WHERE c.card_id = %s ORDER BY c.position DESC LIMIT %s",
+            (card_id, most),
+        )
+        return [
+            (self._payments.open(row[:5]), self._shops.open((row[2], row[5], row[6])).name)
+            for row in rows
+        ]
+
+
+def _fetch(connection: Any, statement: str, parameters: list[Any]) -> list[Any]:
+    with connection.cursor(binary=True) as cursor:
+        rows: list[Any] = cursor.execute(statement.encode(), parameters).fetchall()
+        return rows

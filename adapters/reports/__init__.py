@@ -1,0 +1,1 @@
+"""Reports as finance departments import them: CSV, XML."""

@@ -1,0 +1,232 @@
+"""The use case everything is for: a terminal asks, the backend answers yes or no.
+
+Signatures, stripe and PIN were checked before (`adapters/backend`); here the streams are read,
+`domain.authorization` decides, and a message that was answered before gets its answer again.
+"""
+
+import hmac
+from collections.abc import Callable
+from uuid import UUID
+
+import msgspec
+
+from application.group_commit import Needs, Outcome
+from application.states import States
+from domain import authorization
+from domain.aggregates.account import Account
+from domain.aggregates.card import Card
+from domain.aggregates.company import Company
+from domain.aggregates.shop import Shop
+from domain.aggregates.terminal import Terminal
+from domain.aggregates.transaction import Declined, Signed, Transaction
+from domain.answers import APPROVED_CODE, refusal
+from domain.event import Context
+from domain.ids import partition_of, transaction_id
+
+CARD_NUMBER = "card-number"
+"""The kind of claim under which a card's keyed hash leads to its id."""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The answer to an authorization. `balance_cents` is for the cardholder's eyes only."""
+
+    transaction_id: UUID
+    approved: bool
+    code: str
+    reason: str
+    text: str
+    amount_cents: int
+    would_pass_cents: int | None
+    decided_us: int
+    duplicate: bool = False
+    card_id: UUID | None = None
+    balance_cents: int | None = None
+    shop_name: str = ""
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An authorization as it arrived, with what cryptography said about it.
+
+    `card_digest` is the keyed hash of the card number; `pin_reference` what the HSM made of the
+    PIN that was presented, None for none; `expires_us` the contract's own end.
+    """
+
+    terminal_id: UUID
+    shop_id: UUID
+    counter: int
+    ms: int
+    amount_cents: int
+    expires_us: int
+    of_this_session: bool
+    card_digest: bytes
+    masked_pan: str
+    stripe_genuine: bool | None
+    pin_reference: bytes | None
+    consent_valid: bool | None
+    consent_card_id: UUID | None
+    signed: Signed
+    actor: str
+    issuer_id: UUID
+
+
+class Authorize:
+    """The work of one authorization."""
+
+    claims = False
+    __slots__ = ("_card_id", "_id", "_wanted", "ask", "deadline_us")
+
+    def __init__(
+        self, ask: Ask, deadline_us: int, wanted: Callable[[], bool] = lambda: True
+    ) -> None:
+        """`wanted`: asked just before deciding; a session that ended drops its undecided ones."""
+        self.ask = ask
+        self.deadline_us = deadline_us
+        self._wanted = wanted
+        self._id: UUID | None = None
+        self._card_id: UUID | None = None
+
+    def needs(self, states: States, needs: Needs, now_us: int) -> bool:
+        """The card by its number, then the transaction and the card, then the account.
+
+        Terminal, shop and company are few and nearly always known.
+        """
+        ask = self.ask
+        if self._id is None:
+            if not states.knows_owner(CARD_NUMBER, ask.card_digest):
+                needs.owners.append((CARD_NUMBER, ask.card_digest))
+                return True
+            id = self._resolve(states)
+            if not states.note_new(id, now_us):
+                needs.transactions.append(id)
+        if self._card_id is None:
+            return False
+        if not states.knows(self._card_id):
+            needs.ids.append(self._card_id)
+            return True
+        card = states.get(self._card_id, Card)
+        if card is not None and not states.knows(card.account_id):
+            needs.ids.append(card.account_id)
+        return False
+
+    def _resolve(self, states: States) -> UUID:
+        """The transaction lives in the card's partition; of an unknown card in the terminal's."""
+        ask = self.ask
+        self._card_id = states.owner(CARD_NUMBER, ask.card_digest)
+        partition = partition_of(self._card_id or ask.terminal_id)
+        id = self._id = transaction_id(ask.terminal_id, ask.counter, ask.ms, partition)
+        return id
+
+    def decide(self, states: States, now_us: int) -> Outcome:
+        """The stored answer for a payment answered before, else a new one."""
+        if not self._wanted():
+            return Outcome(None)
+        before = states.get_transaction(self._id or self._resolve(states))
+        if before is not None and before.contract_hash:
+            return Outcome(_again(before, self.ask))
+        return self._anew(states, now_us, before)
+
+    def _anew(self, states: States, now_us: int, before: Transaction | None) -> Outcome:
+        ask = self.ask
+        assert self._id is not None
+        card = states.get(self._card_id, Card) if self._card_id else None
+        account = states.get(card.account_id, Account) if card else None
+        company = states.get(account.company_id, Company) if account else None
+        shop = states.get(ask.shop_id, Shop)
+        date, year_month = authorization.dates(now_us, account.timezone) if account else ("", "")
+        pin_right = None
+        if ask.pin_reference is not None and card is not None:
+            pin_right = bool(card.pin_reference) and hmac.compare_digest(
+                ask.pin_reference, card.pin_reference
+            )
+        request = authorization.Request(
+            transaction_id=self._id,
+            amount_cents=ask.amount_cents,
+            terminal=states.get(ask.terminal_id, Terminal),
+            terminal_id=ask.terminal_id,
+            shop=shop,
+            shop_id=ask.shop_id,
+            card=card,
+            account=account,
+            company=company,
+            stripe_genuine=ask.stripe_genuine,
+            pin_right=pin_right,
+            consent_valid=_consent(ask, self._card_id),
+            signed=ask.signed,
+            of_this_session=ask.of_this_session,
+            clock_off_us=now_us - ask.ms * 1000,
+            expired=now_us > ask.expires_us,
+            reversed_before=before is not None,
+            masked_pan=ask.masked_pan,
+            local_date=date,
+            year_month=year_month,
+        )
+        context = Context(
+            occurred_at_us=ask.ms * 1000,
+            recorded_at_us=now_us,
+            actor=ask.actor,
+            command_id=self._id,
+            correlation_id=self._id,
+            issuer_id=ask.issuer_id,
+        )
+        events = authorization.decide(
+            context, request, next_version=before.version + 1 if before else 1
+        )
+        first = events[0]
+        declined = first if isinstance(first, Declined) else None
+        balance = account.balance_cents if account else None
+        if declined is None and balance is not None:
+            balance -= ask.amount_cents
+        decision = Decision(
+            transaction_id=self._id,
+            approved=declined is None,
+            code=declined.code if declined else APPROVED_CODE,
+            reason=declined.reason if declined else "approved",
+            text=declined.text if declined else "Approved.",
+            amount_cents=ask.amount_cents,
+            would_pass_cents=declined.would_pass_cents if declined else None,
+            decided_us=now_us,
+            card_id=self._card_id,
+            balance_cents=balance,
+            shop_name=shop.name if shop else "",
+        )
+        return Outcome(decision, events)
+
+
+def _consent(ask: Ask, card_id: UUID | None) -> bool | None:
+    """The cardholder's signature counts only for the card that was presented."""
+    if ask.consent_valid is None:
+        return None
+    return ask.consent_valid and ask.consent_card_id == card_id
+
+
+def _again(before: Transaction, ask: Ask) -> Decision:
+    """The first answer again; 94 for another contract under the same name, 05 once reversed."""
+    if before.contract_hash != ask.signed.contract_hash:
+        no = refusal("94", "duplicate")
+    elif before.status == "reversed":
+        no = refusal("05", "reversed-before")
+    else:
+        return Decision(
+            transaction_id=before.id,
+            approved=before.status == "approved",
+            code=before.code,
+            reason=before.reason,
+            text=before.text,
+            amount_cents=before.amount_cents,
+            would_pass_cents=before.would_pass_cents,
+            decided_us=before.decided_us,
+            duplicate=True,
+            card_id=before.card_id,
+        )
+    return Decision(
+        transaction_id=before.id,
+        approved=False,
+        code=no.code,
+        reason=no.reason,
+        text=no.text,
+        amount_cents=ask.amount_cents,
+        would_pass_cents=None,
+        decided_us=before.decided_us,
+        duplicate=True,
+        card_id=before.card_id,
+    )

@@ -1,0 +1,49 @@
+"""A bounded cache that forgets what was not used for longest, in two generations.
+
+Cheaper than a linked list per entry: a full young generation becomes the old one, whatever is
+asked for in the old one moves back, and the rest goes with the next turn.
+"""
+
+from typing import Generic, TypeVar
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
+
+class Cache(Generic[_K, _V]):
+    """Keeps at least the `keep // 2` entries used last, at most `keep`."""
+
+    def __init__(self, keep: int) -> None:
+        self._half = max(1, keep // 2)
+        self._young: dict[_K, _V] = {}
+        self._old: dict[_K, _V] = {}
+
+    def __contains__(self, key: _K) -> bool:
+        return key in self._young or key in self._old
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def get(self, key: _K, default: _V) -> _V:
+        """The value, or `default`; a hit counts as use."""
+        value = self._young.get(key)
+        if value is not None:
+            return value
+        for generation in (self._young, self._old):
+            if key in generation:
+                value = generation[key]
+                if generation is self._old:
+                    self[key] = value
+                return value
+        return default
+
+    def __setitem__(self, key: _K, value: _V) -> None:
+        self._young[key] = value
+        if len(self._young) >= self._half:
+            self._old = self._young
+            self._young = {}
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._young = {}
+        self._old = {}

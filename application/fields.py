@@ -1,0 +1,225 @@
+"""Every field that an operator gives, checked in one place; each text says what to do.
+
+A text never repeats the value: it may be somebody's name, and texts end in logs.
+"""
+
+import datetime as dt
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from domain.aggregates import company as companies
+from domain.aggregates import refill as refills
+from domain.aggregates.shop import MenuItem
+from domain.answers import dollars
+
+CODE = "invalid"
+NAME_MOST = 80
+PERSON_MOST = 60
+LABEL_MOST = 40
+WHY_MOST = 200
+EMAIL_MOST = 254
+MENU_MOST_ITEMS = 200
+MENU_MOST_CENTS = 1_000_000
+MENU_MOST_BYTES = 40_000
+"""A menu travels in one line of the protocol."""
+CORRECT_MOST_CENTS = (1 << 31) - 1
+REFILL_MOST_LINES = 5_000
+
+_EMAIL = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@"
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}",
+    re.ASCII,
+)
+_ITEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,15}", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+# Joiners that some scripts need; every other invisible character only hides something.
+_JOINERS = "\u200c\u200d"
+
+
+class Invalid(ValueError):
+    """A field that cannot be taken. `field` names it as on the wire, `text` says what to do."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(f"{field}: {text}")
+        self.field = field
+        self.text = str(self)
+
+
+def text(body: Mapping[str, Any], field: str, most: int) -> str:
+    """1 to `most` characters, normalized (NFC), without control characters, blanks trimmed."""
+    value = body.get(field)
+    if not isinstance(value, str):
+        raise Invalid(field, f"is missing. Give a text of 1 to {most} characters.")
+    value = unicodedata.normalize("NFC", value).strip()
+    if not value:
+        raise Invalid(field, f"is empty. Give a text of 1 to {most} characters.")
+    if len(value) > most:
+        raise Invalid(field, f"has {len(value)} characters. Shorten it to {most} at most.")
+    if any(_is_hidden(character) for character in value):
+        raise Invalid(
+            field, "has a line break or an invisible character. Type it anew on one line."
+        )
+    return value
+
+
+def _is_hidden(character: str) -> bool:
+    category = unicodedata.category(character)
+    return (category.startswith("C") or category in ("Zl", "Zp")) and character not in _JOINERS
+
+
+def email(body: Mapping[str, Any], field: str = "email") -> str:
+    """An address as RFC 5321 lets it be sent to, in ASCII, of at most 254 characters."""
+    value = body.get(field)
+    address = value.strip() if isinstance(value, str) else ""
+    if len(address) > EMAIL_MOST or _EMAIL.fullmatch(address) is None or ".." in address:
+        raise Invalid(field, "is not an e-mail address. It looks like name@example.com.")
+    return address
+
+
+def timezone(body: Mapping[str, Any], field: str = "timezone") -> str:
+    """The name of an IANA time zone."""
+    value = body.get(field)
+    if not isinstance(value, str) or value not in _timezones():
+        raise Invalid(
+            field,
+            "is not a time zone of the IANA list. It looks like America/New_York.",
+        )
+    return value
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    # Without an area a name is a relic (EST has no summer time) or this machine's own.
+    return frozenset(name for name in available_timezones() if "/" in name) | {"UTC"}
+
+
+def category(body: Mapping[str, Any], field: str = "category") -> str:
+    """A merchant category code (ISO 18245): four digits."""
+    value = body.get(field)
+    if not isinstance(value, str) or re.fullmatch(r"[0-9]{4}", value, re.ASCII) is None:
+        raise Invalid(
+            field, "is not a merchant category code. Give four digits, 5812 for a restaurant."
+        )
+    return value
+
+
+def cents(body: Mapping[str, Any], field: str, least: int, most: int) -> int:
+    """An amount of `least` .. `most` cents, an integer."""
+    value = body.get(field)
+    if type(value) is not int or not least <= value <= most:
+        raise Invalid(field, f"must be {dollars(least)} to {dollars(most)}, in whole cents.")
+    return value
+
+
+def daily_limit(body: Mapping[str, Any], field: str = "daily_limit_cents") -> int:
+    """What an account may spend in a day; absent: as much as the law lets a closed loop card."""
+    if body.get(field) is None:
+        return companies.MOST_DAILY_CENTS
+    return cents(body, field, 1, companies.MOST_DAILY_CENTS)
+
+
+def uuid(body: Mapping[str, Any], field: str) -> UUID:
+    """An id of ours, in lowercase."""
+    value = body.get(field)
+    if not isinstance(value, str) or _UUID.fullmatch(value) is None:
+        raise Invalid(
+            field, "is not an id. Copy it whole: 32 hexadecimal digits in five groups, lowercase."
+        )
+    return UUID(value)
+
+
+def day(body: Mapping[str, Any], field: str) -> dt.date:
+    """A calendar day, written as `2026-11-23`."""
+    value = body.get(field)
+    try:
+        found = dt.date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        found = None
+    if found is None or found.isoformat() != value:
+        raise Invalid(field, "is not a day. Write it as 2026-11-23.")
+    return found
+
+
+def choice(body: Mapping[str, Any], field: str, values: Sequence[str]) -> str:
+    """One of a few words."""
+    value = body.get(field)
+    if not isinstance(value, str) or value not in values:
+        raise Invalid(field, f"must be one of: {', '.join(values)}.")
+    return value
+
+
+def flag(body: Mapping[str, Any], field: str) -> bool:
+    """Yes or no; absent means no."""
+    value = body.get(field, False)
+    if type(value) is not bool:
+        raise Invalid(field, "must be true or false.")
+    return value
+
+
+def rows(body: Mapping[str, Any], field: str, most: int) -> list[Mapping[str, Any]]:
+    """A list of 1 to `most` objects."""
+    value = body.get(field)
+    if not isinstance(value, list) or not 1 <= len(value) <= most:
+        raise Invalid(field, f"must be a list of 1 to {most:,} entries.")
+    if not all(isinstance(row, Mapping) for row in value):
+        raise Invalid(field, "must be a list of objects.")
+    return value
+
+
+def menu(body: Mapping[str, Any], field: str = "items") -> tuple[MenuItem, ...]:
+    """A menu of 1 to 200 items with keys of their own and prices of $0.01 to $10,000.00."""
+    items: list[MenuItem] = []
+    places: dict[str, int] = {}
+    for number, row in enumerate(rows(body, field, MENU_MOST_ITEMS), start=1):
+        place = f"{field}, item {number}"
+        try:
+            item = _menu_item(row)
+        except Invalid as error:
+            raise Invalid(place, error.text) from None
+        if item.item in places:
+            raise Invalid(
+                place, f"has the key of item {places[item.item]}. Give it one of its own."
+            )
+        places[item.item] = number
+        items.append(item)
+    size = sum(len(item.item) + len(item.name.encode()) + 60 for item in items)
+    if size > MENU_MOST_BYTES:
+        raise Invalid(field, "is too long for one message. Shorten the names.")
+    return tuple(items)
+
+
+def _menu_item(row: Mapping[str, Any]) -> MenuItem:
+    key = row.get("item")
+    if not isinstance(key, str) or _ITEM.fullmatch(key) is None:
+        raise Invalid("item", "must be a key of 1 to 16 letters, digits, dots, dashes.")
+    return MenuItem(
+        item=key,
+        name=text(row, "name", NAME_MOST),
+        price_cents=cents(row, "price_cents", 1, MENU_MOST_CENTS),
+    )
+
+
+def refill_lines(body: Mapping[str, Any], field: str = "lines") -> list[tuple[UUID, int]]:
+    """Accounts with their amounts; names every line at fault, not only the first."""
+    lines: list[tuple[UUID, int]] = []
+    faults: list[str] = []
+    for number, row in enumerate(rows(body, field, REFILL_MOST_LINES), start=1):
+        try:
+            amount = cents(row, "amount_cents", 1, refills.MOST_CENTS)
+            lines.append((uuid(row, "account"), amount))
+        except Invalid as error:
+            faults.append(f"Line {number}, {error.text}")
+    if faults:
+        raise Invalid(field, "nothing was refilled. " + some_of(faults))
+    return lines
+
+
+def some_of(faults: Sequence[str], most: int = 20) -> str:
+    """The first faults as one text, and how many there are besides."""
+    more = len(faults) - most
+    return " ".join(faults[:most]) + (f" And {more:,} more." if more > 0 else "")

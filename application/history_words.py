@@ -1,0 +1,117 @@
+"""What an event was, in plain words, and which facts of a state a reader wants to see change."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from domain.aggregates.account import (
+    Account,
+    AccountCredited,
+    AccountDebited,
+    AccountOpened,
+    DebitCorrected,
+    DebitReversed,
+)
+from domain.aggregates.card import (
+    PIN_TRIES,
+    Card,
+    CardBlocked,
+    CardIssued,
+    PinAccepted,
+    PinFailed,
+    PinSet,
+)
+from domain.aggregates.cardholder import Cardholder, CardholderRegistered
+from domain.aggregates.certificate import Certificate, CertificateIssued, CertificateRevoked
+from domain.aggregates.transaction import Authorized, Corrected, Declined, Reversed, Transaction
+from domain.answers import dollars
+from domain.event import Event
+
+CENTS, COUNT, TEXT = "cents", "count", "text"
+Facts = dict[tuple[str, str], int | str]
+
+
+def describe(event: Event, names: Mapping[UUID, str]) -> str:
+    """One sentence. `names`: what people call the shops, terminals and companies."""
+    match event:
+        case Authorized():
+            return f"Payment of {dollars(event.amount_cents)} approved{_at(event, names)}."
+        case Declined():
+            said = f"{event.code} {event.reason}"
+            return f"Payment of {dollars(event.amount_cents)} refused ({said}){_at(event, names)}."
+        case Reversed(corrects_version=0):
+            return "The terminal took back a payment that had not arrived; it bars that payment."
+        case Reversed():
+            return f"The terminal took the payment back: {dollars(event.amount_cents)} returned."
+        case Corrected():
+            return (
+                f"Amount corrected from {dollars(event.from_cents)} to {dollars(event.to_cents)}."
+            )
+        case AccountOpened():
+            return f"Account opened, {_named(names, event.company_id, 'company')}."
+        case AccountCredited():
+            return f"{dollars(event.amount_cents)} credited by a refill."
+        case AccountDebited():
+            return f"{dollars(event.amount_cents)} debited for a payment."
+        case DebitReversed():
+            return f"{dollars(event.amount_cents)} given back for a reversed payment."
+        case DebitCorrected():
+            verb = "given back" if event.change_cents >= 0 else "debited in addition"
+            return f"{dollars(abs(event.change_cents))} {verb} for a corrected payment."
+        case CardIssued():
+            card = f"{event.kind.capitalize()} card {event.masked_pan}"
+            return f"{card} issued, valid to 20{event.expiry[:2]}-{event.expiry[2:]}."
+        case _:
+            return _of_card_and_person(event)
+
+
+def _of_card_and_person(event: Event) -> str:
+    match event:
+        case PinSet():
+            return "PIN set."
+        case PinFailed():
+            return f"Wrong PIN; {event.tries_left} tries left."
+        case PinAccepted():
+            return "Right PIN; the count of wrong ones starts again."
+        case CardBlocked():
+            return f"Card taken out of use: {event.status}."
+        case CardholderRegistered():
+            return f"{event.first_name} {event.last_name} registered."
+        case CertificateIssued():
+            return f"Certificate {event.serial} issued to the {event.role}."
+        case CertificateRevoked():
+            return f"Certificate revoked: {event.reason}."
+    return event.TOPIC
+
+
+def _at(event: Authorized | Declined, names: Mapping[UUID, str]) -> str:
+    shop = names.get(event.shop_id)
+    terminal = names.get(event.terminal_id)
+    return (f" at {shop}" if shop else "") + (f", {terminal}" if terminal else "")
+
+
+def _named(names: Mapping[UUID, str], id: UUID, kind: str) -> str:
+    return f"{kind} {names.get(id) or id}"
+
+
+def facts(state: Any) -> Facts:
+    """What of a state may change, by what it is called and its unit."""
+    match state:
+        case Account():
+            return {("balance", CENTS): state.balance_cents}
+        case Transaction():
+            found: Facts = {("status", TEXT): state.status}
+            if state.contract_hash:
+                found["amount", CENTS] = state.net_cents
+            return found
+        case Card():
+            return {
+                ("status", TEXT): state.status,
+                ("PIN", TEXT): "set" if state.pin_reference else "not set",
+                ("PIN tries left", COUNT): PIN_TRIES - state.pin_failures,
+            }
+        case Cardholder():
+            return {("registered", TEXT): "yes"}
+        case Certificate():
+            return {("valid", TEXT): "revoked" if state.revoked else "yes"}
+    return {}

@@ -1,0 +1,175 @@
+"""Issuing: a person of a company, the account, a stripe card and/or a card on the phone.
+
+All in one commit and one partition. The full card number never comes here: only its keyed hash,
+which is claimed so that no two cards share a number, and its masked form.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from application.authorize import CARD_NUMBER
+from application.command import Command, Origin, Refused, other_command
+from application.group_commit import Outcome
+from application.ports import Claim
+from application.register import IssuedCertificate
+from application.states import States
+from domain.aggregates import account as accounts
+from domain.aggregates import card as cards
+from domain.aggregates import cardholder as cardholders
+from domain.aggregates.card import Card
+from domain.aggregates.cardholder import Cardholder
+from domain.aggregates.company import Company
+from domain.event import Context, Event
+from domain.ids import derived_id, milliseconds_of, partition_of
+
+NUMBER_TAKEN = "card-number-taken"
+"""Refused only because a card number was drawn twice: draw others and submit again."""
+STRIPE, VIRTUAL = "stripe", "virtual"
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The cardholder-to-be."""
+
+    first_name: str
+    last_name: str
+    email: str
+
+
+class NewCard(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A card to issue. `kind` is `stripe` or `virtual`, `digest` the keyed hash of its number.
+
+    `certificate` was made for `card_id(...)` and is good for nothing until the card is stored.
+    """
+
+    kind: str
+    digest: bytes
+    masked_pan: str
+    expiry: str
+    certificate: IssuedCertificate | None = None
+
+
+def card_id(kind: str, command_id: UUID, issued_ms: int, partition: int) -> UUID:
+    """The id that `Issue` gives its card of a kind: known before, for its certificate."""
+    return derived_id("card:" + kind, command_id, issued_ms, partition)
+
+
+class Issue(Command):
+    """One person's cards. The command is remembered by its cardholder."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        deadline_us: int,
+        *,
+        partition: int,
+        company_id: UUID,
+        person: Person,
+        cards: Sequence[NewCard],
+    ) -> None:
+        super().__init__(origin, deadline_us)
+        self._company_id, self._person, self._cards = company_id, person, cards
+        self._ids = _Ids(origin.command_id, origin.issued_ms, partition)
+
+    def reads(self) -> list[UUID]:
+        """The company."""
+        return [self._company_id]
+
+    def claims_read(self) -> list[tuple[str, bytes]]:
+        """The card numbers."""
+        return [(CARD_NUMBER, card.digest) for card in self._cards]
+
+    def execute(self, states: States, context: Context) -> Outcome:
+        """Registers the person, opens the account, issues the cards, claims their numbers."""
+        company = states.get(self._company_id, Company)
+        if company is None:
+            return Outcome(Refused("no-such-company", "There is no company with that id."))
+        numbers = self.claims_read()
+        if len(set(numbers)) < len(numbers) or any(states.owner(*key) for key in numbers):
+            return Outcome(Refused(NUMBER_TAKEN, "This card number is taken. Try again."))
+        events: list[Event] = [self._register(context), self._open(context, company)]
+        claims: list[Claim] = []
+        for card in self._cards:
+            events += self._issue(context, card)
+            claims.append(Claim(CARD_NUMBER, card.digest, self._ids.card(card.kind)))
+        return Outcome(self._answer(), events, claims)
+
+    def _register(self, context: Context) -> Event:
+        person = self._person
+        return cardholders.register(
+            context,
+            self._ids.cardholder,
+            company_id=self._company_id,
+            first_name=person.first_name,
+            last_name=person.last_name,
+            email=person.email,
+        )
+
+    def _open(self, context: Context, company: Company) -> Event:
+        return accounts.open(
+            context,
+            self._ids.account,
+            company_id=company.id,
+            cardholder_id=self._ids.cardholder,
+            timezone=company.timezone,
+            daily_limit_cents=company.daily_limit_cents,
+            currency=company.currency,
+        )
+
+    def _issue(self, context: Context, card: NewCard) -> list[Event]:
+        new_id = self._ids.card(card.kind)
+        issued = cards.issue(
+            context,
+            new_id,
+            account_id=self._ids.account,
+            cardholder_id=self._ids.cardholder,
+            kind=card.kind,
+            masked_pan=card.masked_pan,
+            expiry=card.expiry,
+        )
+        if card.certificate is None:
+            return [issued]
+        return [issued, card.certificate.event(context, new_id)]
+
+    def _answer(self) -> dict[str, Any]:
+        return {
+            "cardholder": str(self._ids.cardholder),
+            "account": str(self._ids.account),
+            "cards": [
+                _shown(self._ids.card(card.kind), card.kind, card.masked_pan, card.expiry)
+                for card in self._cards
+            ],
+        }
+
+    def repeated(self, states: States, made: UUID) -> Any:
+        """The same ids again; what was on the cards is known to nobody any more."""
+        if states.get(made, Cardholder) is None:
+            return other_command()
+        ids = _Ids(self.origin.command_id, milliseconds_of(made), partition_of(made))
+        issued = (states.get(ids.card(kind), Card) for kind in (STRIPE, VIRTUAL))
+        return {
+            "cardholder": str(ids.cardholder),
+            "account": str(ids.account),
+            "cards": [
+                _shown(card.id, card.kind, card.masked_pan, card.expiry) for card in issued if card
+            ],
+            "repeated": True,
+        }
+
+
+class _Ids:
+    """The ids of everything that one command makes."""
+
+    def __init__(self, command_id: UUID, ms: int, partition: int) -> None:
+        self._named = (command_id, ms, partition)
+        self.cardholder = derived_id("cardholder", *self._named)
+        self.account = derived_id("account", *self._named)
+
+    def card(self, kind: str) -> UUID:
+        return card_id(kind, *self._named)
+
+
+def _shown(of_card: UUID, kind: str, masked_pan: str, expiry: str) -> dict[str, Any]:
+    return {"card": str(of_card), "kind": kind, "masked_pan": masked_pan, "expiry": expiry}

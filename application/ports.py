@@ -1,0 +1,69 @@
+"""What the application needs from the outside, as protocols that adapters implement."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from domain.event import Event
+
+
+class Unavailable(Exception):
+    """Something that a decision needs (database, HSM) does not answer now: 91."""
+
+
+class Conflict(Exception):
+    """Another writer took a position: the shard was taken over, or a commit was in doubt."""
+
+
+class Claim(NamedTuple):
+    """`owner` alone holds what `digest` (a keyed hash) stands for, within `kind`."""
+
+    kind: str
+    digest: bytes
+    owner: UUID
+
+
+class Row(NamedTuple):
+    """A sealed event at its place in the log, as it is stored."""
+
+    position: int
+    originator_id: UUID
+    originator_version: int
+    topic: str
+    state: bytes
+
+
+class EventLog(Protocol):
+    """One shard's log: read by stream, appended to by the one writer that holds its lock."""
+
+    def load(self, ids: Sequence[UUID]) -> dict[UUID, list[Event]]:
+        """The events of each stream that exists, in order of version. Raises Unavailable."""
+
+    def transactions_since(self, ms: int) -> Iterable[UUID]:
+        """The ids from a millisecond on, among them all transactions'. Raises Unavailable."""
+
+    def owners(self, keys: Sequence[tuple[str, bytes]]) -> dict[tuple[str, bytes], UUID]:
+        """Who holds each (kind, digest) that is claimed. Raises Unavailable."""
+
+    def append(self, events: Iterable[Event], claims: Sequence[Claim] | None) -> None:
+        """Seals and stores all events and claims in one durable commit.
+
+        `events` may be decided while they are consumed; an exception of theirs rolls all back.
+        `claims` is read after `events` is exhausted; None promises that there will be none.
+        Raises Conflict or Unavailable; nothing is stored then, unless the commit was lost on
+        its way back, which `recover` finds out.
+        """
+
+    def recover(self) -> bool:
+        """Reconnects and takes the shard's lock again; True: the last append is stored after all.
+
+        Raises Unavailable while it cannot, and Conflict where rows appeared that this system
+        did not seal.
+        """
+
+
+class Clock(Protocol):
+    """The one clock."""
+
+    def now_us(self) -> int:
+        """Microseconds since 1970 UTC."""

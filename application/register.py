@@ -1,0 +1,157 @@
+"""Registration of companies, shops and terminals by an operator."""
+
+from typing import Any
+from uuid import UUID
+
+from application.command import Command, Origin, Refused, other_command
+from application.group_commit import Outcome
+from application.states import States
+from domain.aggregates import certificate as certificates
+from domain.aggregates import company as companies
+from domain.aggregates import shop as shops
+from domain.aggregates import terminal as terminals
+from domain.aggregates.company import Company
+from domain.aggregates.shop import Shop
+from domain.aggregates.terminal import Terminal
+from domain.event import Context
+from domain.ids import derived_id, partition_of
+
+
+class RegisterCompany(Command):
+    """A new company in a partition of its own choice."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        deadline_us: int,
+        *,
+        partition: int,
+        name: str,
+        timezone: str,
+        daily_limit_cents: int,
+    ) -> None:
+        super().__init__(origin, deadline_us)
+        self._id = derived_id("company", origin.command_id, origin.issued_ms, partition)
+        self._facts = (name, timezone, daily_limit_cents)
+
+    def execute(self, states: States, context: Context) -> Outcome:
+        """Registers it."""
+        name, timezone, daily_limit_cents = self._facts
+        event = companies.register(
+            context,
+            self._id,
+            name=name,
+            timezone=timezone,
+            daily_limit_cents=daily_limit_cents,
+        )
+        return Outcome({"id": str(self._id)}, [event])
+
+    def repeated(self, states: States, made: UUID) -> Any:
+        """The company's id again."""
+        return _again(states, made, Company)
+
+
+class RegisterShop(Command):
+    """A new shop; the answer carries no secret: the caller made the activation code."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        deadline_us: int,
+        *,
+        partition: int,
+        name: str,
+        category: str,
+        timezone: str,
+        email: str,
+        activation_sha256: bytes,
+    ) -> None:
+        super().__init__(origin, deadline_us)
+        self._id = derived_id("shop", origin.command_id, origin.issued_ms, partition)
+        self._facts = {
+            "name": name,
+            "category": category,
+            "timezone": timezone,
+            "email": email,
+            "activation_sha256": activation_sha256,
+        }
+
+    def execute(self, states: States, context: Context) -> Outcome:
+        """Registers it."""
+        facts: dict[str, Any] = self._facts
+        return Outcome({"id": str(self._id)}, [shops.register(context, self._id, **facts)])
+
+    def repeated(self, states: States, made: UUID) -> Any:
+        """The shop's id again."""
+        return _again(states, made, Shop)
+
+
+class RegisterTerminal(Command):
+    """A new terminal of a shop, with the certificate that was issued for it.
+
+    The caller issues the certificate for `terminal_id` before; it is good for nothing until
+    this command is stored.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        deadline_us: int,
+        *,
+        terminal_id: UUID,
+        shop_id: UUID,
+        label: str,
+        certificate: "IssuedCertificate",
+    ) -> None:
+        super().__init__(origin, deadline_us)
+        self._id, self._shop_id, self._label = terminal_id, shop_id, label
+        self._certificate = certificate
+
+    def reads(self) -> list[UUID]:
+        """The shop."""
+        return [self._shop_id]
+
+    def execute(self, states: States, context: Context) -> Outcome:
+        """Registers it and records its certificate."""
+        shop = states.get(self._shop_id, Shop)
+        if shop is None:
+            return Outcome(Refused("no-such-shop", "There is no shop with that id."))
+        registered = terminals.register(context, self._id, shop_id=self._shop_id, label=self._label)
+        issued = self._certificate.event(context, self._id)
+        answer = {"id": str(self._id), "shop": str(shop.id), "shop_name": shop.name}
+        return Outcome(answer, [registered, issued])
+
+    def repeated(self, states: States, made: UUID) -> Any:
+        """The terminal's id again; its certificate went out with the first answer only."""
+        return _again(states, made, Terminal)
+
+
+def _again(states: States, made: UUID, cls: type) -> Any:
+    if states.get(made, cls) is None:
+        return other_command()
+    return {"id": str(made), "repeated": True}
+
+
+class IssuedCertificate:
+    """What the certification authority made for a subject, to be recorded as an event."""
+
+    def __init__(
+        self, *, role: str, serial: str, fingerprint: bytes, not_before_us: int, not_after_us: int
+    ) -> None:
+        self._facts: dict[str, Any] = {
+            "role": role,
+            "serial": serial,
+            "fingerprint": fingerprint,
+            "not_before_us": not_before_us,
+            "not_after_us": not_after_us,
+        }
+
+    def event(self, context: Context, subject_id: UUID) -> certificates.CertificateIssued:
+        """The event, in the partition of its subject."""
+        id = derived_id(
+            "certificate:" + self._facts["serial"],
+            subject_id,
+            context.recorded_at_us // 1000,
+            partition_of(subject_id),
+        )
+        return certificates.issue(context, id, subject_id=subject_id, **self._facts)

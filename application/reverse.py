@@ -1,0 +1,115 @@
+"""A terminal that heard no answer takes its payment back, as often as it takes to be told so."""
+
+from uuid import UUID
+
+import msgspec
+
+from application.authorize import CARD_NUMBER
+from application.group_commit import Needs, Outcome
+from application.states import States
+from domain.aggregates import account as accounts
+from domain.aggregates import transaction as transactions
+from domain.aggregates.account import Account
+from domain.event import Context, Event
+from domain.ids import partition_of, transaction_id
+
+
+class ReverseAsk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What the terminal wants back. `card_digest` for a stripe, `card_id` for a phone card."""
+
+    terminal_id: UUID
+    counter: int
+    ms: int
+    contract_hash: bytes
+    why: str
+    card_digest: bytes | None
+    card_id: UUID | None
+    actor: str
+    issuer_id: UUID
+
+
+class Reversal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """`state` is `reversed` (money went back), or `nothing-to-reverse`."""
+
+    transaction_id: UUID
+    state: str
+    amount_cents: int
+
+
+class Reverse:
+    """The work of one reversal. It has no clock limit: a terminal may have been off for a day."""
+
+    claims = False
+    __slots__ = ("_id", "ask", "deadline_us")
+
+    def __init__(self, ask: ReverseAsk, deadline_us: int) -> None:
+        self.ask = ask
+        self.deadline_us = deadline_us
+        self._id: UUID | None = None
+
+    def needs(self, states: States, needs: Needs, now_us: int) -> bool:
+        """The card's partition by its number, then the transaction."""
+        digest = self.ask.card_digest
+        if digest is not None and not states.knows_owner(CARD_NUMBER, digest):
+            needs.owners.append((CARD_NUMBER, digest))
+            return True
+        self._resolve(states)
+        assert self._id is not None
+        if not states.note_new(self._id, now_us):
+            needs.transactions.append(self._id)
+        return False
+
+    def _resolve(self, states: States) -> None:
+        ask = self.ask
+        card_id = ask.card_id
+        if ask.card_digest is not None:
+            card_id = states.owner(CARD_NUMBER, ask.card_digest)
+        partition = partition_of(card_id or ask.terminal_id)
+        self._id = transaction_id(ask.terminal_id, ask.counter, ask.ms, partition)
+
+    def decide(self, states: States, now_us: int) -> Outcome:
+        """Gives the money back once; a reversal that comes first bars its authorization."""
+        if self._id is None:
+            self._resolve(states)
+        assert self._id is not None
+        ask, id = self.ask, self._id
+        before = states.get_transaction(id)
+        if before is not None and before.contract_hash not in (b"", ask.contract_hash):
+            # Another payment under this name: not this terminal's to take back.
+            return Outcome(Reversal(transaction_id=id, state="nothing-to-reverse", amount_cents=0))
+        context = Context(
+            occurred_at_us=ask.ms * 1000,
+            recorded_at_us=now_us,
+            actor=ask.actor,
+            command_id=id,
+            correlation_id=id,
+            issuer_id=ask.issuer_id,
+        )
+        taken_back = transactions.reverse(
+            context, before, id, terminal_id=ask.terminal_id, why=ask.why
+        )
+        if taken_back is None:
+            was_reversed = before is not None and before.status == "reversed"
+            state = "reversed" if was_reversed else "nothing-to-reverse"
+            return Outcome(Reversal(transaction_id=id, state=state, amount_cents=0))
+        events: list[Event] = [taken_back]
+        if before is not None and taken_back.amount_cents > 0:
+            assert before.account_id is not None
+            account = states.get(before.account_id, Account)
+            assert account is not None, "an approved payment has an account"
+            events.append(
+                accounts.reverse_debit(
+                    context,
+                    account,
+                    amount_cents=taken_back.amount_cents,
+                    transaction_id=id,
+                    date=before.local_date,
+                    corrects_version=before.debit_version,
+                )
+            )
+        answer = Reversal(
+            transaction_id=id,
+            state="reversed" if before is not None else "nothing-to-reverse",
+            amount_cents=taken_back.amount_cents,
+        )
+        return Outcome(answer, events)

@@ -1,0 +1,164 @@
+"""The current states of aggregates: loaded from their events once, then moved by new ones.
+
+Used by the one writer of a shard, so what is kept here is never stale; a conflict drops it all.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from application.cache import Cache
+from application.ports import EventLog
+from application.recent_ids import RecentIds
+from domain.aggregates import (
+    account,
+    card,
+    cardholder,
+    certificate,
+    company,
+    refill,
+    shop,
+    terminal,
+    transaction,
+)
+from domain.aggregates.transaction import Transaction
+from domain.event import Event, topics
+
+_MODULES = {
+    "account": account,
+    "card": card,
+    "cardholder": cardholder,
+    "certificate": certificate,
+    "company": company,
+    "refill": refill,
+    "shop": shop,
+    "terminal": terminal,
+    "transaction": transaction,
+}
+EVOLVE: dict[type[Event], Callable[[Any, Any], Any]] = {
+    cls: _MODULES[name.partition(".")[0]].evolve for name, cls in topics().items()
+}
+_OF_TRANSACTIONS = {cls for name, cls in topics().items() if name.startswith("transaction.")}
+_S = TypeVar("_S")
+_UNKNOWN = object()
+
+
+def replay(events: Iterable[Event]) -> Any:
+    """The state that the events of one stream come to, None for no events."""
+    state = None
+    for event in events:
+        state = EVOLVE[type(event)](state, event)
+    return state
+
+
+class States:
+    """A bounded cache of states and claims over an event log.
+
+    `keep` bounds the long-lived aggregates and the claims, `keep_transactions` the others.
+    """
+
+    def __init__(self, log: EventLog, keep: int = 500_000, keep_transactions: int = 50_000) -> None:
+        self._log = log
+        # By the id's number: Python's UUID hashes in Python, six times an authorization.
+        self._states: Cache[int, Any] = Cache(keep)
+        self._transactions: Cache[int, Any] = Cache(keep_transactions)
+        self._owners: Cache[tuple[str, bytes], UUID | object | None] = Cache(keep)
+        self._recent = RecentIds()
+
+    def drop(self) -> None:
+        """Forgets everything, as after a conflict."""
+        self._states.clear()
+        self._transactions.clear()
+        self._owners.clear()
+        self._recent.reset()
+
+    def begin(self, now_us: int) -> None:
+        """Starts anew over what the log holds now. Raises Unavailable."""
+        self.drop()
+        since_ms = self._recent.begin(now_us // 1000)
+        try:
+            for id in self._log.transactions_since(since_ms):
+                self._recent.add(id)
+        except Exception:
+            self.drop()
+            raise
+
+    def note_new(self, id: UUID, now_us: int) -> bool:
+        """Whether a transaction surely does not exist yet; known as absent from now on if so."""
+        if id.int in self._transactions:
+            return True
+        if self._recent.surely_new(id, now_us // 1000):
+            self._transactions[id.int] = None
+            return True
+        return False
+
+    def knows(self, id: UUID) -> bool:
+        """Whether `get` can answer for an aggregate without asking the log."""
+        return id.int in self._states
+
+    def knows_owner(self, kind: str, digest: bytes) -> bool:
+        """Whether `owner` can answer without asking the log."""
+        return (kind, digest) in self._owners
+
+    def get(self, id: UUID, cls: type[_S]) -> _S | None:
+        """The state of a stream, None where it does not exist or is of another kind."""
+        state = self._states.get(id.int, _UNKNOWN)
+        if state is _UNKNOWN:
+            self.load([id])
+            state = self._states.get(id.int, None)
+        return state if isinstance(state, cls) else None
+
+    def get_transaction(self, id: UUID) -> Transaction | None:
+        """The state of a transaction, None where there is none of that id."""
+        state = self._transactions.get(id.int, _UNKNOWN)
+        if state is _UNKNOWN:
+            self.load_transactions([id])
+            state = self._transactions.get(id.int, None)
+        return state if isinstance(state, Transaction) else None
+
+    def owner(self, kind: str, digest: bytes) -> UUID | None:
+        """Who holds a claim, None for nobody."""
+        owner = self._owners.get((kind, digest), _UNKNOWN)
+        if owner is _UNKNOWN:
+            self.load_owners([(kind, digest)])
+            owner = self._owners.get((kind, digest), None)
+        return cast(UUID | None, owner)
+
+    def load(self, ids: Iterable[UUID]) -> None:
+        """Loads aggregates with one query, absent ones as None."""
+        self._load(ids, self._states)
+
+    def load_transactions(self, ids: Iterable[UUID]) -> None:
+        """Loads transactions with one query, absent ones as None."""
+        self._load(ids, self._transactions)
+
+    def _load(self, ids: Iterable[UUID], into: Cache[int, Any]) -> None:
+        wanted = list(dict.fromkeys(ids))
+        if not wanted:
+            return
+        found = self._log.load(wanted)
+        for id in wanted:
+            into[id.int] = replay(found[id]) if id in found else None
+
+    def load_owners(self, keys: Iterable[tuple[str, bytes]]) -> None:
+        """Loads claims with one query, free ones as None."""
+        wanted = list(dict.fromkeys(keys))
+        if not wanted:
+            return
+        found = self._log.owners(wanted)
+        for key in wanted:
+            self._owners[key] = found.get(key)
+
+    def apply(self, event: Event) -> None:
+        """Moves the state that `event` changes."""
+        cls = type(event)
+        number = event.originator_id.int
+        into = self._states
+        if cls in _OF_TRANSACTIONS:
+            into = self._transactions
+            self._recent.add(event.originator_id)
+        into[number] = EVOLVE[cls](into.get(number, None), event)
+
+    def claim(self, kind: str, digest: bytes, owner: UUID) -> None:
+        """Notes a claim of the batch in hand."""
+        self._owners[kind, digest] = owner

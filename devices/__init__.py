@@ -1,0 +1,1 @@
+"""POS and virtual card: programs on other people's hardware, which know only `protocol`."""

@@ -1,0 +1,1 @@
+"""The virtual card: the program on the cardholder's phone (TR-CFS)."""

@@ -1,0 +1,172 @@
+"""`ticketrestaurant card …`: the virtual card on a command line. Parses, calls, prints.
+
+Exit codes: 0 approved or done, 1 refused, 2 wrong use or unreadable input, 3 unreachable.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from devices.card.core import UNDECIDED, Decision, VirtualCard, in_words
+from devices.card.script import CardScript, parse_terminal
+from devices.edge import (
+    OK,
+    REFUSED,
+    UNREACHABLE,
+    AsJson,
+    DeviceFolder,
+    WrongUse,
+    errors_in_words,
+    parse_choice,
+    run,
+    say_json,
+)
+from devices.exchange import Body
+from devices.identity import load_device
+from devices.money import show_amount
+
+_CONNECT_S = 5.0
+
+app = typer.Typer(
+    name="card",
+    help="The virtual card: balance, history, and orders to a shop's POS.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+Terminal = Annotated[str, typer.Option(help="The id of the shop's terminal, as its sign shows.")]
+
+
+def _open(folder: Path) -> VirtualCard:
+    return VirtualCard(load_device(folder, "card"))
+
+
+@app.command()
+def balance(device: DeviceFolder, as_json: AsJson = False) -> None:
+    """What the account holds, and what it may still spend today.
+
+    Example: ticketrestaurant card balance --device var/devices/CARD-ID
+    """
+
+    async def read() -> Body:
+        async with _open(device) as card:
+            return await card.balance()
+
+    found = run(read(), as_json)
+    if as_json:
+        say_json(found)
+        return
+    words = f"Balance {_amount(found.get('balance_cents'))}"
+    words += f" · spent today {_amount(found.get('spent_today_cents'))}"
+    limit = found.get("daily_limit_cents")
+    typer.echo(words + (f" of at most {_amount(limit)}" if limit is not None else ""))
+
+
+@app.command()
+def history(device: DeviceFolder, as_json: AsJson = False) -> None:
+    """The account's own payments, newest first.
+
+    Example: ticketrestaurant card history --device var/devices/CARD-ID
+    """
+
+    async def read() -> list[Body]:
+        async with _open(device) as card:
+            return await card.history()
+
+    rows = run(read(), as_json)
+    if as_json:
+        say_json({"rows": rows})
+    elif not rows:
+        typer.echo("No payments yet.")
+    else:
+        _show_history(rows)
+
+
+@app.command()
+def menu(device: DeviceFolder, terminal: Terminal, as_json: AsJson = False) -> None:
+    """The menu of the shop where the terminal stands, asked of the terminal itself.
+
+    Example: ticketrestaurant card menu --device var/devices/CARD-ID --terminal TERMINAL-ID
+    """
+    with errors_in_words(as_json):
+        to = parse_terminal(terminal)
+
+    async def read() -> None:
+        async with _open(device) as card:
+            found = await card.menu(to)
+        if as_json:
+            say_json(found.body())
+            return
+        typer.echo(found.shop_name)
+        for entry in found.items:
+            typer.echo(f"{entry.item:>6}  {entry.name:<32} {show_amount(entry.price_cents):>10}")
+
+    run(read(), as_json)
+
+
+@app.command()
+def order(
+    device: DeviceFolder,
+    terminal: Terminal,
+    item: Annotated[list[str], typer.Option(help="Item, QUICHE or QUICHE:2; repeatable.")],
+    as_json: AsJson = False,
+) -> None:
+    """Orders, waits for the cashier, pays, and shows the backend's decision.
+
+    Example: ticketrestaurant card order --device var/devices/CARD-ID --terminal ID --item Quiche:2
+    """
+    with errors_in_words(as_json):
+        to, wanted = parse_terminal(terminal), [parse_choice(text) for text in item]
+        if not wanted:
+            raise WrongUse("give --item")
+
+    async def pay() -> Decision:
+        async with _open(device) as card:
+            return await card.order(to, wanted)
+
+    decision = run(pay(), as_json)
+    if as_json:
+        say_json({**asdict(decision), "words": in_words(decision)})
+    else:
+        colour = "green" if decision.approved else "red"
+        typer.secho(in_words(decision), fg=colour, bold=True)
+    undecided = decision.code in UNDECIDED
+    raise typer.Exit(OK if decision.approved else UNREACHABLE if undecided else REFUSED)
+
+
+@app.command()
+def script(device: DeviceFolder) -> None:
+    """One long session driven by JSON lines: commands on stdin, answers on stdout.
+
+    Commands: balance, history, menu, order, quit.
+
+    Example: echo '{"do":"balance"}' | ticketrestaurant card script --device var/devices/CARD-ID
+    """
+
+    async def serve() -> None:
+        async with _open(device) as card:
+            await CardScript(card).run(_CONNECT_S)
+
+    run(serve(), as_json=True)
+
+
+def _amount(cents: Any) -> str:
+    return show_amount(cents) if type(cents) is int else "unknown"
+
+
+def _show_history(rows: Sequence[Body]) -> None:
+    for row in rows:
+        ms, cents = row.get("decided_ms"), row.get("amount_cents")
+        when = f"{datetime.fromtimestamp(ms / 1000).astimezone():%Y-%m-%d %H:%M}" if ms else ""
+        line = f"{when:<16}  {_amount(cents):>11}  {row.get('state', '')!s:<12}"
+        line += f" {row.get('shop_name', '')}"
+        before = row.get("original_cents", cents)
+        typer.echo(line + (f" (corrected from {_amount(before)})" if before != cents else ""))
+
+
+if __name__ == "__main__":
+    app()

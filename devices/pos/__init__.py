@@ -1,0 +1,1 @@
+"""The POS: one program for the box and for the smartphone (TR-PFS)."""

@@ -1,0 +1,1 @@
+"""Decisions of the meal-card ledger: no I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""The aggregates, one a file: events, state, decisions, `evolve`."""

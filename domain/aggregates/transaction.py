@@ -1,0 +1,229 @@
+"""A transaction: one payment that a terminal asked for, from the answer to its corrections.
+
+The stream's id is derived from what the terminal named (`domain.ids.transaction_id`), so the
+first event of the stream is the one answer that this payment ever gets.
+"""
+
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from domain.answers import APPROVED_CODE, Refusal
+from domain.event import Context, Event, no_such_event, stamp, stored_as
+
+
+class Signed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The contract as received, byte for byte, and who signed it.
+
+    `contract_hash` is SHA-256 of the bytes. `consent` is the cardholder's detached signature,
+    empty for a stripe.
+    """
+
+    contract: bytes
+    contract_hash: bytes
+    signature: str
+    consent: str = ""
+
+
+@stored_as("transaction.authorized/1")
+class Authorized(Event, frozen=True, kw_only=True, gc=False):
+    """Yes. The versions are those of the streams that the decision read; the account's debit
+    is the event after `account_version`."""
+
+    terminal_id: UUID
+    shop_id: UUID
+    company_id: UUID
+    account_id: UUID
+    card_id: UUID
+    amount_cents: int
+    currency: str
+    timezone: str
+    local_date: str
+    terminal_version: int
+    shop_version: int
+    company_version: int
+    account_version: int
+    masked_pan: str
+    signed: Signed
+
+
+@stored_as("transaction.declined/1")
+class Declined(Event, frozen=True, kw_only=True, gc=False):
+    """No, with its reason; `account_id` and `card_id` are None for an unknown card."""
+
+    terminal_id: UUID
+    shop_id: UUID
+    account_id: UUID | None
+    card_id: UUID | None
+    amount_cents: int
+    currency: str
+    code: str
+    reason: str
+    text: str
+    would_pass_cents: int | None
+    masked_pan: str
+    signed: Signed
+
+
+@stored_as("transaction.reversed/1")
+class Reversed(Event, frozen=True, kw_only=True, gc=False):
+    """The terminal heard no answer and took the payment back; names the event it undoes.
+
+    `corrects_version` 0: the reversal arrived before its authorization, which will be refused.
+    """
+
+    terminal_id: UUID
+    amount_cents: int
+    why: str
+    corrects_version: int
+
+
+@stored_as("transaction.corrected/1")
+class Corrected(Event, frozen=True, kw_only=True, gc=False):
+    """An operator put the amount right; names the event it corrects."""
+
+    from_cents: int
+    to_cents: int
+    why: str
+    corrects_version: int
+    account_version: int
+
+
+class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The transaction as its events made it.
+
+    `status` is `approved`, `declined` or `reversed`; `amount_cents` what was asked for;
+    `net_cents` what the shop is owed for it now; `amount_version` and `debit_version` are the
+    versions, here and in the account, of the events that a correction would correct.
+    """
+
+    id: UUID
+    version: int
+    status: str
+    terminal_id: UUID
+    shop_id: UUID | None = None
+    account_id: UUID | None = None
+    card_id: UUID | None = None
+    amount_cents: int = 0
+    net_cents: int = 0
+    code: str = ""
+    reason: str = ""
+    text: str = ""
+    would_pass_cents: int | None = None
+    contract_hash: bytes = b""
+    local_date: str = ""
+    decided_us: int = 0
+    amount_version: int = 0
+    debit_version: int = 0
+
+
+def evolve(transaction: Transaction | None, event: Event) -> Transaction:
+    """The transaction after `event`."""
+    match event:
+        case Authorized():
+            return Transaction(
+                id=event.originator_id,
+                version=event.originator_version,
+                status="approved",
+                terminal_id=event.terminal_id,
+                shop_id=event.shop_id,
+                account_id=event.account_id,
+                card_id=event.card_id,
+                amount_cents=event.amount_cents,
+                net_cents=event.amount_cents,
+                code=APPROVED_CODE,
+                reason="approved",
+                text="Approved.",
+                contract_hash=event.signed.contract_hash,
+                local_date=event.local_date,
+                decided_us=event.recorded_at_us,
+                amount_version=event.originator_version,
+                debit_version=event.account_version + 1,
+            )
+        case Declined():
+            return Transaction(
+                id=event.originator_id,
+                version=event.originator_version,
+                status="declined",
+                terminal_id=event.terminal_id,
+                shop_id=event.shop_id,
+                account_id=event.account_id,
+                card_id=event.card_id,
+                amount_cents=event.amount_cents,
+                code=event.code,
+                reason=event.reason,
+                text=event.text,
+                would_pass_cents=event.would_pass_cents,
+                contract_hash=event.signed.contract_hash,
+                decided_us=event.recorded_at_us,
+            )
+        case Reversed():
+            return _reversed(transaction, event)
+        case Corrected() if transaction is not None:
+            return replace(
+                transaction,
+                version=event.originator_version,
+                net_cents=event.to_cents,
+                amount_version=event.originator_version,
+                debit_version=event.account_version + 1,
+            )
+        case _:
+            raise no_such_event("transaction", event)
+
+
+def _reversed(transaction: Transaction | None, event: Reversed) -> Transaction:
+    if transaction is None:
+        return Transaction(
+            id=event.originator_id,
+            version=event.originator_version,
+            status="reversed",
+            terminal_id=event.terminal_id,
+            decided_us=event.recorded_at_us,
+        )
+    if transaction.status == "declined":
+        return replace(transaction, version=event.originator_version)
+    return replace(transaction, version=event.originator_version, status="reversed", net_cents=0)
+
+
+def reverse(
+    context: Context, transaction: Transaction | None, id: UUID, *, terminal_id: UUID, why: str
+) -> Reversed | None:
+    """Takes a payment back, known or not yet arrived; None where there is nothing to take back."""
+    if transaction is None:
+        return Reversed(
+            **stamp(context, id, 1),
+            terminal_id=terminal_id,
+            amount_cents=0,
+            why=why,
+            corrects_version=0,
+        )
+    if transaction.status != "approved":
+        return None
+    return Reversed(
+        **stamp(context, id, transaction.version + 1),
+        terminal_id=terminal_id,
+        amount_cents=transaction.net_cents,
+        why=why,
+        corrects_version=transaction.amount_version,
+    )
+
+
+def correct(
+    context: Context, transaction: Transaction, *, to_cents: int, why: str, account_version: int
+) -> Corrected | Refusal:
+    """Puts the amount of an approved payment right. 0 .. 2^31-1 cents, different from now."""
+    if transaction.status != "approved":
+        return Refusal("12", "not-approved", "Only an approved payment can be corrected.")
+    if not 0 <= to_cents < 1 << 31:
+        return Refusal("13", "amount", "The right amount must be $0.00 to $21,474,836.47.")
+    if to_cents == transaction.net_cents:
+        return Refusal("12", "no-change", "The payment has that amount already.")
+    return Corrected(
+        **stamp(context, transaction.id, transaction.version + 1),
+        from_cents=transaction.net_cents,
+        to_cents=to_cents,
+        why=why,
+        corrects_version=transaction.amount_version,
+        account_version=account_version,
+    )

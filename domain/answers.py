@@ -1,0 +1,58 @@
+"""Answers to an authorization: ISO 8583 codes, each with a machine-readable reason."""
+
+import msgspec
+
+
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    """A no, as a value. `would_pass_cents` would pass now; None where no amount would."""
+
+    code: str
+    reason: str
+    text: str
+    would_pass_cents: int | None = None
+
+
+APPROVED_CODE = "00"
+
+# code, reason -> what a cashier reads. One table for the rules, the specification and the tests.
+TEXTS: dict[tuple[str, str], str] = {
+    ("05", "reversed-before"): "Refused: this payment was already cancelled by the terminal.",
+    ("12", "stale-clock"): "Refused: the terminal's clock is off by more than five minutes.",
+    ("12", "expired-contract"): "Refused: this payment was prepared too long ago. Start again.",
+    ("12", "foreign-session"): "Refused: this payment belongs to another connection. Start again.",
+    ("13", "amount"): "Refused: the amount must be between $0.01 and $21,474,836.47.",
+    ("14", "unknown-card"): "Refused: this card is not one of ours.",
+    ("25", "unknown-transaction"): "There is no such payment.",
+    ("41", "card-lost"): "Refused: this card was reported lost.",
+    ("43", "card-stolen"): "Refused: this card was reported stolen.",
+    ("51", "balance"): "Refused: not enough money on the card.",
+    ("54", "card-expired"): "Refused: this card has expired.",
+    ("55", "wrong-pin"): "Refused: wrong PIN.",
+    ("55", "pin-required"): "Refused: this amount needs the PIN.",
+    ("57", "category"): "Refused: this card does not pay in shops of this kind.",
+    ("58", "terminal"): "Refused: this terminal is not allowed to take payments.",
+    ("61", "daily-limit"): "Refused: over what this card may spend in a day.",
+    ("62", "card-blocked"): "Refused: this card is blocked.",
+    ("62", "account-closed"): "Refused: the account of this card is closed.",
+    ("63", "card-check"): "Refused: the card's security check failed.",
+    ("63", "consent"): "Refused: the cardholder's signature does not fit this payment.",
+    ("75", "pin-tries"): "Refused: PIN entered wrong three times. The card is locked.",
+    ("91", "unavailable"): "Not decided: the service is unavailable. Try again.",
+    ("94", "duplicate"): "Refused: this payment number was already used for another payment.",
+    ("96", "error"): "Not decided: an error on our side. Try again.",
+}
+
+
+def refusal(code: str, reason: str, would_pass_cents: int | None = None) -> Refusal:
+    """The refusal of the table, with what would pass instead. KeyError for one not in the table."""
+    text = TEXTS[code, reason]
+    if would_pass_cents is not None and would_pass_cents > 0:
+        text += f" {dollars(would_pass_cents)} would pass."
+    return Refusal(code, reason, text, would_pass_cents)
+
+
+def dollars(cents: int) -> str:
+    """An amount as people write it: $1,234.50, -$0.05."""
+    sign = "-" if cents < 0 else ""
+    whole, rest = divmod(abs(cents), 100)
+    return f"{sign}${whole:,}.{rest:02d}"

@@ -1,0 +1,1 @@
+"""Read models, one a file, built from the events of the log and rebuilt at any time."""

@@ -1,0 +1,134 @@
+"""The current state of everything that lives long, for lists: whose, which, how much is left.
+
+The states are those of the aggregates' own `evolve`; transactions have `settlements`.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from application.cache import Cache
+from application.states import EVOLVE
+from domain.aggregates.account import Account
+from domain.aggregates.card import Card
+from domain.aggregates.cardholder import Cardholder
+from domain.aggregates.certificate import Certificate
+from domain.aggregates.company import Company
+from domain.aggregates.refill import Refill
+from domain.aggregates.shop import Shop
+from domain.aggregates.terminal import Terminal
+from domain.event import topics
+from projections.ports import Entry
+
+NAME = "directory/1"
+
+KINDS: dict[str, type[Any]] = {
+    "company": Company,
+    "shop": Shop,
+    "terminal": Terminal,
+    "cardholder": Cardholder,
+    "account": Account,
+    "card": Card,
+    "certificate": Certificate,
+    "refill": Refill,
+}
+PIN_IS_SET = b"set"
+"""Stands here for the reference of any PIN."""
+_KIND_OF = {cls: kind for kind, cls in KINDS.items()}
+_PARENT_OF = {
+    Terminal: attrgetter("shop_id"),
+    Cardholder: attrgetter("company_id"),
+    Account: attrgetter("company_id"),
+    Card: attrgetter("account_id"),
+    Certificate: attrgetter("subject_id"),
+    Refill: attrgetter("company_id"),
+}
+
+
+class Listed(NamedTuple):
+    """An aggregate's state as of its event at `position`.
+
+    `kind` is a key of KINDS; `parent` under whom it is listed, None for a company or a shop.
+    """
+
+    position: int
+    state: Any
+    kind: str
+    parent: UUID | None
+
+
+def listed(position: int, state: Any) -> Listed:
+    """A state as it is listed."""
+    parent = _PARENT_OF.get(type(state))
+    return Listed(position, state, _KIND_OF[type(state)], parent(state) if parent else None)
+
+
+class DirectoryTable(Protocol):
+    """The sealed table, written within the runner's batch."""
+
+    def load(self, ids: Collection[UUID]) -> Mapping[UUID, Listed]:
+        """Those of the aggregates that are known."""
+
+    def add(self, new: Sequence[Listed]) -> None:
+        """Stores states of aggregates that are new."""
+
+    def change(self, changed: Sequence[Listed]) -> None:
+        """Stores states of aggregates that are known."""
+
+
+class Directory:
+    """The projection."""
+
+    name = NAME
+    tables = ("directory",)
+    topics = frozenset(topic for topic in topics() if topic.partition(".")[0] in KINDS)
+
+    def __init__(self, table: DirectoryTable, keep: int = 50_000) -> None:
+        self._table = table
+        self._states: Cache[int, Any] = Cache(keep)
+
+    def forget(self) -> None:
+        """See `Projection.forget`."""
+        self._states.clear()
+
+    def project(self, entries: Sequence[Entry]) -> None:
+        """See `Projection.project`."""
+        states = self._states
+        missing = {
+            event.originator_id
+            for _, event in entries
+            if event.originator_version > 1 and event.originator_id.int not in states
+        }
+        current = {known.state.id.int: known.state for known in self._load(missing)}
+        moved: dict[int, int] = {}
+        new: set[int] = set()
+        for position, event in entries:
+            number, version = event.originator_id.int, event.originator_version
+            before = current.get(number) or states.get(number, None)
+            if (before.version if before else 0) + 1 != version:
+                raise LookupError(f"event {position} does not follow what is listed")
+            current[number] = EVOLVE[type(event)](before, event)
+            moved[number] = position
+            if version == 1:
+                new.add(number)
+        for number in moved:
+            state = current[number]
+            if isinstance(state, Card) and state.pin_reference:
+                # What a PIN is compared with belongs to the decision alone.
+                current[number] = state = replace(state, pin_reference=PIN_IS_SET)
+            states[number] = state
+        self._store(new, current, moved)
+
+    def _store(self, new: set[int], current: dict[int, Any], moved: dict[int, int]) -> None:
+        added = [listed(moved[number], current[number]) for number in moved if number in new]
+        changed = [listed(moved[number], current[number]) for number in moved if number not in new]
+        if added:
+            self._table.add(added)
+        if changed:
+            self._table.change(changed)
+
+    def _load(self, ids: set[UUID]) -> Collection[Listed]:
+        return self._table.load(ids).values() if ids else ()

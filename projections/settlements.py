@@ -1,0 +1,212 @@
+"""What shops are owed: one row per approved payment, as reversals and corrections left it.
+
+The business day is the shop's own: the date in its time zone when the backend decided. Decided,
+not when the terminal says it happened: the log's times only grow, so a past day gets no new rows.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from application.cache import Cache
+from domain.aggregates.shop import ShopRegistered
+from domain.aggregates.terminal import TerminalRegistered
+from domain.aggregates.transaction import Authorized, Corrected, Reversed
+from domain.event import Event
+from domain.local_time import local_date
+from projections.ports import Entry
+
+NAME = "settlements/1"
+
+
+class SettledShop(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A shop as settlements and reports name it. `terminals`: label by terminal id in hex.
+
+    `position` is of the last event that changed anything but the terminals.
+    """
+
+    id: UUID
+    position: int
+    name: str
+    category: str
+    timezone: str
+    activation_sha256: bytes
+    terminals: dict[str, str] = {}
+
+
+class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One payment as it stands at `position`. Amounts in cents, times in microseconds UTC.
+
+    `corrected_cents` is the sum of all corrections (may be negative), `reversed_cents` what was
+    taken back; `changed_us` the time of the last of either, 0 for none. `card_id` serves the
+    cardholder's own history.
+    """
+
+    transaction_id: UUID
+    position: int
+    shop_id: UUID
+    local_date: str
+    terminal_id: UUID
+    terminal_label: str
+    card_id: UUID
+    kind: str
+    card_masked: str
+    currency: str
+    decided_us: int
+    authorized_cents: int
+    corrected_cents: int = 0
+    reversed_cents: int = 0
+    changed_us: int = 0
+    reversed: bool = False
+
+    @property
+    def net_cents(self) -> int:
+        """What the payment is worth to the shop now."""
+        return self.authorized_cents + self.corrected_cents - self.reversed_cents
+
+    @property
+    def status(self) -> str:
+        """`approved`, `corrected` or `reversed`; the last word wins."""
+        if self.reversed:
+            return "reversed"
+        return "corrected" if self.changed_us else "approved"
+
+
+class SettlementTables(Protocol):
+    """The two sealed tables, written within the runner's batch."""
+
+    def shops(self, ids: Collection[UUID]) -> Mapping[UUID, SettledShop]:
+        """Those of the shops that are known."""
+
+    def put_shops(self, shops: Iterable[SettledShop]) -> None:
+        """Stores shops, new or changed."""
+
+    def payments(self, ids: Collection[UUID]) -> Mapping[UUID, Payment]:
+        """Those of the payments that are known, by transaction."""
+
+    def add_payments(self, payments: Sequence[Payment]) -> None:
+        """Stores payments that are new."""
+
+    def change_payments(self, payments: Sequence[Payment]) -> None:
+        """Stores payments that are known."""
+
+
+class Settlements:
+    """The projection."""
+
+    name = NAME
+    tables = ("settlements", "settlement_shops")
+    topics = frozenset(
+        cls.TOPIC for cls in (ShopRegistered, TerminalRegistered, Authorized, Reversed, Corrected)
+    )
+
+    def __init__(self, tables: SettlementTables, keep_shops: int = 20_000) -> None:
+        self._tables = tables
+        self._shops: Cache[UUID, SettledShop | None] = Cache(keep_shops)
+
+    def forget(self) -> None:
+        """See `Projection.forget`."""
+        self._shops.clear()
+
+    def project(self, entries: Sequence[Entry]) -> None:
+        """See `Projection.project`."""
+        new: dict[UUID, Payment] = {}
+        changed: dict[UUID, Payment] = self._load(entries)
+        shops: dict[UUID, SettledShop] = {}
+        for position, event in entries:
+            if isinstance(event, Authorized):
+                new[event.originator_id] = self._authorized(position, event)
+            elif isinstance(event, Reversed | Corrected):
+                among = new if event.originator_id in new else changed
+                before = among.get(event.originator_id)
+                if before is not None:
+                    among[before.transaction_id] = _changed(before, position, event)
+                elif not (isinstance(event, Reversed) and event.corrects_version == 0):
+                    # The books would be wrong by it: stand still and say so.
+                    raise LookupError(f"event {position} changes a payment that is not there")
+            else:
+                shop = self._shop_changed(position, event)
+                if shop is not None:
+                    shops[shop.id] = shop
+                    self._shops[shop.id] = shop
+        if shops:
+            self._tables.put_shops(shops.values())
+        if new:
+            self._tables.add_payments(list(new.values()))
+        if changed:
+            self._tables.change_payments(list(changed.values()))
+
+    def _load(self, entries: Sequence[Entry]) -> dict[UUID, Payment]:
+        """The stored payments that the entries change."""
+        made: set[UUID] = set()
+        ids: set[UUID] = set()
+        for _, event in entries:
+            if isinstance(event, Authorized):
+                made.add(event.originator_id)
+            elif isinstance(event, Reversed | Corrected) and event.originator_id not in made:
+                ids.add(event.originator_id)
+        return dict(self._tables.payments(ids)) if ids else {}
+
+    def _shop(self, id: UUID) -> SettledShop | None:
+        shop = self._shops.get(id, None)
+        if shop is None:
+            shop = self._shops[id] = self._tables.shops([id]).get(id)
+        return shop
+
+    def _authorized(self, position: int, event: Authorized) -> Payment:
+        shop = self._shop(event.shop_id)
+        if shop is None:
+            raise LookupError(f"event {position} names a shop that is not there")
+        return Payment(
+            transaction_id=event.originator_id,
+            position=position,
+            shop_id=shop.id,
+            local_date=local_date(event.recorded_at_us, shop.timezone),
+            terminal_id=event.terminal_id,
+            terminal_label=shop.terminals.get(event.terminal_id.hex, ""),
+            card_id=event.card_id,
+            kind="virtual" if event.signed.consent else "stripe",
+            card_masked=event.masked_pan,
+            currency=event.currency,
+            decided_us=event.recorded_at_us,
+            authorized_cents=event.amount_cents,
+        )
+
+    def _shop_changed(self, position: int, event: Event) -> SettledShop | None:
+        match event:
+            case ShopRegistered():
+                return SettledShop(
+                    id=event.originator_id,
+                    position=position,
+                    name=event.name,
+                    category=event.category,
+                    timezone=event.timezone,
+                    activation_sha256=event.activation_sha256,
+                )
+            case TerminalRegistered():
+                shop = self._shop(event.shop_id)
+                if shop is None:
+                    raise LookupError(f"event {position} names a shop that is not there")
+                labels = {**shop.terminals, event.originator_id.hex: event.label}
+                return replace(shop, terminals=labels)
+        return None
+
+
+def _changed(payment: Payment, position: int, event: Reversed | Corrected) -> Payment:
+    if isinstance(event, Reversed):
+        return replace(
+            payment,
+            position=position,
+            reversed_cents=event.amount_cents,
+            changed_us=event.recorded_at_us,
+            reversed=True,
+        )
+    return replace(
+        payment,
+        position=position,
+        corrected_cents=payment.corrected_cents + event.to_cents - event.from_cents,
+        changed_us=event.recorded_at_us,
+    )

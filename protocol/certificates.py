@@ -1,0 +1,241 @@
+"""Certificates of the private PKI: role extension, chain verification (TR-TPR section 4)."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    Policy,
+    PolicyBuilder,
+    Store,
+    VerificationError,
+)
+
+from protocol.errors import (
+    EXPIRED_CERTIFICATE,
+    REVOKED_CERTIFICATE,
+    UNTRUSTED_CERTIFICATE,
+    WRONG_ROLE,
+    CertificateError,
+)
+
+ROLE_OID: Final = x509.ObjectIdentifier("2.25.203969413868862338541186214871264133791")
+
+BACKEND: Final = "backend"
+GATEWAY: Final = "gateway"
+POS: Final = "pos"
+CARD: Final = "card"
+WEBSITE: Final = "website"
+OPERATOR: Final = "operator"
+AUDITOR: Final = "auditor"
+PIN: Final = "pin"
+"""Not the role of a party: marks the certificate of the HSM's key for PIN blocks."""
+ROLES: Final = frozenset({BACKEND, GATEWAY, POS, CARD, WEBSITE, OPERATOR, AUDITOR})
+
+ROLES_OF_TLS_CLASS: Final[dict[str, frozenset[str]]] = {
+    "pos": frozenset({POS}),
+    "card": frozenset({CARD}),
+    "website": frozenset({WEBSITE, OPERATOR, AUDITOR}),
+}
+"""Which roles may open a session with the backend over which TLS client certificate."""
+
+MAX_CHAIN: Final = 3
+MAX_CERTIFICATE_BYTES: Final = 4096
+
+
+def role_extension(role: str) -> x509.UnrecognizedExtension:
+    """The non-critical extension that names the holder's role: a DER UTF8String."""
+    if role not in ROLES and role != PIN:
+        raise ValueError("no such role")
+    text = role.encode("utf-8")
+    return x509.UnrecognizedExtension(ROLE_OID, b"\x0c" + bytes([len(text)]) + text)
+
+
+def role_of(certificate: x509.Certificate) -> str:
+    """The role in `certificate`, or an empty text if it has none or an unknown one."""
+    try:
+        extension = certificate.extensions.get_extension_for_oid(ROLE_OID).value
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return ""
+    if not isinstance(extension, x509.UnrecognizedExtension):
+        return ""
+    return _ROLE_OF_DER.get(extension.value, "")
+
+
+_ROLE_OF_DER: Final = {role_extension(role).value: role for role in (*ROLES, PIN)}
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who proved to be at the other end of a session."""
+
+    subject_id: UUID
+    role: str
+    serial: int
+    certificate: x509.Certificate
+    public_key: ec.EllipticCurvePublicKey
+
+    @property
+    def kid(self) -> str:
+        """The serial as signatures name it: lowercase hex."""
+        return format(self.serial, "x")
+
+
+def _signs_certificates(_: Policy, __: x509.Certificate, usage: x509.KeyUsage) -> None:
+    if not usage.key_cert_sign:
+        raise ValueError("not a key for signing certificates")
+
+
+def _is_authority(_: Policy, __: x509.Certificate, basic: x509.BasicConstraints) -> None:
+    if not basic.ca:
+        raise ValueError("not an authority")
+
+
+def _signs_only(_: Policy, __: x509.Certificate, usage: x509.KeyUsage) -> None:
+    if not usage.digital_signature or usage.key_cert_sign or usage.crl_sign:
+        raise ValueError("not a key for signing messages only")
+
+
+def _agrees_only(_: Policy, __: x509.Certificate, usage: x509.KeyUsage) -> None:
+    if not usage.key_agreement or usage.key_cert_sign or usage.digital_signature:
+        raise ValueError("not a key for key agreement only")
+
+
+def _is_no_authority(_: Policy, __: x509.Certificate, basic: x509.BasicConstraints | None) -> None:
+    if basic is not None and basic.ca:
+        raise ValueError("an authority is no device")
+
+
+def _authenticates(_: Policy, __: x509.Certificate, usage: x509.ExtendedKeyUsage) -> None:
+    if ExtendedKeyUsageOID.CLIENT_AUTH not in usage:
+        raise ValueError("not a key for authentication")
+
+
+_ANY: Final = Criticality.AGNOSTIC
+# Not the defaults of the Web PKI: those ask for key identifiers and DNS names, which devices
+# have no use for. Signatures, validity, path length and critical extensions are checked by
+# `cryptography` whatever the policy says.
+_CA_POLICY: Final = (
+    ExtensionPolicy.permit_all()
+    .require_present(x509.BasicConstraints, Criticality.CRITICAL, _is_authority)
+    .require_present(x509.KeyUsage, _ANY, _signs_certificates)
+)
+_LEAF_POLICY: Final = (
+    ExtensionPolicy.permit_all()
+    .may_be_present(x509.BasicConstraints, _ANY, _is_no_authority)
+    .require_present(x509.KeyUsage, _ANY, _signs_only)
+    .require_present(x509.ExtendedKeyUsage, _ANY, _authenticates)
+    .require_present(x509.SubjectAlternativeName, _ANY, None)
+)
+_PIN_POLICY: Final = (
+    ExtensionPolicy.permit_all()
+    .may_be_present(x509.BasicConstraints, _ANY, _is_no_authority)
+    .require_present(x509.KeyUsage, _ANY, _agrees_only)
+)
+
+
+def _never(_: int) -> bool:
+    return False
+
+
+class Trust:
+    """The root that a party trusts, and what it knows about revocation.
+
+    `revoked` is asked with the serial of every certificate below the root, issuing included.
+    """
+
+    __slots__ = ("_root", "_store", "revoked")
+
+    def __init__(self, root_der: bytes, revoked: Callable[[int], bool] = _never) -> None:
+        self._root = x509.load_der_x509_certificate(root_der)
+        self._store = Store([self._root])
+        self.revoked = revoked
+
+    def verify(self, chain_der: Sequence[bytes], now_ms: int) -> Peer:
+        """The holder of the leaf of `chain_der` (leaf first, root not included).
+
+        Checks signatures, validity, basic constraints, path length, usages, key type, names,
+        role and revocation. Raises CertificateError: `untrusted-certificate`,
+        `expired-certificate`, `revoked-certificate`, `wrong-role` (none, or an unknown one).
+        """
+        leaf, public_key = self._verified(chain_der, now_ms, _LEAF_POLICY)
+        subject_id = _subject_id(leaf)
+        if subject_id is None:
+            raise CertificateError(UNTRUSTED_CERTIFICATE)
+        role = role_of(leaf)
+        if role not in ROLES:
+            raise CertificateError(WRONG_ROLE)
+        return Peer(subject_id, role, leaf.serial_number, leaf, public_key)
+
+    def verify_pin_key(self, chain_der: Sequence[bytes], now_ms: int) -> ec.EllipticCurvePublicKey:
+        """The HSM's key for PIN blocks, from the certificate chain in READY. Key usage
+        keyAgreement, role `pin`; else the same checks and errors as `verify`."""
+        leaf, public_key = self._verified(chain_der, now_ms, _PIN_POLICY)
+        if role_of(leaf) != PIN:
+            raise CertificateError(WRONG_ROLE)
+        return public_key
+
+    def _verified(
+        self, chain_der: Sequence[bytes], now_ms: int, policy: ExtensionPolicy
+    ) -> tuple[x509.Certificate, ec.EllipticCurvePublicKey]:
+        chain = _load(chain_der)
+        now = _EPOCH + timedelta(milliseconds=now_ms)
+        verifier = (
+            PolicyBuilder()
+            .store(self._store)
+            .time(now)
+            .max_chain_depth(1)
+            .extension_policies(ca_policy=_CA_POLICY, ee_policy=policy)
+            .build_client_verifier()
+        )
+        try:
+            path = verifier.verify(chain[0], chain[1:]).chain
+        except (VerificationError, ValueError):
+            if any(not _is_valid_at(each, now) for each in (*chain, self._root)):
+                raise CertificateError(EXPIRED_CERTIFICATE) from None
+            raise CertificateError(UNTRUSTED_CERTIFICATE) from None
+        key = path[0].public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+            raise CertificateError(UNTRUSTED_CERTIFICATE)
+        if any(self.revoked(each.serial_number) for each in path[:-1]):
+            raise CertificateError(REVOKED_CERTIFICATE)
+        return path[0], key
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _load(chain_der: Sequence[bytes]) -> list[x509.Certificate]:
+    if not 1 <= len(chain_der) <= MAX_CHAIN:
+        raise CertificateError(UNTRUSTED_CERTIFICATE)
+    if any(len(der) > MAX_CERTIFICATE_BYTES for der in chain_der):
+        raise CertificateError(UNTRUSTED_CERTIFICATE)
+    try:
+        return [x509.load_der_x509_certificate(der) for der in chain_der]
+    except (ValueError, x509.InvalidVersion):
+        raise CertificateError(UNTRUSTED_CERTIFICATE) from None
+
+
+def _is_valid_at(certificate: x509.Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
+
+
+def _subject_id(leaf: x509.Certificate) -> UUID | None:
+    """The UUID that common name and URI both give, else None."""
+    try:
+        names = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        alternative = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        uris = alternative.value.get_values_for_type(x509.UniformResourceIdentifier)
+        subject_id = UUID(str(names[0].value)) if len(names) == 1 else None
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        return None
+    if subject_id is None or str(names[0].value) != str(subject_id):
+        return None
+    return subject_id if uris == [f"urn:uuid:{subject_id}"] else None

@@ -1,0 +1,90 @@
+"""What the operators' signed commands hold in their `body`, by verb (TR-TPR section 10.7)."""
+
+from typing import Literal, NotRequired, TypedDict
+
+from protocol.messages import MenuItem
+from protocol.pin import SealedPin
+
+
+class RegisterCompany(TypedDict):
+    what: Literal["company"]
+    name: str
+    timezone: str
+    daily_limit_cents: int | None
+
+
+class RegisterShop(TypedDict):
+    what: Literal["shop"]
+    name: str
+    category: str
+    timezone: str
+    email: str
+
+
+class RegisterTerminal(TypedDict):
+    what: Literal["terminal"]
+    shop: str
+    label: str
+    csr: str
+
+
+class Cardholder(TypedDict):
+    first_name: str
+    last_name: str
+    email: str
+
+
+class Issue(TypedDict):
+    """At least one of `stripe` and `virtual`; `csr` (b64 DER) is needed for a virtual card."""
+
+    company: str
+    cardholder: Cardholder
+    stripe: NotRequired[bool]
+    virtual: NotRequired[bool]
+    csr: NotRequired[str]
+
+
+class SetPin(SealedPin):
+    """The block is sealed with t4 of the operator's session, counter 0, ms = `issued_ms`."""
+
+    card: str
+
+
+class RefillLine(TypedDict):
+    account: str
+    amount_cents: int
+
+
+class Refill(TypedDict):
+    """Either `lines`, or `each_cents` for every account of the company."""
+
+    company: str
+    lines: NotRequired[list[RefillLine]]
+    each_cents: NotRequired[int]
+
+
+class Correct(TypedDict):
+    """`amount_cents` is what the amount should have been; with `preview` nothing is stored."""
+
+    transaction: str
+    amount_cents: int
+    why: str
+    preview: NotRequired[bool]
+
+
+class BlockCard(TypedDict):
+    """`status` is `blocked` where it is missing."""
+
+    card: str
+    status: NotRequired[Literal["blocked", "lost", "stolen"]]
+    why: str
+
+
+class BlockTerminal(TypedDict):
+    terminal: str
+    why: str
+
+
+class SetMenu(TypedDict):
+    shop: str
+    items: list[MenuItem]

@@ -1,0 +1,328 @@
+"""The JSON bodies inside records: their members, and who may send which (TR-TPR section 10).
+
+Every request has `id`, every answer has `re` with that value. Amounts are integer cents, times
+integer milliseconds since 1970 UTC; `b64` values are base64url without padding.
+"""
+
+from typing import Any, Final, Literal, NotRequired, TypedDict
+
+from protocol.sealed_track import SealedTrack
+
+
+class Ready(TypedDict):
+    """I READY, the backend's first record. `pin_key`: b64 SPKI DER of the HSM's PIN key."""
+
+    time_ms: int
+    limits: dict[str, Any]
+    pin_key: str
+    pin_certificate: NotRequired[list[str]]
+
+
+class PosReady(TypedDict):
+    """I READY of a POS to a card that called it."""
+
+    time_ms: int
+    shop: str
+    shop_name: str
+
+
+class ErrorBody(TypedDict):
+    """I ERROR. `re` is missing where it is about no request, or one that could not be read.
+
+    `session`, only outside records: the relayed session or offer that it is about.
+    """
+
+    re: NotRequired[int]
+    session: NotRequired[str]
+    code: str
+    text: str
+
+
+class LinkStatus(TypedDict):
+    """I STATUS outside records: the gateway's answer to a keep-alive."""
+
+    link: Literal["up", "down"]
+
+
+# --- Paying: POS and card ---
+
+
+class Authorize(TypedDict):
+    """C AUTHORIZE, POS → backend: a contract, who signed it, and the card beside it.
+
+    Stripe: `track2` as read, and `salt`. Virtual card: `track`, `consent`, `card_id`. `pin`:
+    whether a PRESENT-PIN of the same counter went before.
+    """
+
+    id: int
+    contract: str
+    signature: str
+    pin: bool
+    salt: NotRequired[str]
+    track2: NotRequired[str]
+    track: NotRequired[SealedTrack]
+    consent: NotRequired[str]
+    card_id: NotRequired[str]
+
+
+class PresentPin(TypedDict):
+    """C PRESENT-PIN, POS → backend. Answered only if it is refused."""
+
+    id: int
+    counter: int
+    ms: int
+    ephemeral: str
+    block: str
+
+
+class Decision(TypedDict):
+    """I DECISION, backend → POS (with `re`) and card (with `shop_name`, `balance_cents`)."""
+
+    re: NotRequired[int]
+    counter: int
+    ms: int
+    transaction: str
+    approved: bool
+    code: str
+    reason: str
+    amount_cents: int
+    would_pass_cents: int | None
+    text: str
+    decided_ms: int
+    duplicate: bool
+    shop_name: NotRequired[str]
+    balance_cents: NotRequired[int | None]
+
+
+class Reverse(TypedDict):
+    """C REVERSE, POS → backend. Stripe: `pan` and `salt`. Virtual card: `card_id`."""
+
+    id: int
+    counter: int
+    ms: int
+    contract_hash: str
+    why: str
+    pan: NotRequired[str]
+    salt: NotRequired[str]
+    card_id: NotRequired[str]
+
+
+class Reversed(TypedDict):
+    """I STATUS, the answer to C REVERSE."""
+
+    re: int
+    state: Literal["reversed", "nothing-to-reverse"]
+    transaction: str
+    amount_cents: int
+
+
+class Ask(TypedDict):
+    """A request without arguments: C MENU (POS, card), C BALANCE, C HISTORY (card)."""
+
+    id: int
+
+
+class MenuItem(TypedDict):
+    """What a shop sells."""
+
+    item: str
+    name: str
+    price_cents: int
+
+
+class Menu(TypedDict):
+    """D MENU."""
+
+    re: int
+    shop: str
+    shop_name: str
+    version: int
+    items: list[MenuItem]
+
+
+class OrderItem(TypedDict):
+    """A line of an order."""
+
+    item: str
+    name: str
+    price_cents: int
+    quantity: int
+
+
+class Order(TypedDict):
+    """D ORDER, card → POS. `card`: b64 of the card reference."""
+
+    id: int
+    items: list[OrderItem]
+    card: str
+
+
+class ContractOffer(TypedDict):
+    """D CONTRACT, POS → card, after the cashier confirmed. `signature` is the POS's."""
+
+    re: int
+    contract: str
+    signature: str
+    amount_cents: int
+
+
+class Consent(TypedDict):
+    """D CONSENT, card → POS. `re` is the order's id, `consent` the card's signature."""
+
+    re: int
+    consent: str
+    track: SealedTrack
+    card_id: str
+
+
+class OrderStatus(TypedDict):
+    """I STATUS, POS → card: how the order ended at the POS. The backend's DECISION counts."""
+
+    re: int
+    state: Literal["approved", "refused", "unanswered"]
+    text: str
+
+
+class Balance(TypedDict):
+    """D BALANCE, backend → card."""
+
+    re: int
+    balance_cents: int
+    currency: str
+    spent_today_cents: int
+    daily_limit_cents: int | None
+
+
+class Rows(TypedDict):
+    """D HISTORY, D QUERY, D AUDIT: rows of an answer. `part` counts from 1; `more` if further
+    ones follow."""
+
+    re: int
+    rows: list[dict[str, Any]]
+    part: NotRequired[int]
+    more: NotRequired[bool]
+
+
+class Chunk(TypedDict):
+    """D EXPORT: the next piece of a text. `part` counts from 1; `more` until the last one."""
+
+    re: int
+    chunk: str
+    part: int
+    more: bool
+
+
+# --- Operators and auditors ---
+
+
+class SignedCommand(TypedDict):
+    """C REGISTER … C PIN, operator → backend: the exact command bytes and their signature.
+
+    A command too long for a line comes as `pieces` requests of one `id` and `signature`, numbered
+    by `piece` from 1; the signature is over all bytes joined, only the last one is answered.
+    """
+
+    id: int
+    command: str
+    signature: str
+    piece: NotRequired[int]
+    pieces: NotRequired[int]
+
+
+class Command(TypedDict):
+    """What the command bytes hold. `command_id` (UUID) makes a repetition harmless."""
+
+    verb: str
+    command_id: str
+    issued_ms: int
+    body: dict[str, Any]
+
+
+class Query(TypedDict):
+    """D QUERY: `what` names a list, `of` its owner."""
+
+    id: int
+    what: str
+    of: NotRequired[str]
+
+
+class Audit(TypedDict):
+    """D AUDIT: the full history of a card."""
+
+    id: int
+    card: str
+
+
+Export = TypedDict(
+    "Export",
+    {
+        "id": int,
+        "what": Literal["settlements"],
+        "from": str,
+        "to": str,
+        "shop": NotRequired[str],
+        "format": Literal["csv", "xml"],
+    },
+)
+"""D EXPORT: calendar days `YYYY-MM-DD`, both included."""
+
+
+class Done(TypedDict):
+    """I STATUS: an operator's command was carried out."""
+
+    re: int
+    state: Literal["done"]
+    result: dict[str, Any]
+
+
+class Working(TypedDict):
+    """I STATUS: how far a long request is."""
+
+    re: int
+    state: Literal["working"]
+    done: int
+    of: int
+
+
+# --- Website ---
+
+
+class Report(TypedDict):
+    """D REPORT, backend → website: what happened after position `after`, up to `upto`."""
+
+    id: int
+    report: int
+    after: int
+    upto: int
+    as_of_us: int
+    shops: list[dict[str, Any]]
+    rows: list[dict[str, Any]]
+    logins: list[dict[str, Any]]
+
+
+class WebsiteStatus(TypedDict):
+    """I STATUS, website → backend: `have` on connecting (with `id`) or instead of a report that
+    does not follow on (with `re`); `stored` to acknowledge a report (with `re`)."""
+
+    id: NotRequired[int]
+    re: NotRequired[int]
+    state: Literal["have", "stored"]
+    upto: int
+
+
+_READS: Final[dict[str, type[Any]]] = {"D QUERY": Query, "D AUDIT": Audit, "D EXPORT": Export}
+_COMMANDS: Final = ("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN")
+
+REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
+    "pos": {
+        "C AUTHORIZE": Authorize,
+        "C PRESENT-PIN": PresentPin,
+        "C REVERSE": Reverse,
+        "C MENU": Ask,
+    },
+    "card": {"C BALANCE": Ask, "C HISTORY": Ask},
+    "operator": {**{f"C {verb}": SignedCommand for verb in _COMMANDS}, **_READS},
+    "auditor": _READS,
+    "website": {"I STATUS": WebsiteStatus, "I ERROR": ErrorBody},
+}
+"""What each role may send to the backend in its session, by `<kind> <verb>`."""

@@ -1,0 +1,134 @@
+"""What is measured, in which order, into which key."""
+
+import sys
+import time
+from pathlib import Path
+
+from script.benchmark.engine import EngineRate, Requests, bare_insert_per_second
+from script.benchmark.installation import Installation
+from script.benchmark.ledger import Ledger
+from script.benchmark.population import Populate, Population
+from script.benchmark.rebuild import rebuild_per_second
+from script.benchmark.tpcb import TpcB
+from script.benchmark.wire import WARM_UP_S, Wire
+
+Figures = dict[str, float]
+FULL_EVENTS = 1_000_000
+
+
+def tell(text: str) -> None:
+    """Progress, on standard error: the table alone goes to standard output."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+    else:
+        print(text, file=sys.stderr, flush=True)
+
+
+class Measuring:
+    """One run. `seconds` is how long each figure is taken."""
+
+    def __init__(self, home: Path, *, quick: bool) -> None:
+        self.quick = quick
+        self.seconds = 3 if quick else 8
+        self.figures: Figures = {}
+        self._begin = time.monotonic()
+        tell("setting up an installation of its own")
+        self.installation = Installation(home)
+        self.installation.start_database()
+
+    def note(self, key: str, value: float) -> None:
+        """Keeps a figure and says so."""
+        self.figures[key] = value
+        tell(f"[{time.monotonic() - self._begin:5.0f} s] {key:24} {value:>12,.1f}")
+
+    def tpcb(self) -> None:
+        """TPC-B before anything else is in the database."""
+        tpcb = TpcB(self.installation.cluster)
+        for clients in (8, 32):
+            self.note(f"tpcb_{clients}", tpcb.per_second(clients, self.seconds + 2))
+        tpcb.drop()
+
+    def populate(self) -> Population:
+        """Accounts, cards and terminals."""
+        ledger = Ledger(self.installation.settings)
+        made = 20_000 if self.quick else 100_000
+        population = Populate(ledger).all(cards_made=made, terminals_made=200, tell=tell)
+        ledger.close()
+        return population
+
+    def engine(self, population: Population) -> None:
+        """The engine alone, and the bare insert as its limit."""
+        ledger = Ledger(self.installation.settings)
+        requests = Requests(ledger, population)
+        batches = 40 if self.quick else 100
+        self.note("bare_insert_256", bare_insert_per_second(ledger, requests, batches))
+        rate = EngineRate(ledger, requests)
+        for outstanding in (1, 16, 64, 256):
+            self.note(f"engine_{outstanding}", rate.per_second(outstanding, self.seconds))
+        ledger.close()
+
+    def wire(self, population: Population) -> None:
+        """The whole path, and what it costs in processor time and memory."""
+        self.installation.start_servers()
+        wire = Wire(population)
+        for connections in (1, 16, 64, 200):
+            with self.installation.processor_time() as used:
+                result = wire.load(connections, self.seconds)
+            self.note(f"wire_{connections}", result["per_s"])
+            if connections == 64:
+                for share in ("p50", "p95", "p99"):
+                    self.note(f"wire_64_{share}_ms", result[f"{share}_ms"])
+                # The warm-up is in the servers' time too, so it is shared by all it answered.
+                answered = result["answered"] * (1 + WARM_UP_S / self.seconds)
+                for name in ("gateway", "backend", "postgres"):
+                    self.note(f"wire_cpu_us_{name}", used[name] / answered * 1e6)
+                self.note("wire_cpu_us_generator", result["generator_cpu_us"])
+        self.note("wire_pin_64", wire.load(64, self.seconds, "pin")["per_s"])
+        self.note("wire_two_signatures_64", wire.load(64, self.seconds, "phone")["per_s"])
+        wire.close()
+        for name in ("backend", "gateway"):
+            self.note(f"{name}_rss_mb", self.installation.memory_mb(name))
+        self.installation.stop_servers()
+
+    def rebuild(self) -> None:
+        """All projections from the whole log."""
+        ledger = Ledger(self.installation.settings)
+        tell(f"rebuilding from {ledger.log.recorder.position:,} events")
+        self.note("rebuild", rebuild_per_second(ledger))
+        ledger.close()
+
+    def full(self, population: Population) -> None:
+        """The engine again once a million events are in the log."""
+        ledger = Ledger(self.installation.settings)
+        requests = Requests(ledger, population)
+        rate = EngineRate(ledger, requests)
+        while ledger.log.recorder.position < FULL_EVENTS:
+            rate.per_second(256, 5)
+            ledger.take_back()
+            tell(f"filling the ledger: {ledger.log.recorder.position:,} events")
+        self.note("engine_256_full", rate.per_second(256, self.seconds))
+        ledger.close()
+
+
+def measure(home: Path, *, quick: bool, only: set[str] | None) -> Figures:
+    """All figures of one run."""
+
+    def wanted(group: str) -> bool:
+        return only is None or group in only
+
+    run = Measuring(home, quick=quick)
+    try:
+        if wanted("tpcb"):
+            run.tpcb()
+        population = run.populate()
+        if wanted("engine"):
+            run.engine(population)
+        if wanted("wire"):
+            run.wire(population)
+        if wanted("full") and not quick:
+            run.full(population)
+        if wanted("rebuild"):
+            run.rebuild()
+    finally:
+        run.installation.stop()
+    return run.figures

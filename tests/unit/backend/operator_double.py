@@ -1,0 +1,208 @@
+"""An operator at one end, `Operators` at the other; engine, HSM and projections are doubles."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from hashlib import sha256
+from typing import Any, cast
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Rows, Surroundings
+from adapters.backend.operators import Operators
+from application.group_commit import Work
+from application.ports import Clock
+from application.register import IssuedCertificate
+from protocol.certificates import Peer
+from protocol.detached import TYP_OPERATOR, sign_detached
+from protocol.encoding import b64, to_json
+from protocol.record import DirectionKeys, Session
+from protocol.signature import software_signer
+from tests.unit.application.ledger_double import ISSUER, NOW_MS, NOW_US, Ledger
+
+CSR = b64(b"a request")
+CHAIN = [b"leaf", b"issuing"]
+
+
+class FixedClock:
+    def now_us(self) -> int:
+        return NOW_US
+
+
+class LaneDouble:
+    """Runs jobs at once, as the HSM's lane does later."""
+
+    full = False
+
+    def submit(self, job: Callable[[], Any], done: Callable[[Any], None]) -> bool:
+        if self.full:
+            return False
+        try:
+            result = job()
+        except Exception as error:
+            result = error
+        done(result)
+        return True
+
+
+class HsmDouble:
+    """Card numbers that count up from `next_number`, so that a test can make them collide."""
+
+    def __init__(self) -> None:
+        self.next_number = 1
+        self.error: Exception | None = None
+
+    def draw_card(self, first_name: str, last_name: str, now_us: int) -> DrawnCard:
+        if self.error:
+            raise self.error
+        pan = f"984000{self.next_number:010}"
+        self.next_number += 1
+        digest = sha256(pan.encode()).digest()
+        masked = f"984000******{pan[-4:]}"
+        track1 = f"%B{pan}^{last_name}/{first_name}^2911727?"
+        return DrawnCard(pan, digest, masked, "2911", track1, f";{pan}=2911727?")
+
+    def certify(self, request_der: bytes, subject_id: UUID, role: str) -> Certified:
+        if request_der != b"a request":
+            raise Denied("bad-request", "The certificate request is refused.")
+        record = IssuedCertificate(
+            role=role, serial="2a", fingerprint=b"f" * 32, not_before_us=0, not_after_us=1
+        )
+        return Certified(CHAIN, record)
+
+    def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
+        return sha256(ephemeral + block + t4 + ms.to_bytes(8)).digest()
+
+    def activation_code(self, command_id: UUID) -> str:
+        return f"CODE-{command_id.hex[:4].upper()}"
+
+
+class DirectoryDouble:
+    """Lists as given; `of` is what was last asked for."""
+
+    def __init__(self) -> None:
+        self.rows: Rows = []
+        self.of: UUID | None = None
+
+    def companies(self) -> Rows:
+        return self.rows
+
+    def shops(self) -> Rows:
+        return self.rows
+
+    def _of(self, owner: UUID) -> Rows:
+        self.of = owner
+        return self.rows
+
+    terminals = cards = accounts = _of
+
+
+class Outside:
+    """Everything around `Operators`, as doubles that a test sets and looks at."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+        self.hsm = HsmDouble()
+        self.lane = LaneDouble()
+        self.directory = DirectoryDouble()
+        self.clock: Clock = FixedClock()
+        self.failure: Any = None
+        self.queue_full = False
+        self.caught_up = True
+        self.history: Rows = []
+        self.exported = "date,shop\n"
+        self.asked: list[Any] = []
+
+    def surroundings(self) -> Surroundings:
+        """The ports, all leading here."""
+        return Surroundings(
+            submit=self._submit,
+            lane=self.lane,
+            personalisation=self.hsm,
+            directory=self.directory,
+            audit_history=self._history,
+            export_settlements=self._export,
+            clock=self.clock,
+            issuer_id=ISSUER,
+            catch_up=lambda: self.caught_up,
+        )
+
+    def _submit(self, work: Work, done: Callable[[Any], None]) -> bool:
+        if self.queue_full:
+            return False
+        done(self.failure or self.ledger.when(cast(Any, work))[0])
+        return True
+
+    def _history(self, card_id: UUID) -> Rows:
+        self.asked.append(card_id)
+        return self.history
+
+    def _export(self, first: date, last: date, shop: UUID | None, form: str) -> Iterator[str]:
+        self.asked.append((str(first), str(last), shop, form))
+        yield from self.exported.splitlines(keepends=True)
+
+
+class Scene(Outside):
+    """`await scene.command(…)` or `await scene.read(…)` gives the last answer (verb, body)."""
+
+    def __init__(self, role: str = "operator") -> None:
+        super().__init__()
+        self.replies: list[tuple[str, str, dict[str, Any]]] = []
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.session = _session(role, self.key.public_key(), b"\x01")
+        self.operators = Operators(self.surroundings())
+        self._next = 0
+
+    def signed(
+        self, verb: str, body: Mapping[str, Any], **changed: Any
+    ) -> tuple[dict[str, Any], bytes]:
+        """The request and the command bytes; `changed` replaces parts of the command."""
+        self._next += 1
+        command_id = UUID(int=(self._next << 64) | (8 << 76) | (2 << 62))
+        raw = to_json(
+            {"verb": verb, "command_id": str(command_id), "issued_ms": NOW_MS, "body": dict(body)}
+            | changed
+        )
+        signature = sign_detached(
+            raw, TYP_OPERATOR, self.session.peer.kid, software_signer(self.key)
+        )
+        return {"id": self._next, "command": b64(raw), "signature": signature}, raw
+
+    async def command(
+        self, verb: str, body: Mapping[str, Any], **changed: Any
+    ) -> tuple[str, dict[str, Any]]:
+        """Signs and sends a command."""
+        request, _ = self.signed(verb, body, **changed)
+        return await self.send("C", verb, request)
+
+    async def read(self, verb: str, **body: Any) -> tuple[str, dict[str, Any]]:
+        """Asks for a read."""
+        self._next += 1
+        return await self.send("D", verb, {"id": self._next, **body})
+
+    async def send(self, kind: str, verb: str, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Sends and waits until all that was begun is answered."""
+        self.operators.handle(self.session, kind, verb, body, self._reply)
+        while self.operators._tasks:
+            await asyncio.gather(*self.operators._tasks)
+        _, answered, last = self.replies[-1]
+        return answered, last
+
+    def _reply(self, kind: str, verb: str, body: Mapping[str, Any]) -> None:
+        self.replies.append((kind, verb, dict(body)))
+
+
+def _session(role: str, public_key: ec.EllipticCurvePublicKey, mark: bytes) -> Session:
+    keys = DirectionKeys(mark * 32, mark * 12)
+    peer = Peer(UUID(int=5 | (8 << 76) | (2 << 62)), role, 0x1F, cast(Any, None), public_key)
+    return Session(
+        session_id=mark.hex() * 16,
+        outgoing=keys,
+        incoming=keys,
+        t4=mark * 32,
+        pin=b"",
+        export=b"",
+        peer=peer,
+        opened_ms=NOW_MS,
+    )

@@ -1,0 +1,39 @@
+"""Lists and exports arrive whole, in a file or on standard output."""
+
+import stat
+
+from tests.unit.application import happened
+from tests.unit.cli.backend_double import BackendDouble
+from tests.unit.cli.conftest import Program
+
+PERIOD = ("--from", "2026-11-01", "--to", "2026-11-30")
+
+
+def test_a_long_export_arrives_byte_for_byte(program: Program, backend: BackendDouble) -> None:
+    backend.outside.exported = "".join(f"{n},Café №{n}\r\n" for n in range(30_000))
+    out = backend.home / "settlements.csv"
+    made = program.json("export", "settlements", *PERIOD, "--out", str(out))
+    assert out.read_bytes().decode() == backend.outside.exported
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    assert made["bytes"] == len(backend.outside.exported.encode())
+
+
+def test_an_export_goes_to_standard_output(program: Program, backend: BackendDouble) -> None:
+    backend.outside.exported = "<settlements/>\n"
+    ended = program("export", "settlements", *PERIOD, "--format", "xml")
+    assert (ended.status, ended.out) == (0, "<settlements/>\n")
+    assert backend.outside.asked == [("2026-11-01", "2026-11-30", None, "xml")]
+    assert program("export", "settlements", *PERIOD, "--json").status == 2
+
+
+def test_lists_are_for_people_and_for_programs(program: Program, backend: BackendDouble) -> None:
+    rows = [{"account": str(happened.ACCOUNT), "name": f"Ana {n}", "balance_cents": 123_450}
+            for n in range(500)]  # fmt: skip
+    backend.outside.directory.rows = list(rows)
+    assert program.json("list", "accounts", str(happened.COMPANY)) == rows
+    ended = program("list", "accounts", str(happened.COMPANY), "--as", "operator-1")
+    assert str(happened.ACCOUNT) in ended.out
+    assert "$1,234.50" in ended.out
+    backend.outside.directory.rows = []
+    assert "no shops yet" in program("list", "shops").out
+    assert program("list", "cards", "x").status == 1

@@ -1,0 +1,114 @@
+"""The settlement projection over tables in memory: what one batch comes to, and what stops it."""
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.aggregates.account import Account
+from domain.event import Event
+from projections.ports import Entry
+from projections.settlements import Payment, SettledShop, Settlements
+from tests.integration.ledger.town import Town, busy_day
+
+
+class MemoryTables:
+    """`projections.settlements.SettlementTables`; refuses what a database would."""
+
+    def __init__(self) -> None:
+        self.known_shops: dict[UUID, SettledShop] = {}
+        self.known_payments: dict[UUID, Payment] = {}
+
+    def shops(self, ids: Collection[UUID]) -> dict[UUID, SettledShop]:
+        return {id: self.known_shops[id] for id in ids if id in self.known_shops}
+
+    def put_shops(self, shops: Iterable[SettledShop]) -> None:
+        self.known_shops |= {shop.id: shop for shop in shops}
+
+    def payments(self, ids: Collection[UUID]) -> dict[UUID, Payment]:
+        return {id: self.known_payments[id] for id in ids if id in self.known_payments}
+
+    def add_payments(self, payments: Sequence[Payment]) -> None:
+        for payment in payments:
+            assert payment.transaction_id not in self.known_payments
+            self.known_payments[payment.transaction_id] = payment
+
+    def change_payments(self, payments: Sequence[Payment]) -> None:
+        for payment in payments:
+            assert payment.transaction_id in self.known_payments
+            self.known_payments[payment.transaction_id] = payment
+
+
+def entries(events: Sequence[Event], first: int = 1) -> list[Entry]:
+    return [
+        Entry(at, event)
+        for at, event in enumerate(events, first)
+        if event.TOPIC in Settlements.topics
+    ]
+
+
+def project(parts: Sequence[Sequence[Entry]], *, forget: bool = False) -> MemoryTables:
+    tables = MemoryTables()
+    projection = Settlements(tables)
+    for part in parts:
+        projection.project(part)
+        if forget:
+            projection.forget()
+    return tables
+
+
+EVENTS = entries(busy_day(payments=30))
+
+
+@given(st.lists(st.integers(0, len(EVENTS)), max_size=6), st.booleans())
+def test_however_the_log_is_cut_it_comes_to_the_same(cuts: list[int], forget: bool) -> None:
+    edges = [0, *sorted(cuts), len(EVENTS)]
+    parts = [EVENTS[a:b] for a, b in pairwise(edges)]
+    tables, whole = project(parts, forget=forget), project([EVENTS])
+    assert tables.known_payments == whole.known_payments
+    assert tables.known_shops == whole.known_shops
+
+
+def test_what_shops_are_owed_is_what_accounts_paid() -> None:
+    """Double entry: the debits of all accounts and the credits of all shops are one sum."""
+    town = Town()
+    events = busy_day(town, payments=40)
+    tables = project([entries(events)])
+    owed = sum(payment.net_cents for payment in tables.known_payments.values())
+    credits: list[Any] = [event for event in events if event.TOPIC == "account.credited/1"]
+    credited = sum(event.amount_cents for event in credits)
+    left = sum(state.balance_cents for state in town.states.values() if isinstance(state, Account))
+    assert owed > 0
+    assert owed == credited - left
+
+
+def test_a_late_terminal_does_not_make_its_shop_news_again() -> None:
+    town = Town()
+    shop, events = town.shop()
+    events += town.terminal(shop, "Till 9")[1]
+    tables = project([entries(events)])
+    assert tables.known_shops[shop].position == 1
+    assert list(tables.known_shops[shop].terminals.values()) == ["Till 9"]
+
+
+def test_a_reversal_that_came_first_is_no_payment() -> None:
+    town = Town()
+    shop, events = town.shop()
+    till, more = town.terminal(shop)
+    events += more + town.reversal(town.next_payment(till), till)
+    assert project([entries(events)]).known_payments == {}
+
+
+@pytest.mark.parametrize("topic", ["transaction.authorized/1", "transaction.reversed/1"])
+def test_it_stands_still_rather_than_keep_wrong_books(topic: str) -> None:
+    lone = next(
+        entry
+        for entry in EVENTS
+        if topic == entry.event.TOPIC and getattr(entry.event, "corrects_version", True)
+    )
+    with pytest.raises(LookupError, match=str(lone.position)):
+        project([[lone]])

@@ -1,0 +1,154 @@
+"""Settlements as finance departments import them: right sums, safe cells, a valid schema."""
+
+import csv
+import io
+import random
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import xmlschema
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from adapters.reports.settlements_csv import COLUMNS, safe, settlements_csv
+from adapters.reports.settlements_xml import SCHEMA, settlements_xml
+from application.export_settlements import BadPeriod, export_settlements, money
+from application.ports import Unavailable
+from projections.settlements import Payment
+from tests.unit.reports.settlements import NOON_US, OTHER, SHOP, Records, payment, shop
+
+PERIOD: dict[str, Any] = {"first": date(2026, 11, 1), "last": date(2026, 11, 30)}
+_SCHEMA = xmlschema.XMLSchema(SCHEMA)
+
+
+def reversed_payment(number: int) -> Payment:
+    return payment(number, 900, reversed_cents=900, changed_us=NOON_US, reversed=True)
+
+
+def corrected_payment(number: int) -> Payment:
+    return payment(number, 2_000, corrected_cents=-505, changed_us=NOON_US + 86_400_000_000)
+
+
+def records() -> Records:
+    return Records(
+        (shop(), [payment(1), reversed_payment(2), corrected_payment(3)]),
+        (shop(OTHER, "Zoë's <Café> & Bar"), [payment(4, 5), payment(5, 1)]),
+    )
+
+
+def as_csv(records: Records, **more: Any) -> list[dict[str, str]]:
+    text = "".join(export_settlements(records, lambda: True, settlements_csv, **{**PERIOD, **more}))
+    assert text.endswith("\r\n")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def as_xml(records: Records, **more: Any) -> str:
+    return "".join(export_settlements(records, lambda: True, settlements_xml, **{**PERIOD, **more}))
+
+
+def test_each_payment_a_record_then_totals() -> None:
+    rows = as_csv(records())
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["record"] for row in rows] == [
+        *("payment", "payment", "payment", "shop-total", "payment", "payment", "shop-total"),
+        "total",
+    ]
+    first, back, corrected, of_shop = rows[:4]
+    assert (first["date"], first["time"]) == ("2026-11-02", "2026-11-02T12:00:00-06:00")
+    assert (first["terminal"], first["card"]) == ("Till 1", "636012******1234")
+    assert (first["authorized"], first["net"], first["currency"]) == ("12.50", "12.50", "USD")
+    assert (first["status"], first["changed_at"]) == ("approved", "")
+    assert (back["status"], back["reversed"], back["net"]) == ("reversed", "-9.00", "0.00")
+    assert (corrected["corrected"], corrected["net"]) == ("-5.05", "14.95")
+    assert corrected["changed_at"] == "2026-11-03T12:00:00-06:00"
+    assert (of_shop["authorized"], of_shop["net"], of_shop["payments"]) == ("41.50", "27.45", "3")
+    assert (rows[-1]["net"], rows[-1]["payments"]) == ("27.51", "5")
+
+
+def test_the_columns_add_up() -> None:
+    for row in as_csv(records()):
+        parts = [Decimal(row[name]) for name in ("authorized", "corrected", "reversed")]
+        assert sum(parts) == Decimal(row["net"])
+
+
+def test_the_xml_fits_its_schema_and_says_the_same() -> None:
+    text = as_xml(records())
+    _SCHEMA.validate(text)
+    etree.XMLSchema(etree.parse(SCHEMA)).assertValid(etree.fromstring(text.encode()))
+    tree = etree.fromstring(text.encode())
+    space = {"s": "urn:ticketrestaurant-us:settlements:1"}
+    names = tree.xpath("s:shop/@name", namespaces=space)
+    assert names == ["Joe's Diner", "Zoë's <Café> & Bar"]
+    payments = [row for row in as_csv(records()) if row["record"] == "payment"]
+    for element, row in zip(tree.iterfind("s:shop/s:payment", space), payments, strict=True):
+        for name in ("transaction", "date", "time", "terminal", "card", "kind", "status", "net"):
+            assert element.get(name) == row[name]
+    assert tree.find("s:total", space).get("net") == "27.51"
+
+
+def test_an_empty_period_is_valid_too() -> None:
+    assert [row["record"] for row in as_csv(Records())] == ["total"]
+    _SCHEMA.validate(as_xml(Records()))
+    named = Records((shop(), []))
+    assert [row["record"] for row in as_csv(named)] == ["total"], "nothing to say of it"
+    assert [row["record"] for row in as_csv(named, shop_id=SHOP)] == ["shop-total", "total"]
+    _SCHEMA.validate(as_xml(named, shop_id=SHOP))
+
+
+@given(st.text(), st.text())
+def test_no_cell_begins_as_a_formula_and_any_name_survives(name: str, label: str) -> None:
+    found = Records((shop(name=name), [payment(terminal_label=label)]))
+    row = as_csv(found)[0]
+    for cell in (row["shop_name"], row["terminal"]):
+        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert row["shop_name"].removeprefix("'") == name.removeprefix("'")
+    assert row["terminal"].removeprefix("'") == label.removeprefix("'")
+    _SCHEMA.validate(as_xml(found))
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_formulas_are_shown_not_computed(text: str) -> None:
+    assert safe(text) == "'" + text
+
+
+def test_the_same_ledger_gives_the_same_text_in_pieces() -> None:
+    payments = [payment(number, random.Random(number).randint(1, 9_999)) for number in range(1_000)]
+    found = Records((shop(), payments))
+    pieces = list(export_settlements(found, lambda: True, settlements_csv, **PERIOD))
+    assert len(pieces) > 3
+    assert "".join(pieces) == "".join(
+        export_settlements(found, lambda: True, settlements_csv, **PERIOD)
+    )
+
+
+def test_a_period_backwards_and_records_behind_are_refused_at_once() -> None:
+    with pytest.raises(BadPeriod):
+        export_settlements(
+            records(),
+            lambda: True,
+            settlements_csv,
+            first=date(2026, 11, 2),
+            last=date(2026, 11, 1),
+        )
+    with pytest.raises(Unavailable):
+        export_settlements(records(), lambda: False, settlements_csv, **PERIOD)
+
+
+@given(st.integers(-(2**40), 2**40))
+def test_money_is_exact(cents: int) -> None:
+    assert Decimal(money(cents)) * 100 == cents
+    assert money(cents).rpartition(".")[2].isdigit()
+    assert len(money(cents).rpartition(".")[2]) == 2
+
+
+def test_the_hour_that_comes_twice_is_told_apart() -> None:
+    """2026-11-01 01:30 in Chicago: first in summer time, an hour later in winter time."""
+    twice = [
+        payment(1, decided_us=1_793_514_600_000_000, local_date="2026-11-01"),
+        payment(2, decided_us=1_793_518_200_000_000, local_date="2026-11-01"),
+    ]
+    times = [row["time"] for row in as_csv(Records((shop(), twice)))[:2]]
+    assert times == ["2026-11-01T01:30:00-05:00", "2026-11-01T01:30:00-06:00"]
