@@ -3,7 +3,7 @@
 The states are those of the aggregates' own `evolve`; transactions have `settlements`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
@@ -38,7 +38,7 @@ KINDS: dict[str, type[Any]] = {
 PIN_IS_SET = b"set"
 """Stands here for the reference of any PIN."""
 _KIND_OF = {cls: kind for kind, cls in KINDS.items()}
-_PARENT_OF = {
+_PARENT_OF: dict[type[Any], Callable[[Any], UUID]] = {
     Terminal: attrgetter("shop_id"),
     Cardholder: attrgetter("company_id"),
     Account: attrgetter("company_id"),

@@ -114,7 +114,9 @@ class SealedLogReader:
     def open(self, row: Row) -> Event | None:
         """The event of a row; None for a person who was erased. Raises Unreadable."""
         try:
-            return self._mapper.open(row.originator_id, row.originator_version, row.topic, row.state)
+            return self._mapper.open(
+                row.originator_id, row.originator_version, row.topic, row.state
+            )
         except NotSealedHere as error:
             raise Unreadable(f"event {row.position}") from error
         except KeyError as error:

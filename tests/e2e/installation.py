@@ -129,7 +129,7 @@ class Installation:
 
 def _is_dead(victim: psutil.Process) -> bool:
     try:
-        return victim.status() == psutil.STATUS_ZOMBIE
+        return bool(victim.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:  # reaped already, perhaps between two looks
         return True
 
