@@ -60,6 +60,7 @@ class Populate:
         self._authority = Authority(ledger.hsm.token)
         self._maker = HsmPersonalisation(ledger.hsm, self._authority)
         self._pin_key = PinVerification(ledger.hsm.token).pin_public_key()
+        self._drawn: set[bytes] = set()
         now_us = time.time_ns() // 1000
         self._context = Context(
             occurred_at_us=now_us,
@@ -119,7 +120,7 @@ class Populate:
 
     def _card(self, company: UUID, kind: str) -> tuple[DrawnCard, UUID, list[Event]]:
         """A card with an account and money; the last event is the card's."""
-        drawn = self._maker.draw_card("Pat", "Load", self._context.recorded_at_us)
+        drawn = self._draw()
         partition = secrets.randbelow(PARTITIONS)
         account, card, holder = (new_id(partition) for _ in range(3))
         opened = accounts.open(
@@ -134,6 +135,14 @@ class Populate:
         )  # fmt: skip
         credited = accounts.credit(self._context, state, amount_cents=CENTS_EACH, refill_id=refill)
         return drawn, card, [opened, credited, issued]
+
+    def _draw(self) -> DrawnCard:
+        """A card with a number that no other has: of 100,000 random ones a few are the same."""
+        while True:
+            drawn = self._maker.draw_card("Pat", "Load", self._context.recorded_at_us)
+            if drawn.digest not in self._drawn:
+                self._drawn.add(drawn.digest)
+                return drawn
 
     def _pin(self, pan: str, issued: Event) -> Event:
         """The card's PIN, sealed as by a PIN pad and taken in by the HSM."""
