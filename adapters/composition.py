@@ -5,7 +5,7 @@ import gc
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -23,17 +23,19 @@ from adapters.backend import server
 from adapters.backend.cryptography_checks import HsmChecks
 from adapters.backend.device_reads import DeviceReads
 from adapters.backend.hsm_lane import HsmLane
+from adapters.backend.installed_certificates import InstalledCertificates
 from adapters.backend.operator_ports import Surroundings
 from adapters.backend.operator_service import OperatorService
 from adapters.backend.operators import Operators
 from adapters.backend.payments import Payments
 from adapters.backend.personalisation import HsmPersonalisation
+from adapters.backend.revocations import Revocations
 from adapters.backend.services import CardService, PosService
 from adapters.backend.sessions import Peer, Service, Sessions
 from adapters.backend.website_service import WebsiteService
 from adapters.hsm import provision
 from adapters.hsm.authority import Authority
-from adapters.hsm.installation import PIN_CERTIFICATE
+from adapters.hsm.installation import PIN_CERTIFICATE, certified
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
 from adapters.ledger_views import LedgerViews
@@ -160,9 +162,24 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     trust = Trust(authority.root.public_bytes(Encoding.DER))
     services: dict[str, Service] = {}
     ready = Ready(hsm, settings.home / PIN_CERTIFICATE)
-    sessions = Sessions(backend_identity(settings, hsm), trust, lane, services, ready)
-    payments = Payments(sessions, lane, HsmChecks(hsm), engine.submit, issuer)
     views = LedgerViews(dsn, keys, event_log.mapper, clock, lambda: recorder.position)
+    revocations = Revocations(
+        SealedLogReader(views.connect, event_log.mapper),
+        lambda serials: _in_loop(loop, sessions.end_sessions_of, serials),
+    )
+    trust.revoked = revocations.is_revoked
+    sessions = Sessions(
+        backend_identity(settings, hsm),
+        trust,
+        lane,
+        services,
+        ready,
+        may_open=lambda: revocations.complete,
+    )
+    payments = Payments(sessions, lane, HsmChecks(hsm), engine.submit, issuer)
+    installed = InstalledCertificates(
+        loop, engine.submit, clock, issuer, lambda: certified(settings.home)
+    )
     checkpointer = Checkpointer(
         settings.checkpoints,
         f"{LOG_ORIGIN}/{issuer}/0",
@@ -200,8 +217,14 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         lane=lane,
         engine=engine,
         sessions=sessions,
-        parts=[checkpointer, views],
+        parts=[checkpointer, views, revocations, installed],
     )
+
+
+def _in_loop(
+    loop: asyncio.AbstractEventLoop, call: Callable[[frozenset[int]], None], serials: frozenset[int]
+) -> None:
+    loop.call_soon_threadsafe(call, serials)
 
 
 def run_backend(settings: Settings) -> None:

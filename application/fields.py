@@ -133,6 +133,33 @@ def uuid(body: Mapping[str, Any], field: str) -> UUID:
     return UUID(value)
 
 
+def uuids(body: Mapping[str, Any], field: str, most: int) -> list[UUID]:
+    """1 to `most` ids of ours."""
+    value = body.get(field)
+    if not isinstance(value, list) or not 1 <= len(value) <= most:
+        raise Invalid(field, f"must be a list of 1 to {most:,} ids.")
+    return [uuid({field: each}, field) for each in value]
+
+
+def hex_bytes(body: Mapping[str, Any], field: str, digits: int) -> bytes:
+    """The bytes of so many hexadecimal digits in lowercase."""
+    value = body.get(field)
+    if (
+        not isinstance(value, str)
+        or re.fullmatch(rf"[0-9a-f]{{{digits}}}", value, re.ASCII) is None
+    ):
+        raise Invalid(field, f"must be {digits} hexadecimal digits, lowercase.")
+    return bytes.fromhex(value)
+
+
+def serial(body: Mapping[str, Any], field: str) -> str:
+    """A certificate's serial number as we write it: hexadecimal in lowercase, no zeros before."""
+    value = body.get(field)
+    if not isinstance(value, str) or re.fullmatch(r"[1-9a-f][0-9a-f]{0,39}", value) is None:
+        raise Invalid(field, "is not a serial number. Give its hexadecimal digits, lowercase.")
+    return value
+
+
 def day(body: Mapping[str, Any], field: str) -> dt.date:
     """A calendar day, written as `2026-11-23`."""
     value = body.get(field)

@@ -136,7 +136,16 @@ class IssuedCertificate:
     """What the certification authority made for a subject, to be recorded as an event."""
 
     def __init__(
-        self, *, role: str, serial: str, fingerprint: bytes, not_before_us: int, not_after_us: int
+        self,
+        *,
+        role: str,
+        serial: str,
+        fingerprint: bytes,
+        not_before_us: int,
+        not_after_us: int,
+        key_hash: bytes = b"",
+        how: str = certificates.PERSONALISED,
+        replaces: str = "",
     ) -> None:
         self._facts: dict[str, Any] = {
             "role": role,
@@ -144,6 +153,9 @@ class IssuedCertificate:
             "fingerprint": fingerprint,
             "not_before_us": not_before_us,
             "not_after_us": not_after_us,
+            "key_hash": key_hash,
+            "how": how,
+            "replaces": replaces,
         }
 
     def event(self, context: Context, subject_id: UUID) -> certificates.CertificateIssued:

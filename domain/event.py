@@ -5,7 +5,7 @@ An event is a frozen struct. Its class names a topic: a short stable name with a
 Times are integer microseconds since 1970-01-01 UTC; money is integer cents.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -70,6 +70,19 @@ def upcast(old_topic: str, new_topic: str, change: Callable[[Facts], Facts]) -> 
 def topics() -> Mapping[str, type[Event]]:
     """Every topic that is written today, with its class."""
     return _CLASSES
+
+
+def stored_topics(classes: Iterable[type[Event]]) -> frozenset[str]:
+    """Every topic under which events of these classes were ever stored, today's and earlier."""
+    names = {cls.TOPIC for cls in classes}
+    older = {old for old in _UPCASTERS if _newest(old) in names}
+    return frozenset(names | older)
+
+
+def _newest(topic: str) -> str:
+    while topic in _UPCASTERS:
+        topic = _UPCASTERS[topic][0]
+    return topic
 
 
 _ENCODER = msgspec.msgpack.Encoder(uuid_format="bytes")

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.aggregates.certificate import CertificateIssued
 from domain.aggregates.transaction import Authorized, Declined
+from domain.event import stored_topics
 from projections.ports import Entry
 
 NAME = "card_streams/1"
@@ -35,7 +36,7 @@ class CardStreams:
 
     name = NAME
     tables = ("card_streams",)
-    topics = frozenset(cls.TOPIC for cls in (Authorized, Declined, CertificateIssued))
+    topics = stored_topics((Authorized, Declined, CertificateIssued))
 
     def __init__(self, table: CardStreamTable) -> None:
         self._table = table

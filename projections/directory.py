@@ -17,10 +17,11 @@ from domain.aggregates.card import Card
 from domain.aggregates.cardholder import Cardholder
 from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
+from domain.aggregates.proposal import Proposal
 from domain.aggregates.refill import Refill
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
-from domain.event import topics
+from domain.event import stored_topics, topics
 from projections.ports import Entry
 
 NAME = "directory/1"
@@ -34,6 +35,7 @@ KINDS: dict[str, type[Any]] = {
     "card": Card,
     "certificate": Certificate,
     "refill": Refill,
+    "proposal": Proposal,
 }
 PIN_IS_SET = b"set"
 """Stands here for the reference of any PIN."""
@@ -84,7 +86,9 @@ class Directory:
 
     name = NAME
     tables = ("directory",)
-    topics = frozenset(topic for topic in topics() if topic.partition(".")[0] in KINDS)
+    topics = stored_topics(
+        cls for topic, cls in topics().items() if topic.partition(".")[0] in KINDS
+    )
 
     def __init__(self, table: DirectoryTable, keep: int = 50_000) -> None:
         self._table = table

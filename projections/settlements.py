@@ -15,7 +15,7 @@ from application.cache import Cache
 from domain.aggregates.shop import ShopRegistered
 from domain.aggregates.terminal import TerminalRegistered
 from domain.aggregates.transaction import Authorized, Corrected, Reversed
-from domain.event import Event
+from domain.event import Event, stored_topics
 from domain.local_time import local_date
 from projections.ports import Entry
 
@@ -99,9 +99,7 @@ class Settlements:
 
     name = NAME
     tables = ("settlements", "settlement_shops")
-    topics = frozenset(
-        cls.TOPIC for cls in (ShopRegistered, TerminalRegistered, Authorized, Reversed, Corrected)
-    )
+    topics = stored_topics((ShopRegistered, TerminalRegistered, Authorized, Reversed, Corrected))
 
     def __init__(self, tables: SettlementTables, keep_shops: int = 20_000) -> None:
         self._tables = tables

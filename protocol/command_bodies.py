@@ -88,3 +88,24 @@ class BlockTerminal(TypedDict):
 class SetMenu(TypedDict):
     shop: str
     items: list[MenuItem]
+
+
+class Revoke(TypedDict):
+    """1 to 1,000 certificates by their ids in the ledger; more than one needs two operators.
+
+    `reason`: a name of RFC 5280 section 5.3.1, `unspecified` where it is missing.
+    """
+
+    certificates: list[str]
+    reason: NotRequired[str]
+    why: str
+
+
+class Approve(TypedDict):
+    """The decision over a proposal. For a yes `command_hash` (SHA-256 of the proposed command's
+    bytes, hex) says what was seen; for a no `why` says why."""
+
+    proposal: str
+    approve: bool
+    command_hash: NotRequired[str]
+    why: NotRequired[str]

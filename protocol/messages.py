@@ -239,11 +239,15 @@ class Command(TypedDict):
 
 
 class Query(TypedDict):
-    """D QUERY: `what` names a list, `of` its owner."""
+    """D QUERY: `what` names a list, `of` its owner. The others choose among certificates:
+    `serial` (hex), `state`, and `until_ms`, by when they expire."""
 
     id: int
     what: str
     of: NotRequired[str]
+    serial: NotRequired[str]
+    state: NotRequired[Literal["valid", "expired", "revoked"]]
+    until_ms: NotRequired[int]
 
 
 class Audit(TypedDict):
@@ -311,7 +315,9 @@ class WebsiteStatus(TypedDict):
 
 
 _READS: Final[dict[str, type[Any]]] = {"D QUERY": Query, "D AUDIT": Audit, "D EXPORT": Export}
-_COMMANDS: Final = ("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN")
+_COMMANDS: Final = (
+    *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
+)
 
 REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
     "pos": {

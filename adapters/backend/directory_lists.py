@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 from uuid import UUID
 
-from adapters.backend.operator_ports import Rows
+from adapters.backend.operator_ports import Chosen, Rows
 from domain.aggregates.account import Account
 from domain.aggregates.card import PIN_TRIES, Card
 from domain.aggregates.cardholder import Cardholder
+from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
+from domain.aggregates.proposal import Proposal
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
 
@@ -95,6 +97,30 @@ class DirectoryLists:
             for each in self._all(Account, "account", company)
         ]
 
+    def certificates(self, chosen: Chosen) -> Rows:
+        """Certificates of the private PKI, oldest first. Each page is opened to be chosen from."""
+        return [
+            _certificate_row(each, chosen.now_us)
+            for each in self._all(Certificate, "certificate", chosen.holder)
+            if _is_chosen(each, chosen)
+        ]
+
+    def proposals(self) -> Rows:
+        """What was proposed to a second operator, oldest first."""
+        return [
+            {
+                "proposal": str(each.id),
+                "status": each.status,
+                "verb": each.verb,
+                "summary": each.summary,
+                "proposer": str(each.proposer_id),
+                "made_ms": each.made_us // 1000,
+                "expires_ms": each.expires_us // 1000,
+                "command_hash": each.command_hash.hex(),
+            }
+            for each in self._all(Proposal, "proposal")
+        ]
+
     def _names(self, company: UUID) -> dict[UUID, str]:
         people = self._all(Cardholder, "cardholder", company)
         return {person.id: f"{person.first_name} {person.last_name}" for person in people}
@@ -104,6 +130,38 @@ class DirectoryLists:
             for state in page:
                 assert isinstance(state, cls)
                 yield state
+
+
+def _is_chosen(certificate: Certificate, chosen: Chosen) -> bool:
+    return (
+        chosen.serial in (None, certificate.serial)
+        and chosen.state in (None, _state_of(certificate, chosen.now_us))
+        and (chosen.until_us is None or certificate.not_after_us <= chosen.until_us)
+    )
+
+
+def _state_of(certificate: Certificate, now_us: int) -> str:
+    if certificate.revoked:
+        return "revoked"
+    return "valid" if now_us <= certificate.not_after_us else "expired"
+
+
+def _certificate_row(certificate: Certificate, now_us: int) -> dict[str, Any]:
+    row = {
+        "certificate": str(certificate.id),
+        "serial": certificate.serial,
+        "state": _state_of(certificate, now_us),
+        "role": certificate.role,
+        "holder": str(certificate.subject_id),
+        "not_before_ms": certificate.not_before_us // 1000,
+        "not_after_ms": certificate.not_after_us // 1000,
+        "fingerprint": certificate.fingerprint.hex(),
+        "how": certificate.how,
+        "replaces": certificate.replaces,
+    }
+    if certificate.revoked:
+        row |= {"reason": certificate.reason, "revoked_ms": certificate.revoked_us // 1000}
+    return row
 
 
 def _pin_state(card: Card) -> str:

@@ -5,53 +5,32 @@ the HSM's lane first; none of it is good for anything before the engine stored t
 """
 
 import asyncio
-import secrets
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Any, TypeVar, cast
+from typing import Any
 from uuid import UUID
 
+from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
-from adapters.backend.signed_command import SignedCommand
+from adapters.backend.revoking import Revoking
+from adapters.backend.told import Told
+from adapters.backend.two_persons import TwoPersons
 from application import fields
 from application.block import STATUSES, BlockCard, BlockTerminal
-from application.command import Command, Origin, Refused
 from application.correct import CorrectPayment
-from application.group_commit import IN_DOUBT, Failed
 from application.issue import NUMBER_TAKEN, STRIPE, VIRTUAL, Issue, NewCard, Person, card_id
 from application.menu import SetMenu
 from application.refill import RefillAccounts
 from application.register import RegisterCompany, RegisterShop, RegisterTerminal
 from application.set_pin import SetPin
 from domain.aggregates import refill as refills
-from domain.ids import PARTITIONS, derived_id
+from domain.ids import derived_id
 from protocol.encoding import b64, unb64
-from protocol.errors import BUSY, INTERNAL, TEXTS, UNAVAILABLE
+from protocol.errors import UNAVAILABLE
 from protocol.pin import read_sealed_pin
-from protocol.record import Session
 
-DEADLINE_US = 10_000_000
 DRAWS_MOST = 5
 """Card numbers drawn for one command: a second draw already means a crowded prefix."""
-Answer = dict[str, Any]
-_T = TypeVar("_T")
-
-
-class Told:
-    """A verified command, with the session that it came in."""
-
-    def __init__(self, command: SignedCommand, session: Session, issuer_id: UUID) -> None:
-        peer = session.peer
-        self.command_id = command.command_id
-        self.issued_ms = command.issued_ms
-        self.body: Mapping[str, Any] = command.body
-        self.t4 = session.t4
-        self.origin = Origin(
-            command_id=command.command_id,
-            issued_ms=command.issued_ms,
-            actor=f"{peer.role}:{peer.subject_id}:{peer.kid}",
-            issuer_id=issuer_id,
-        )
 
 
 class OperatorCommands:
@@ -62,6 +41,16 @@ class OperatorCommands:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._outside = surroundings
+        self._works = CarryingOut(surroundings)
+        self._two_persons = TwoPersons(self._works, {"REVOKE": Revoking(self._works)})
+
+    async def two_persons(self, told: Told) -> Answer:
+        """A command that, by what it does, one operator gives or two."""
+        return await self._two_persons.give(told)
+
+    async def approve(self, told: Told) -> Answer:
+        """A second operator's yes or no to what another proposed."""
+        return await self._two_persons.decide(told)
 
     async def register(self, told: Told) -> Answer:
         """A company, a shop or a terminal."""
@@ -73,11 +62,11 @@ class OperatorCommands:
         return await self._register_terminal(told)
 
     async def _register_company(self, told: Told) -> Answer:
-        return await self._carry_out(
+        return await self._works.carry_out(
             RegisterCompany(
                 told.origin,
-                self._deadline_us(),
-                partition=_any_partition(),
+                self._works.deadline_us(),
+                partition=any_partition(),
                 name=fields.text(told.body, "name", fields.NAME_MOST),
                 timezone=fields.timezone(told.body),
                 daily_limit_cents=fields.daily_limit(told.body),
@@ -93,12 +82,12 @@ class OperatorCommands:
             "email": fields.email(told.body),
         }
         hsm = self._outside.personalisation
-        code = await self._in_lane(lambda: hsm.activation_code(told.command_id))
-        answer = await self._carry_out(
+        code = await self._works.in_lane(lambda: hsm.activation_code(told.command_id))
+        answer = await self._works.carry_out(
             RegisterShop(
                 told.origin,
-                self._deadline_us(),
-                partition=_any_partition(),
+                self._works.deadline_us(),
+                partition=any_partition(),
                 activation_sha256=sha256(code.encode()).digest(),
                 **checked,
             )
@@ -108,12 +97,12 @@ class OperatorCommands:
     async def _register_terminal(self, told: Told) -> Answer:
         shop_id = fields.uuid(told.body, "shop")
         label = fields.text(told.body, "label", fields.LABEL_MOST)
-        terminal_id = derived_id("terminal", told.command_id, told.issued_ms, _any_partition())
+        terminal_id = derived_id("terminal", told.command_id, told.issued_ms, any_partition())
         certified = await self._certify(told, terminal_id, "pos")
-        answer = await self._carry_out(
+        answer = await self._works.carry_out(
             RegisterTerminal(
                 told.origin,
-                self._deadline_us(),
+                self._works.deadline_us(),
                 terminal_id=terminal_id,
                 shop_id=shop_id,
                 label=label,
@@ -137,7 +126,7 @@ class OperatorCommands:
         kinds = [kind for kind in (STRIPE, VIRTUAL) if fields.flag(body, kind)]
         if not kinds:
             raise fields.Invalid("stripe", "or virtual must be true: at least one card is issued.")
-        partition = _any_partition()
+        partition = any_partition()
         certified: dict[str, Certified] = {}
         if VIRTUAL in kinds:
             subject_id = card_id(VIRTUAL, told.command_id, told.issued_ms, partition)
@@ -146,14 +135,14 @@ class OperatorCommands:
             drawn = await self._draw(kinds, person)
             command = Issue(
                 told.origin,
-                self._deadline_us(),
+                self._works.deadline_us(),
                 partition=partition,
                 company_id=company_id,
                 person=person,
                 cards=[_new_card(kind, drawn[kind], certified.get(kind)) for kind in kinds],
             )
             try:
-                answer = await self._carry_out(command)
+                answer = await self._works.carry_out(command)
             except Denied as denied:
                 if denied.code != NUMBER_TAKEN:
                     raise
@@ -163,7 +152,7 @@ class OperatorCommands:
 
     async def _draw(self, kinds: list[str], person: Person) -> dict[str, DrawnCard]:
         hsm, now_us = self._outside.personalisation, self._outside.clock.now_us()
-        return await self._in_lane(
+        return await self._works.in_lane(
             lambda: {
                 kind: hsm.draw_card(person.first_name, person.last_name, now_us) for kind in kinds
             }
@@ -179,7 +168,7 @@ class OperatorCommands:
         if not der:
             raise fields.Invalid("csr", "is missing. Give a certificate request, DER in base64url.")
         hsm = self._outside.personalisation
-        return await self._in_lane(lambda: hsm.certify(der, subject_id, role))
+        return await self._works.in_lane(lambda: hsm.certify(der, subject_id, role))
 
     async def set_pin(self, told: Told) -> Answer:
         """A PIN, sealed from the operator's machine to the HSM."""
@@ -188,11 +177,11 @@ class OperatorCommands:
         ephemeral, block = (each if isinstance(each, str) else "" for each in sealed)
         point, wrapped = read_sealed_pin(ephemeral, block)
         hsm = self._outside.personalisation
-        reference = await self._in_lane(
+        reference = await self._works.in_lane(
             lambda: hsm.pin_reference(point, wrapped, told.t4, told.issued_ms)
         )
-        return await self._carry_out(
-            SetPin(told.origin, self._deadline_us(), card_id=of_card, reference=reference)
+        return await self._works.carry_out(
+            SetPin(told.origin, self._works.deadline_us(), card_id=of_card, reference=reference)
         )
 
     async def refill(self, told: Told) -> Answer:
@@ -205,8 +194,10 @@ class OperatorCommands:
             lines = [(account, each) for account in await self._accounts(company_id)]
         else:
             lines = fields.refill_lines(told.body)
-        return await self._carry_out(
-            RefillAccounts(told.origin, self._deadline_us(), company_id=company_id, lines=lines)
+        return await self._works.carry_out(
+            RefillAccounts(
+                told.origin, self._works.deadline_us(), company_id=company_id, lines=lines
+            )
         )
 
     async def _accounts(self, company_id: UUID) -> list[UUID]:
@@ -231,10 +222,10 @@ class OperatorCommands:
 
     async def correct(self, told: Told) -> Answer:
         """The right amount of an approved payment; with `preview` nothing is stored."""
-        return await self._carry_out(
+        return await self._works.carry_out(
             CorrectPayment(
                 told.origin,
-                self._deadline_us(),
+                self._works.deadline_us(),
                 transaction_id=fields.uuid(told.body, "transaction"),
                 amount_cents=fields.cents(told.body, "amount_cents", 0, fields.CORRECT_MOST_CENTS),
                 why=fields.text(told.body, "why", fields.WHY_MOST),
@@ -247,14 +238,16 @@ class OperatorCommands:
         why = fields.text(told.body, "why", fields.WHY_MOST)
         if "terminal" in told.body:
             terminal_id = fields.uuid(told.body, "terminal")
-            return await self._carry_out(
-                BlockTerminal(told.origin, self._deadline_us(), terminal_id=terminal_id, why=why)
+            return await self._works.carry_out(
+                BlockTerminal(
+                    told.origin, self._works.deadline_us(), terminal_id=terminal_id, why=why
+                )
             )
         body = {"status": STATUSES[0], **told.body}
-        return await self._carry_out(
+        return await self._works.carry_out(
             BlockCard(
                 told.origin,
-                self._deadline_us(),
+                self._works.deadline_us(),
                 card_id=fields.uuid(body, "card"),
                 status=fields.choice(body, "status", STATUSES),
                 why=why,
@@ -263,39 +256,14 @@ class OperatorCommands:
 
     async def menu(self, told: Told) -> Answer:
         """A shop's menu."""
-        return await self._carry_out(
+        return await self._works.carry_out(
             SetMenu(
                 told.origin,
-                self._deadline_us(),
+                self._works.deadline_us(),
                 shop_id=fields.uuid(told.body, "shop"),
                 items=fields.menu(told.body),
             )
         )
-
-    def _deadline_us(self) -> int:
-        return self._outside.clock.now_us() + DEADLINE_US
-
-    async def _carry_out(self, command: Command) -> Answer:
-        """The engine's answer. Raises Denied."""
-        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if not self._outside.submit(command, lambda answer: _settle(waiting, answer)):
-            raise Denied(BUSY, TEXTS[BUSY])
-        answer = await waiting
-        if isinstance(answer, Refused):
-            raise Denied(answer.code, answer.text)
-        if isinstance(answer, Failed):
-            raise _not_decided(answer)
-        return cast(Answer, answer)
-
-    async def _in_lane(self, job: Callable[[], _T]) -> _T:
-        """What `job` returns or raises in the HSM's lane."""
-        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if not self._outside.lane.submit(job, lambda result: _settle(waiting, result)):
-            raise Denied(BUSY, TEXTS[BUSY])
-        result = await waiting
-        if isinstance(result, Exception):
-            raise result
-        return cast(_T, result)
 
 
 VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
@@ -306,25 +274,9 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "CORRECT": OperatorCommands.correct,
     "BLOCK": OperatorCommands.block,
     "MENU": OperatorCommands.menu,
+    "REVOKE": OperatorCommands.two_persons,
+    "APPROVE": OperatorCommands.approve,
 }
-
-
-def _settle(waiting: "asyncio.Future[Any]", result: Any) -> None:
-    if not waiting.done():
-        waiting.set_result(result)
-
-
-def _not_decided(failed: Failed) -> Denied:
-    if failed == IN_DOUBT:
-        text = "It is not known whether this was stored. Give the same command again to find out."
-        return Denied("in-doubt", text)
-    if failed.code == "91":
-        return Denied(UNAVAILABLE, "The ledger is not available now. Nothing was stored.")
-    return Denied(INTERNAL, TEXTS[INTERNAL])
-
-
-def _any_partition() -> int:
-    return secrets.randbelow(PARTITIONS)
 
 
 def _new_card(kind: str, drawn: DrawnCard, certified: Certified | None) -> NewCard:

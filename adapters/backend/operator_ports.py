@@ -74,6 +74,21 @@ class Directory(Protocol):
 
     def accounts(self, company: UUID) -> Rows: ...
 
+    def certificates(self, chosen: "Chosen") -> Rows: ...
+
+    def proposals(self) -> Rows: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which certificates a list shows: all, where nothing is given. `until_us`: expires by then."""
+
+    holder: UUID | None = None
+    serial: str | None = None
+    state: str | None = None
+    until_us: int | None = None
+    now_us: int = 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:

@@ -7,14 +7,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
-from adapters.backend.operator_ports import Denied, Drain, Reply, Rows, Surroundings
+from adapters.backend.operator_ports import Chosen, Denied, Drain, Reply, Rows, Surroundings
 from application import fields
 from protocol.encoding import to_json
 
 PART_BYTES = 40_000
 """Of JSON in one answer: sealed and in base64url it stays under the 65,536 of a line."""
 Body = Mapping[str, Any]
-_LISTS = ("companies", "shops", "terminals", "cards", "accounts")
+_LISTS = ("companies", "shops", "terminals", "cards", "accounts", "certificates", "proposals")
+_STATES = ("valid", "expired", "revoked")
 
 
 class OperatorReads:
@@ -35,12 +36,26 @@ class OperatorReads:
             return directory.companies
         if what == "shops":
             return directory.shops
+        if what == "proposals":
+            return directory.proposals
+        if what == "certificates":
+            chosen = self._chosen(body)
+            return lambda: directory.certificates(chosen)
         owner = fields.uuid(body, "of")
         if what == "terminals":
             return lambda: directory.terminals(owner)
         if what == "cards":
             return lambda: directory.cards(owner)
         return lambda: directory.accounts(owner)
+
+    def _chosen(self, body: Body) -> Chosen:
+        return Chosen(
+            holder=fields.uuid(body, "of") if "of" in body else None,
+            serial=fields.serial(body, "serial") if "serial" in body else None,
+            state=fields.choice(body, "state", _STATES) if "state" in body else None,
+            until_us=body["until_ms"] * 1000 if "until_ms" in body else None,
+            now_us=self._outside.clock.now_us(),
+        )
 
     async def audit(self, body: Body, reply: Reply, drain: Drain) -> None:
         """The full history of a card, oldest first."""

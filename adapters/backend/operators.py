@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
-from adapters.backend.operator_commands import VERBS, OperatorCommands, Told
+from adapters.backend.operator_commands import VERBS, OperatorCommands
 from adapters.backend.operator_ports import Denied, Drain, Reply, Surroundings
 from adapters.backend.operator_reads import READS, OperatorReads
 from adapters.backend.signed_command import Pieces, open_command
+from adapters.backend.told import Told
 from application.fields import CODE as INVALID
 from application.fields import Invalid
 from application.ports import Unavailable

@@ -9,7 +9,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard
 from adapters.hsm.authority import Authority, RequestRefused
@@ -24,6 +24,7 @@ from adapters.hsm.pin_verification import PinBlockInvalid, PinVerification
 from application.authorize import CARD_NUMBER
 from application.register import IssuedCertificate
 from domain import pan as pans
+from domain.aggregates.certificate import PERSONALISED
 from protocol.errors import BAD_PIN_BLOCK, TEXTS
 
 CARD_PREFIX = "984000"
@@ -82,10 +83,16 @@ def expiry_of(now_us: int) -> str:
     return f"{(now.year + VALID_YEARS) % 100:02}{now.month:02}"
 
 
-def recorded(leaf: x509.Certificate, role: str) -> IssuedCertificate:
+def recorded(
+    leaf: x509.Certificate, role: str, how: str = PERSONALISED, replaces: str = ""
+) -> IssuedCertificate:
     """What the ledger keeps of a certificate; the certificate itself is not stored."""
+    spki = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return IssuedCertificate(
         role=role,
+        how=how,
+        replaces=replaces,
+        key_hash=sha256(spki).digest(),
         serial=format(leaf.serial_number, "x"),
         fingerprint=sha256(leaf.public_bytes(Encoding.DER)).digest(),
         not_before_us=_microseconds(leaf.not_valid_before_utc),

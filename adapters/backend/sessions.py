@@ -18,6 +18,7 @@ from protocol.errors import (
     BUSY,
     INTERNAL,
     OUT_OF_TURN,
+    REVOKED_CERTIFICATE,
     SESSION_OVER,
     TEXTS,
     TIMED_OUT,
@@ -123,12 +124,16 @@ class Sessions:
         lane: HsmLane,
         services: Mapping[str, Service],
         ready: Callable[[Peer], Mapping[str, Any]],
+        *,
+        may_open: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`may_open`: whether enough is known (of revocations) to let anybody in."""
         self._identity = identity
         self._trust = trust
         self._lane = lane
         self._services = services
         self._ready = ready
+        self._may_open = may_open
         self._link: Link | None = None
         self._connections: dict[int, _Connection] = {}
         self._by_subject: dict[UUID, Peer] = {}
@@ -151,6 +156,12 @@ class Sessions:
     def peer_of(self, subject_id: UUID) -> Peer | None:
         """The open session of a subject."""
         return self._by_subject.get(subject_id)
+
+    def end_sessions_of(self, serials: frozenset[int]) -> None:
+        """Ends every session that was opened with one of these certificates: they are revoked."""
+        for peer in list(self.by_session.values()):
+            if peer.session.peer.serial in serials:
+                self._refuse(peer.conn, REVOKED_CERTIFICATE)
 
     # What the link tells
 
@@ -198,7 +209,9 @@ class Sessions:
 
     def _handshake(self, conn: int, connection: _Connection, line: Line) -> None:
         now_ms = time.time_ns() // 1_000_000
-        if line.verb == "HELLO" and connection.responder is None:
+        if not self._may_open():
+            self._refuse(conn, UNAVAILABLE)
+        elif line.verb == "HELLO" and connection.responder is None:
             responder = connection.responder = Responder(self._identity, self._trust, now_ms)
             if not self._lane.submit(
                 lambda: responder.answer(line), lambda result: self._answered(conn, result)

@@ -23,12 +23,14 @@ CLOCK_OFF_MS = 5 * 60 * 1000
 
 
 class SignedCommand(NamedTuple):
-    """What an operator signed."""
+    """What an operator signed, and the exact bytes and the detached JWS over them."""
 
     verb: str
     command_id: UUID
     issued_ms: int
     body: Mapping[str, Any]
+    raw: bytes
+    signature: str
 
 
 class Pieces:
@@ -88,4 +90,4 @@ def open_command(
             " Set this machine's clock and give the command again.",
         )
     command_id = fields.uuid(command, "command_id")
-    return SignedCommand(verb, command_id, issued_ms, command["body"])
+    return SignedCommand(verb, command_id, issued_ms, command["body"], raw, signature)

@@ -9,7 +9,14 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Rows, Surroundings
+from adapters.backend.operator_ports import (
+    Certified,
+    Chosen,
+    Denied,
+    DrawnCard,
+    Rows,
+    Surroundings,
+)
 from adapters.backend.operators import Operators
 from application.group_commit import Work
 from application.ports import Clock
@@ -84,6 +91,7 @@ class DirectoryDouble:
     def __init__(self) -> None:
         self.rows: Rows = []
         self.of: UUID | None = None
+        self.chosen = Chosen()
 
     def companies(self) -> Rows:
         return self.rows
@@ -96,6 +104,13 @@ class DirectoryDouble:
         return self.rows
 
     terminals = cards = accounts = _of
+
+    def certificates(self, chosen: Chosen) -> Rows:
+        self.chosen = chosen
+        return self.rows
+
+    def proposals(self) -> Rows:
+        return self.rows
 
 
 class Outside:

@@ -1,0 +1,72 @@
+"""How commands get done: through the engine, and before it in the HSM's lane where they need it."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from adapters.backend.operator_ports import Denied, Surroundings
+from application.command import Command, Refused
+from application.group_commit import IN_DOUBT, Failed, Work
+from domain.ids import PARTITIONS
+from protocol.errors import BUSY, INTERNAL, TEXTS, UNAVAILABLE
+
+DEADLINE_US = 10_000_000
+Answer = dict[str, Any]
+_T = TypeVar("_T")
+
+
+class CarryingOut:
+    """For the event loop. Methods raise Denied for a refusal, and what a job raises."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._outside = surroundings
+
+    def deadline_us(self) -> int:
+        """Until when the engine may begin a command that is given now."""
+        return self._outside.clock.now_us() + DEADLINE_US
+
+    async def carry_out(self, command: Command) -> Answer:
+        """The engine's answer to a command, once it is stored."""
+        return cast(Answer, await self.through_engine(command))
+
+    async def through_engine(self, work: Work) -> Any:
+        """The engine's answer to any work."""
+        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if not self._outside.submit(work, lambda answer: _settle(waiting, answer)):
+            raise Denied(BUSY, TEXTS[BUSY])
+        answer = await waiting
+        if isinstance(answer, Refused):
+            raise Denied(answer.code, answer.text)
+        if isinstance(answer, Failed):
+            raise _not_decided(answer)
+        return answer
+
+    async def in_lane(self, job: Callable[[], _T]) -> _T:
+        """What `job` returns or raises in the HSM's lane."""
+        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if not self._outside.lane.submit(job, lambda result: _settle(waiting, result)):
+            raise Denied(BUSY, TEXTS[BUSY])
+        result = await waiting
+        if isinstance(result, Exception):
+            raise result
+        return cast(_T, result)
+
+
+def any_partition() -> int:
+    """Where something new lives that belongs to nothing older."""
+    return secrets.randbelow(PARTITIONS)
+
+
+def _settle(waiting: "asyncio.Future[Any]", result: Any) -> None:
+    if not waiting.done():
+        waiting.set_result(result)
+
+
+def _not_decided(failed: Failed) -> Denied:
+    if failed == IN_DOUBT:
+        text = "It is not known whether this was stored. Give the same command again to find out."
+        return Denied("in-doubt", text)
+    if failed.code == "91":
+        return Denied(UNAVAILABLE, "The ledger is not available now. Nothing was stored.")
+    return Denied(INTERNAL, TEXTS[INTERNAL])

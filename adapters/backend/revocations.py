@@ -1,0 +1,140 @@
+"""Which certificates of the private PKI are revoked: followed in the log, complete before anybody
+is let in.
+
+Until the first reading is done nobody gets a session; a revocation that was stored is known here a
+moment later, and the sessions opened with that certificate end.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from application.ports import Row, Unavailable
+from domain.aggregates.certificate import CertificateIssued, CertificateRevoked
+from domain.event import Event, stored_topics
+from projections.ports import Batch, Unreadable
+
+log = logging.getLogger(__name__)
+LOOK_S = 0.3
+_BATCH = 1_000
+_TOPICS = stored_topics((CertificateRevoked,))
+
+
+class Revoked(NamedTuple):
+    """A revoked certificate, as a CRL lists it."""
+
+    serial: int
+    revoked_us: int
+    reason: str
+    not_after_us: int
+
+
+class RevocationLog(Protocol):
+    """`adapters.postgres.log_reader.SealedLogReader`; for one thread."""
+
+    def head(self) -> int: ...
+
+    def batch(self, after: int, upto: int, topics: Collection[str], limit: int) -> Batch: ...
+
+    def streams(self, ids: Collection[UUID]) -> Sequence[Row]: ...
+
+    def open(self, row: Row) -> Event | None: ...
+
+    def close(self) -> None: ...
+
+
+class Revocations:
+    """A part of the backend with a thread of its own.
+
+    `on_revoked` is called in that thread with the serials that are new, also at the first reading.
+    """
+
+    def __init__(self, reader: RevocationLog, on_revoked: Callable[[frozenset[int]], None]) -> None:
+        self._reader = reader
+        self._on_revoked = on_revoked
+        self._revoked: dict[int, Revoked] = {}
+        self._position = 0
+        self._complete = False
+        self._trouble = ""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="revocations", daemon=True)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was revoked before the start is known."""
+        return self._complete
+
+    def is_revoked(self, serial: int) -> bool:
+        """For any thread."""
+        return serial in self._revoked
+
+    def all(self) -> list[Revoked]:
+        """Every revoked certificate, for any thread."""
+        return list(self._revoked.values())
+
+    def get(self, serial: int) -> Revoked | None:
+        """What is known of a revoked certificate."""
+        return self._revoked.get(serial)
+
+    def start(self) -> None:
+        """Starts following."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self.look()
+                self._trouble = ""
+            except Unavailable:
+                pass  # whoever is revoked meanwhile cannot be stored either
+            except Exception as error:  # this thread is the only one there is
+                self._say(error)
+            if self._stopping.wait(LOOK_S):
+                break
+        self._reader.close()
+
+    def _say(self, error: Exception) -> None:
+        trouble = type(error).__name__
+        if trouble != self._trouble:
+            log.exception("revocations cannot be read")
+        self._trouble = trouble
+
+    def look(self) -> None:
+        """Reads what is new. Raises Unavailable; Unreadable for a revocation that was changed."""
+        head = self._reader.head()
+        while self._position < head:
+            batch = self._reader.batch(self._position, head, _TOPICS, _BATCH)
+            if batch.bad is not None:
+                raise Unreadable(f"event {batch.bad[0]}, a revocation, does not open")
+            events = [event for _, event in batch.entries if isinstance(event, CertificateRevoked)]
+            self._add(events)
+            self._position = batch.upto
+        if not self._complete:
+            self._complete = True
+            log.info("%d certificates are revoked", len(self._revoked))
+
+    def _add(self, events: list[CertificateRevoked]) -> None:
+        if not events:
+            return
+        by_id = {event.originator_id: event for event in events}
+        new: dict[int, Revoked] = {}
+        for row in self._reader.streams(by_id):
+            issued = self._reader.open(row)
+            if isinstance(issued, CertificateIssued):
+                event = by_id[issued.originator_id]
+                serial = int(issued.serial, 16)
+                new[serial] = Revoked(
+                    serial, event.recorded_at_us, event.reason, issued.not_after_us
+                )
+        if len(new) != len(by_id):
+            raise Unreadable("the certificate of a revocation does not open")
+        self._revoked = {**self._revoked, **new}
+        self._on_revoked(frozenset(new))

@@ -1,0 +1,37 @@
+"""An operator's command once its signature was verified, with the session that it came in."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from adapters.backend.signed_command import SignedCommand
+from application.command import Origin
+from protocol.record import Session
+
+
+class Told:
+    """What the operator signed, and who that is. `raw` and `signature` are as received."""
+
+    def __init__(self, command: SignedCommand, session: Session, issuer_id: UUID) -> None:
+        peer = session.peer
+        self.verb = command.verb
+        self.command_id = command.command_id
+        self.issued_ms = command.issued_ms
+        self.body: Mapping[str, Any] = command.body
+        self.raw = command.raw
+        self.signature = command.signature
+        self.signer_id = peer.subject_id
+        self.t4 = session.t4
+        self.origin = Origin(
+            command_id=command.command_id,
+            issued_ms=command.issued_ms,
+            actor=f"{peer.role}:{peer.subject_id}:{peer.kid}",
+            issuer_id=issuer_id,
+        )
+
+    def proposed(self, body: Mapping[str, Any]) -> "Told":
+        """This command with the body of the proposal that it approves: ids and times are ours."""
+        told = object.__new__(Told)
+        told.__dict__.update(self.__dict__)
+        told.body = body
+        return told

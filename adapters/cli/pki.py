@@ -1,0 +1,165 @@
+"""`pki`: the certificates of devices, servers and people: whose, until when, and their end."""
+
+import datetime as dt
+from typing import Annotated, Any
+
+import typer
+
+from adapters.cli.options import AsAuditor, AsJson, AsOperator
+from adapters.cli.output import print_json
+
+_HEADING = "Operators (signed commands through the gateway)"
+_DAY_MS = 24 * 3600 * 1000
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    group = typer.Typer(
+        help="List, show and revoke certificates of the private PKI.\n\n"
+        "Example: [bold]ticketrestaurant pki list --expires-in 30[/bold]",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+    )
+    group.command("list")(list_)
+    group.command("show")(show)
+    group.command("revoke")(revoke)
+    app.add_typer(group, name="pki", rich_help_panel=_HEADING)
+
+
+def list_(
+    holder: Annotated[
+        str | None, typer.Option(help="Only those of this terminal, card or person.")
+    ] = None,
+    state: Annotated[str | None, typer.Option(help="valid, expired or revoked.")] = None,
+    expires_in: Annotated[
+        int | None, typer.Option(metavar="DAYS", min=0, help="Only what expires within so long.")
+    ] = None,
+    as_: AsAuditor = "auditor-1",
+    json: AsJson = False,
+) -> None:
+    """List certificates: all, a holder's, those in a state, those that expire soon.
+
+    Example: [bold]ticketrestaurant pki list --state valid --expires-in 30[/bold]
+    """
+    if state not in (None, "valid", "expired", "revoked"):
+        raise typer.BadParameter("--state must be one of: valid, expired, revoked")
+    body: dict[str, Any] = {"what": "certificates"}
+    if holder:
+        body["of"] = holder
+    if state:
+        body["state"] = state
+    if expires_in is not None:
+        body["until_ms"] = _now_ms() + expires_in * _DAY_MS
+    rows = _rows(as_, body)
+    if json:
+        print_json(rows)
+        return
+    if not rows:
+        print("no such certificates")
+        return
+    print(f"{'certificate':36}  {'state':7}  {'role':8}  {'valid until':11}  serial")
+    for row in rows:
+        until = _date(row["not_after_ms"])
+        print(
+            f"{row['certificate']}  {row['state']:7}  {row['role']:8}  {until:11}  {row['serial']}"
+        )
+
+
+def show(
+    serial: Annotated[str, typer.Argument(metavar="SERIAL", help="In hexadecimal digits.")],
+    as_: AsAuditor = "auditor-1",
+    json: AsJson = False,
+) -> None:
+    """Show what is on record of one certificate.
+
+    Example: [bold]ticketrestaurant pki show 2f90c4…[/bold]
+    """
+    row = _by_serial(as_, serial)
+    if json:
+        print_json(row)
+        return
+    for name, value in row.items():
+        shown = _date(value) if name.endswith("_ms") else value
+        if shown != "":
+            print(f"{name.removesuffix('_ms').replace('_', ' '):12} {shown}")
+
+
+def revoke(
+    certificates: Annotated[
+        list[str], typer.Argument(metavar="CERTIFICATE...", help="Serials or ids of certificates.")
+    ],
+    why: Annotated[str, typer.Option(help="In words, for whoever audits this.")],
+    reason: Annotated[
+        str, typer.Option(help="A reason of RFC 5280: keyCompromise, superseded …")
+    ] = "unspecified",
+    as_: AsOperator = "operator-1",
+    json: AsJson = False,
+) -> None:
+    """Revoke certificates for good. One is revoked at once; for several a second operator
+    must approve.
+
+    An open session of the holder ends within a second. A blocked terminal or card keeps its
+    certificate: see `block`.
+
+    Example: [bold]ticketrestaurant pki revoke 2f90c4… --reason keyCompromise --why "stolen"[/bold]
+    """
+    from adapters.cli.operator_link import Operator, as_operator
+    from adapters.cli.proposal import tell_proposed
+    from application.revoke import REASONS
+
+    if reason not in REASONS:
+        raise typer.BadParameter(f"--reason must be one of: {', '.join(REASONS)}")
+
+    async def work(operator: Operator) -> dict[str, Any]:
+        ids = [await _id_of(operator, each) for each in certificates]
+        body = {"certificates": ids, "reason": reason, "why": why}
+        return await operator.command("REVOKE", body)
+
+    result = as_operator(as_, work)
+    if json:
+        print_json(result)
+    elif not tell_proposed(result):
+        for serial in result.get("revoked", ()):
+            print(f"certificate {serial} is revoked")
+        for serial in result.get("revoked_before", ()):
+            print(f"certificate {serial} was revoked before")
+
+
+async def _id_of(operator: Any, certificate: str) -> str:
+    """The id in the ledger; a serial is looked up."""
+    from adapters.cli.failure import refused
+
+    if "-" in certificate:
+        return certificate
+    rows = await operator.rows("QUERY", {"what": "certificates", "serial": _plain(certificate)})
+    if not rows:
+        raise refused(f"no certificate has the serial {certificate}")
+    return str(rows[0]["certificate"])
+
+
+def _by_serial(as_: str, serial: str) -> dict[str, Any]:
+    from adapters.cli.failure import refused
+
+    rows = _rows(as_, {"what": "certificates", "serial": _plain(serial)})
+    if not rows:
+        raise refused(f"no certificate has the serial {serial}")
+    return rows[0]
+
+
+def _plain(serial: str) -> str:
+    """As `openssl x509 -serial` prints it, or with colons: both are understood."""
+    return serial.replace(":", "").lower().lstrip("0")
+
+
+def _rows(as_: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    from adapters.cli.operator_link import as_reader
+
+    return as_reader(as_, lambda operator: operator.rows("QUERY", body))
+
+
+def _now_ms() -> int:
+    return int(dt.datetime.now(dt.UTC).timestamp() * 1000)
+
+
+def _date(ms: int) -> str:
+    return dt.datetime.fromtimestamp(ms / 1000, dt.UTC).strftime("%Y-%m-%d")

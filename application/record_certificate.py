@@ -1,0 +1,29 @@
+"""The certificates that `init` made, put on record at the first start: then they can be revoked."""
+
+from typing import Any
+from uuid import UUID
+
+from application.command import Command, Origin
+from application.group_commit import Outcome
+from application.register import IssuedCertificate
+from application.states import States
+from domain.event import Context
+
+
+class RecordCertificate(Command):
+    """One certificate of the installation; its command id is derived from its fingerprint."""
+
+    def __init__(
+        self, origin: Origin, deadline_us: int, *, subject_id: UUID, certificate: IssuedCertificate
+    ) -> None:
+        super().__init__(origin, deadline_us)
+        self._subject_id, self._certificate = subject_id, certificate
+
+    def execute(self, states: States, context: Context) -> Outcome:
+        """Records it."""
+        event = self._certificate.event(context, self._subject_id)
+        return Outcome({"id": str(event.originator_id)}, [event])
+
+    def repeated(self, states: States, made: UUID) -> Any:
+        """It is on record."""
+        return {"id": str(made), "repeated": True}
