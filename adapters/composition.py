@@ -32,12 +32,14 @@ from adapters.backend.personalisation import HsmPersonalisation
 from adapters.backend.revocations import Revocations
 from adapters.backend.services import CardService, PosService
 from adapters.backend.sessions import Peer, Service, Sessions
+from adapters.backend.validation_answers import ValidationAnswers
 from adapters.backend.website_service import WebsiteService
 from adapters.hsm import provision
 from adapters.hsm.authority import Authority
 from adapters.hsm.installation import PIN_CERTIFICATE, certified
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
+from adapters.hsm.validation import Validation
 from adapters.ledger_views import LedgerViews
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.databases import ledger_dsn
@@ -153,7 +155,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     """One engine over one shard, one lane to the HSM, one link to the gateway."""
     clock, issuer, dsn = SystemClock(), issuer_id(settings), ledger_dsn(settings)
     hsm = open_hsm(settings)
-    authority = Authority(hsm.token)
+    authority = Authority(hsm.token, validation_url=settings.validated_at)
     keys = DataKeys(lambda: psycopg.connect(dsn, connect_timeout=5), hsm)
     recorder = ShardRecorder(datastore(dsn), dsn)
     event_log = SealedEventLog(recorder, SealedMapper(keys))
@@ -210,6 +212,16 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     )
     services["website"] = WebsiteService(views.reports)
     services["operator"] = services["auditor"] = OperatorService(operators, sessions.drain)
+    answers = ValidationAnswers(
+        lane,
+        Validation(authority, revocations),
+        {
+            "root": authority.root.public_bytes(Encoding.DER),
+            "issuing": authority.issuing.public_bytes(Encoding.DER),
+        },
+        lambda: len(revocations.all()),
+        lambda: revocations.complete,
+    )
     return server.Backend(
         host=settings.backend_host,
         port=settings.backend_port,
@@ -217,6 +229,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         lane=lane,
         engine=engine,
         sessions=sessions,
+        asked=answers.asked,
         parts=[checkpointer, views, revocations, installed],
     )
 

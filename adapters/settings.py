@@ -15,7 +15,12 @@ from typing import Any, Final
 PREFIX: Final = "TICKETRESTAURANT_"
 DEFAULT_PORT_BASE: Final = 7300
 # Ports of the three servers as distances from the base.
-_PORTS: Final = {"gateway_port": 0, "backend_port": 1, "website_port": 80}
+_PORTS: Final = {
+    "gateway_port": 0,
+    "backend_port": 1,
+    "gateway_validation_port": 2,
+    "website_port": 80,
+}
 _FILE: Final = "settings.json"
 # Never in the file: a PIN beside the token that it opens protects nothing.
 _ENVIRONMENT_ONLY: Final = frozenset({"home", "hsm_pin"})
@@ -37,6 +42,8 @@ class Settings:
     # Where the servers listen. Whoever sets another host than loopback means to be reached.
     gateway_host: str = "127.0.0.1"
     gateway_port: int = DEFAULT_PORT_BASE + _PORTS["gateway_port"]
+    gateway_validation_port: int = DEFAULT_PORT_BASE + _PORTS["gateway_validation_port"]
+    """CRL, OCSP and the authorities' certificates over HTTP, for whoever checks certificates."""
     backend_host: str = "127.0.0.1"
     backend_port: int = DEFAULT_PORT_BASE + _PORTS["backend_port"]
     website_host: str = "127.0.0.1"
@@ -47,6 +54,10 @@ class Settings:
     gateway_deny_addresses: tuple[str, ...] = ()
     gateway_allow_fingerprints: tuple[str, ...] = ()
     gateway_deny_fingerprints: tuple[str, ...] = ()
+
+    validation_url: str = ""
+    """What certificates say of where CRL and OCSP are found; by default http:// and the gateway's
+    host and validation port."""
 
     website_url: str = ""
     """What people type, where a proxy stands before the website."""
@@ -78,6 +89,12 @@ class Settings:
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
         return self.checkpoint_folder or self.home / "checkpoints"
+
+    @property
+    def validated_at(self) -> str:
+        """The address that goes into certificates."""
+        default = f"http://{self.gateway_host}:{self.gateway_validation_port}"
+        return (self.validation_url or default).rstrip("/")
 
     @property
     def secrets(self) -> Path:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import ssl
 import traceback
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
@@ -31,6 +32,9 @@ OnOpen = Callable[[int, str, str], None]
 OnLine = Callable[[int, bytes], None]
 """conn, a line from a device without its line feed, not yet parsed."""
 
+OnAsk = Callable[[str, bytes, Callable[[bytes], None]], None]
+"""What the gateway itself asks (`adapters/gateway/questions.py`): what, its bytes, who is told."""
+
 
 class LinkServer:
     """The listener and, while a gateway is there, the link. All methods are for the event loop.
@@ -46,7 +50,9 @@ class LinkServer:
         on_close: Callable[[int], None],
         on_link_up: Callable[[], None],
         on_link_down: Callable[[], None],
+        on_ask: OnAsk,
     ) -> None:
+        self._on_ask = on_ask
         self._on_open = on_open
         self._on_line = on_line
         self._on_close = on_close
@@ -169,6 +175,13 @@ class LinkServer:
             self._room.set()
         elif verb == "@PING":
             self.send(0, b"@PONG\n")
+        elif verb == "@ASK" and len(rest) == 3:
+            number, what, body = rest
+            asked = b64decode(body) if body != "-" else b""
+            self._on_ask(what, asked, lambda told: self._tell(number, told))
+
+    def _tell(self, number: str, told: bytes) -> None:
+        self.send(0, b"@TOLD %b %b\n" % (number.encode("ascii"), b64encode(told) or b"-"))
 
     def _closed(self, conn: int) -> None:
         if conn in self._connections:
@@ -259,6 +272,10 @@ def _place(error: Exception) -> str:
     return f"{Path(last.filename).name}:{last.lineno}"
 
 
+def _no_answer(what: str, body: bytes, tell: Callable[[bytes], None]) -> None:
+    tell(b"")
+
+
 async def serve_link(
     host: str,
     port: int,
@@ -268,12 +285,13 @@ async def serve_link(
     on_close: Callable[[int], None],
     on_link_up: Callable[[], None],
     on_link_down: Callable[[], None],
+    on_ask: OnAsk = _no_answer,
 ) -> LinkServer:
     """Listens for the gateway. `ssl_context`: `adapters.tls.server_context` of class `backend`.
 
     Raises OSError when the port is taken.
     """
-    server = LinkServer(on_open, on_line, on_close, on_link_up, on_link_down)
+    server = LinkServer(on_open, on_line, on_close, on_link_up, on_link_down, on_ask)
     server._server = await asyncio.get_running_loop().create_server(
         lambda: _Link(server),
         host,

@@ -1,4 +1,4 @@
-"""Which certificates of the private PKI are revoked: followed in the log, complete before anybody
+"""What holds of every certificate of the private PKI: followed in the log, complete before anybody
 is let in.
 
 Until the first reading is done nobody gets a session; a revocation that was stored is known here a
@@ -7,19 +7,19 @@ moment later, and the sessions opened with that certificate end.
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from application.ports import Row, Unavailable
+from application.ports import Unavailable
 from domain.aggregates.certificate import CertificateIssued, CertificateRevoked
 from domain.event import Event, stored_topics
 from projections.ports import Batch, Unreadable
 
 log = logging.getLogger(__name__)
 LOOK_S = 0.3
-_BATCH = 1_000
-_TOPICS = stored_topics((CertificateRevoked,))
+_BATCH = 5_000
+_TOPICS = stored_topics((CertificateIssued, CertificateRevoked))
 
 
 class Revoked(NamedTuple):
@@ -31,29 +31,29 @@ class Revoked(NamedTuple):
     not_after_us: int
 
 
-class RevocationLog(Protocol):
+class CertificateLog(Protocol):
     """`adapters.postgres.log_reader.SealedLogReader`; for one thread."""
 
     def head(self) -> int: ...
 
     def batch(self, after: int, upto: int, topics: Collection[str], limit: int) -> Batch: ...
 
-    def streams(self, ids: Collection[UUID]) -> Sequence[Row]: ...
-
-    def open(self, row: Row) -> Event | None: ...
-
     def close(self) -> None: ...
 
 
 class Revocations:
-    """A part of the backend with a thread of its own.
+    """A part of the backend with a thread of its own; its answers are for any thread.
 
     `on_revoked` is called in that thread with the serials that are new, also at the first reading.
     """
 
-    def __init__(self, reader: RevocationLog, on_revoked: Callable[[frozenset[int]], None]) -> None:
+    def __init__(
+        self, reader: CertificateLog, on_revoked: Callable[[frozenset[int]], None]
+    ) -> None:
         self._reader = reader
         self._on_revoked = on_revoked
+        self._issued: dict[UUID, tuple[int, int]] = {}
+        self._serials: set[int] = set()
         self._revoked: dict[int, Revoked] = {}
         self._position = 0
         self._complete = False
@@ -67,16 +67,20 @@ class Revocations:
         return self._complete
 
     def is_revoked(self, serial: int) -> bool:
-        """For any thread."""
+        """Whether it was ended before its time."""
         return serial in self._revoked
 
-    def all(self) -> list[Revoked]:
-        """Every revoked certificate, for any thread."""
-        return list(self._revoked.values())
+    def is_issued(self, serial: int) -> bool:
+        """Whether the ledger has it."""
+        return serial in self._serials
 
     def get(self, serial: int) -> Revoked | None:
         """What is known of a revoked certificate."""
         return self._revoked.get(serial)
+
+    def all(self) -> list[Revoked]:
+        """Every revoked certificate, expired ones too."""
+        return list(self._revoked.values())
 
     def start(self) -> None:
         """Starts following."""
@@ -94,7 +98,7 @@ class Revocations:
                 self.look()
                 self._trouble = ""
             except Unavailable:
-                pass  # whoever is revoked meanwhile cannot be stored either
+                pass  # nothing can be revoked meanwhile either
             except Exception as error:  # this thread is the only one there is
                 self._say(error)
             if self._stopping.wait(LOOK_S):
@@ -108,33 +112,28 @@ class Revocations:
         self._trouble = trouble
 
     def look(self) -> None:
-        """Reads what is new. Raises Unavailable; Unreadable for a revocation that was changed."""
+        """Reads what is new. Raises Unavailable; Unreadable for an event that was changed."""
         head = self._reader.head()
         while self._position < head:
             batch = self._reader.batch(self._position, head, _TOPICS, _BATCH)
             if batch.bad is not None:
-                raise Unreadable(f"event {batch.bad[0]}, a revocation, does not open")
-            events = [event for _, event in batch.entries if isinstance(event, CertificateRevoked)]
-            self._add(events)
+                raise Unreadable(f"event {batch.bad[0]}, of a certificate, does not open")
+            self._add([event for _, event in batch.entries])
             self._position = batch.upto
         if not self._complete:
             self._complete = True
-            log.info("%d certificates are revoked", len(self._revoked))
+            log.info("%d certificates, %d of them revoked", len(self._serials), len(self._revoked))
 
-    def _add(self, events: list[CertificateRevoked]) -> None:
-        if not events:
-            return
-        by_id = {event.originator_id: event for event in events}
+    def _add(self, events: list[Event]) -> None:
         new: dict[int, Revoked] = {}
-        for row in self._reader.streams(by_id):
-            issued = self._reader.open(row)
-            if isinstance(issued, CertificateIssued):
-                event = by_id[issued.originator_id]
-                serial = int(issued.serial, 16)
-                new[serial] = Revoked(
-                    serial, event.recorded_at_us, event.reason, issued.not_after_us
-                )
-        if len(new) != len(by_id):
-            raise Unreadable("the certificate of a revocation does not open")
-        self._revoked = {**self._revoked, **new}
-        self._on_revoked(frozenset(new))
+        for event in events:
+            if isinstance(event, CertificateIssued):
+                serial = int(event.serial, 16)
+                self._issued[event.originator_id] = serial, event.not_after_us
+                self._serials.add(serial)
+            elif isinstance(event, CertificateRevoked):
+                serial, not_after_us = self._issued[event.originator_id]
+                new[serial] = Revoked(serial, event.recorded_at_us, event.reason, not_after_us)
+        if new:
+            self._revoked = {**self._revoked, **new}
+            self._on_revoked(frozenset(new))

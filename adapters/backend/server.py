@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from adapters.backend.hsm_lane import HsmLane
-from adapters.backend.link import LinkServer, serve_link
+from adapters.backend.link import LinkServer, OnAsk, serve_link
 from adapters.backend.sessions import Sessions
 from application.group_commit import Done, GroupCommit
 
@@ -36,6 +36,7 @@ class Backend:
     lane: HsmLane
     engine: GroupCommit
     sessions: Sessions
+    asked: OnAsk
     parts: list[Part] = field(default_factory=list)
 
 
@@ -82,6 +83,7 @@ async def run(build: Callable[[asyncio.AbstractEventLoop], Backend]) -> None:
         sessions.on_close,
         lambda: None,
         lambda: None,
+        backend.asked,
     )
     sessions.attach(link)
     log.info("backend listens on %s:%d", backend.host, backend.port)

@@ -102,7 +102,7 @@ def _issue(settings: Settings) -> None:
     try:
         installation.issue_installation(
             settings.home,
-            authority.establish(token),
+            authority.establish(token, validation_url=settings.validated_at),
             gateway=f"{settings.gateway_host}:{settings.gateway_port}",
             server_names=_names(settings),
         )

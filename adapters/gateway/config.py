@@ -21,6 +21,8 @@ class GatewayConfig:
     home: Path
     host: str = "127.0.0.1"
     port: int = 7300
+    validation_port: int = 0
+    """CRL and OCSP over HTTP, on the same host; 0: not served."""
     backend_host: str = "127.0.0.1"
     backend_port: int = 7301
 

@@ -1,7 +1,8 @@
 """The gateway's end of its one connection to the backend, kept up for ever.
 
 Lines: `<conn> <line>` both ways; `<conn> @OPEN <class> <address>`, `@CLOSE`, `@PAUSE`, `@RESUME` to
-the backend; `<conn> @BIND <device id> <role>`, `@DROP <code>` from it; `0 @PING` and `0 @PONG`.
+the backend; `<conn> @BIND <device id> <role>`, `@DROP <code>` from it; `0 @PING` and `0 @PONG`;
+`0 @ASK <n> <what> <base64>` to it, `0 @TOLD <n> <base64>` from it, with `-` for no bytes.
 What the devices say within one turn of the event loop goes out in one write.
 """
 
@@ -10,6 +11,7 @@ import ssl
 from typing import TYPE_CHECKING, Final, cast
 
 from adapters.gateway.config import GatewayConfig
+from adapters.gateway.questions import Questions
 from adapters.tls import peer_class, server_name
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class BackendLink(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._heard_s = 0.0
         self._lost = asyncio.Event()
+        self.questions = Questions(self._say)
 
     async def keep_up(self, context: ssl.SSLContext) -> None:
         """Connects, and connects again whenever the link is lost, until cancelled."""
@@ -159,6 +162,8 @@ class BackendLink(asyncio.BufferedProtocol):
             self._answered()
         elif verb == b"@PING":
             self._queue(b"0 @PONG\n")
+        elif verb == b"@TOLD" and len(rest) == 2:
+            self.questions.told(rest[0], rest[1])
         elif (connection := self._relay.connections.get(number)) is None:
             return
         elif verb == b"@BIND" and len(rest) == 2:
@@ -195,6 +200,11 @@ class BackendLink(asyncio.BufferedProtocol):
             connection.opened_on = self.generation
             text = f"@OPEN {connection.tls_class} {connection.address}"
             self.control(connection, text.encode("ascii"))
+
+    def _say(self, line: bytes) -> bool:
+        if self.up:
+            self._queue(line)
+        return self.up
 
     def _queue(self, line: bytes) -> None:
         if self._transport is not None:

@@ -13,6 +13,7 @@ from adapters.gateway.counters import StatusFile
 from adapters.gateway.listener import Listener
 from adapters.gateway.log import Log
 from adapters.gateway.relay import Relay
+from adapters.gateway.validation_http import ValidationServer
 from adapters.tls import TlsFiles, client_context, server_context
 from protocol.errors import UNAVAILABLE
 
@@ -55,6 +56,11 @@ class Gateway:
         files = TlsFiles.of_server(config.home, "gateway")
         self._link_context = client_context(files)
         self._listener = Listener(self.relay, server_context(files))
+        self._validation = (
+            ValidationServer(self.relay.link.questions, config.host, config.validation_port)
+            if config.validation_port
+            else None
+        )
         self._status = StatusFile(config.home / "run" / "gateway.json")
         self._started_ms = time.time_ns() // 1_000_000
         self._tasks: list[asyncio.Task[None]] = []
@@ -64,6 +70,8 @@ class Gateway:
         _raise_descriptor_limit(self.config.max_connections + _SPARE_DESCRIPTORS)
         self.port = self._listener.start()
         self.relay.log("listening", host=self.config.host, port=self.port)
+        if self._validation is not None:
+            self._validation.start()
         loop = asyncio.get_running_loop()
         self._tasks = [
             loop.create_task(work)
@@ -77,6 +85,8 @@ class Gateway:
     async def stop(self) -> None:
         """Tells every device, ends every connection, forgets the status."""
         self._listener.stop()
+        if self._validation is not None:
+            await self._validation.stop()
         for task in self._tasks:
             task.cancel()
         for connection in list(self.relay.connections.values()):

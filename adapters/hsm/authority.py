@@ -46,9 +46,15 @@ class Authority:
     All methods raise HsmUnavailable when the token does not answer.
     """
 
-    def __init__(self, token: Token, clock: Callable[[], datetime] = _utc_now) -> None:
-        """Of a token whose authorities were established. Raises HsmUnavailable otherwise."""
-        self._token = token
+    def __init__(
+        self, token: Token, clock: Callable[[], datetime] = _utc_now, validation_url: str = ""
+    ) -> None:
+        """Of a token whose authorities were established. Raises HsmUnavailable otherwise.
+
+        `validation_url`: where CRL and OCSP of individuals are asked for, written into them.
+        """
+        self._validation_url = validation_url
+        self.token = token
         self._clock = clock
         self.root = _stored(token, _ROOT)
         self.issuing = _stored(token, _ISSUING)
@@ -78,6 +84,7 @@ class Authority:
         if (role == BACKEND) != (key == self.backend_key):
             raise RequestRefused("the role backend belongs to the key in the HSM, and to no other")
         builder = profiles.individual(x509.CertificateBuilder(), subject_id, role)
+        builder = profiles.validated_at(builder, self._validation_url)
         days = _checked_days(valid_days, profiles.LEAF)
         return self._issue(builder, key, profiles.LEAF, days, self.issuing, self._issuing_key)
 
@@ -140,7 +147,10 @@ class Authority:
 
 
 def establish(
-    token: Token, organization: str = ORGANIZATION, clock: Callable[[], datetime] = _utc_now
+    token: Token,
+    organization: str = ORGANIZATION,
+    clock: Callable[[], datetime] = _utc_now,
+    validation_url: str = "",
 ) -> Authority:
     """The authority of a writable token; certificates of its own that it lacks are made."""
     now = clock()
@@ -150,7 +160,7 @@ def establish(
     _establish(token, _ROOT, root, root, profiles.ROOT, now)
     _establish(token, _ISSUING, issuing, root, profiles.ISSUING, now)
     _establish(token, _TLS, tls, tls, profiles.TLS_AUTHORITY, now)
-    return Authority(token, clock)
+    return Authority(token, clock, validation_url)
 
 
 def _establish(

@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from adapters.tls import COMMON_NAME, server_name
 from protocol.certificates import role_extension
@@ -65,6 +65,24 @@ def individual(
         builder.subject_name(x509.Name([name]))
         .add_extension(x509.SubjectAlternativeName([uri]), critical=False)
         .add_extension(role_extension(role), critical=False)
+    )
+
+
+def validated_at(builder: x509.CertificateBuilder, url: str) -> x509.CertificateBuilder:
+    """Where a checker finds CRL, OCSP and issuer (RFC 5280 sections 4.2.1.13 and 4.2.2.1)."""
+    if not url:
+        return builder
+    crl = x509.UniformResourceIdentifier(f"{url}/crl/issuing.crl")
+    point = x509.DistributionPoint([crl], relative_name=None, reasons=None, crl_issuer=None)
+    access = [
+        x509.AccessDescription(method, x509.UniformResourceIdentifier(url + path))
+        for method, path in (
+            (AuthorityInformationAccessOID.OCSP, "/ocsp"),
+            (AuthorityInformationAccessOID.CA_ISSUERS, "/ca/issuing.cer"),
+        )
+    ]
+    return builder.add_extension(x509.CRLDistributionPoints([point]), critical=False).add_extension(
+        x509.AuthorityInformationAccess(access), critical=False
     )
 
 

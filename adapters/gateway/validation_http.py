@@ -1,0 +1,162 @@
+"""CRL, OCSP and the authorities' certificates over plain HTTP, as RFC 5280 and RFC 6960 have it.
+
+A port of its own, read-only and public: what is told is signed by the authority in the backend's
+HSM. The gateway passes questions on and keeps the last list for when the backend is away.
+"""
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from urllib.parse import unquote
+
+import uvicorn
+
+from adapters.gateway.questions import Questions
+
+OCSP_TYPE: Final = "application/ocsp-response"
+MOST_BYTES: Final = 2048
+_CRL_KEEP_S: Final = 5.0
+_CRL_GOOD_S: Final = 12 * 3600.0
+_CERTIFICATES: Final = {"/ca/root.cer": "root", "/ca/issuing.cer": "issuing"}
+_CONCURRENCY: Final = 64
+_BACKLOG: Final = 128
+_Send = Callable[[dict[str, Any]], Awaitable[None]]
+_Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class ValidationHttp:
+    """An ASGI application of four addresses: /crl/issuing.crl, /ocsp, /ca/root.cer, issuing.cer."""
+
+    def __init__(self, questions: Questions) -> None:
+        self._questions = questions
+        self._crl = b""
+        self._crl_s = 0.0
+        self.answered = 0
+
+    async def __call__(self, scope: dict[str, Any], receive: _Receive, send: _Send) -> None:
+        """See ASGI. Every answer is short, and says how long it may be kept."""
+        if scope["type"] != "http":
+            return
+        status, kind, body = await self._answer(scope["method"], scope["path"], scope, receive)
+        self.answered += 1
+        headers = [
+            (b"content-type", kind.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"x-content-type-options", b"nosniff"),
+            (b"cache-control", b"no-store" if status != 200 else b"max-age=60, public"),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        shown = body if scope["method"] != "HEAD" else b""
+        await send({"type": "http.response.body", "body": shown})
+
+    async def _answer(
+        self, method: str, path: str, scope: dict[str, Any], receive: _Receive
+    ) -> tuple[int, str, bytes]:
+        if path == "/ocsp" and method == "POST":
+            request = await _body(receive)
+            return await self._ocsp(request) if request else _text(413, "too much, or nothing")
+        if method not in ("GET", "HEAD"):
+            return _text(405, "only GET, and POST to /ocsp")
+        if path == "/crl/issuing.crl":
+            return await self._list()
+        if path in _CERTIFICATES:
+            found = await self._questions.ask(_CERTIFICATES[path], b"")
+            return (200, "application/pkix-cert", found) if found else _text(503, "try again")
+        raw = scope.get("raw_path", b"").decode("ascii", "replace")
+        if raw.startswith("/ocsp/"):
+            request = _from_url(raw.removeprefix("/ocsp/"))
+            return await self._ocsp(request) if request else _text(400, "not an OCSP request")
+        return _text(404, "there is /crl/issuing.crl, /ocsp, /ca/root.cer and /ca/issuing.cer")
+
+    async def _ocsp(self, request: bytes) -> tuple[int, str, bytes]:
+        found = await self._questions.ask("ocsp", request)
+        return (200, OCSP_TYPE, found) if found else _text(503, "try again")
+
+    async def _list(self) -> tuple[int, str, bytes]:
+        now_s = time.monotonic()
+        if not self._crl or now_s - self._crl_s > _CRL_KEEP_S:
+            found = await self._questions.ask("crl", b"")
+            if found:
+                self._crl, self._crl_s = found, now_s
+        if not self._crl or now_s - self._crl_s > _CRL_GOOD_S:
+            return _text(503, "try again")
+        return 200, "application/pkix-crl", self._crl
+
+
+class ValidationServer:
+    """Serves `ValidationHttp` in the gateway's event loop."""
+
+    def __init__(self, questions: Questions, host: str, port: int) -> None:
+        self._address = host, port
+        self._server = _Quiet(
+            uvicorn.Config(
+                ValidationHttp(questions),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                limit_concurrency=_CONCURRENCY,
+                timeout_keep_alive=5,
+                h11_max_incomplete_event_size=8192,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Starts serving. Raises OSError when the port is taken."""
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        listening = socket.create_server(self._address, family=family, backlog=_BACKLOG)
+        self._task = asyncio.get_running_loop().create_task(self._server.serve([listening]))
+
+    async def stop(self) -> None:
+        """Ends it."""
+        self._server.should_exit = self._server.force_exit = True
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+
+class _Quiet(uvicorn.Server):
+    """Signals are the gateway's business."""
+
+    def install_signal_handlers(self) -> None:
+        """None."""
+
+    def capture_signals(self) -> Any:
+        """None: a context that does nothing."""
+        return contextlib.nullcontext()
+
+
+async def _body(receive: _Receive) -> bytes:
+    """The request's body, empty where it is too long or never ends."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(5):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return b""
+                body += message.get("body", b"")
+                if len(body) > MOST_BYTES:
+                    return b""
+                if not message.get("more_body"):
+                    return bytes(body)
+    except TimeoutError:
+        return b""
+
+
+def _from_url(text: str) -> bytes:
+    """RFC 6960 appendix A.1: base64, then percent-encoded."""
+    try:
+        request = base64.b64decode(unquote(text, errors="strict"), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+    return request if len(request) <= MOST_BYTES else b""
+
+
+def _text(status: int, text: str) -> tuple[int, str, bytes]:
+    return status, "text/plain; charset=utf-8", text.encode() + b"\n"
