@@ -101,17 +101,12 @@ class Directory:
     def project(self, entries: Sequence[Entry]) -> None:
         """See `Projection.project`."""
         states = self._states
-        missing = {
-            event.originator_id
-            for _, event in entries
-            if event.originator_version > 1 and event.originator_id.int not in states
-        }
-        current = {known.state.id.int: known.state for known in self._load(missing)}
+        current = self._before(entries)
         moved: dict[int, int] = {}
         new: set[int] = set()
         for position, event in entries:
             number, version = event.originator_id.int, event.originator_version
-            before = current.get(number) or states.get(number, None)
+            before = current.get(number)
             if (before.version if before else 0) + 1 != version:
                 raise LookupError(f"event {position} does not follow what is listed")
             current[number] = EVOLVE[type(event)](before, event)
@@ -134,5 +129,22 @@ class Directory:
         if changed:
             self._table.change(changed)
 
-    def _load(self, ids: set[UUID]) -> Collection[Listed]:
-        return self._table.load(ids).values() if ids else ()
+    def _before(self, entries: Sequence[Entry]) -> dict[int, Any]:
+        """The states that the entries change, as they were before.
+
+        All of them are taken out of the cache here: what is used pushes out what was not, so one
+        that is in it now may be gone when its event's turn comes.
+        """
+        states = self._states
+        current: dict[int, Any] = {}
+        missing: set[UUID] = set()
+        for _, event in entries:
+            number = event.originator_id.int
+            if number not in current:
+                state = current[number] = states.get(number, None)
+                if state is None and event.originator_version > 1:
+                    missing.add(event.originator_id)
+        if missing:
+            loaded = self._table.load(missing).values()
+            current |= {known.state.id.int: known.state for known in loaded}
+        return current

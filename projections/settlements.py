@@ -15,11 +15,12 @@ from application.cache import Cache
 from domain.aggregates.shop import ShopRegistered
 from domain.aggregates.terminal import TerminalRegistered
 from domain.aggregates.transaction import Authorized, Corrected, Reversed
-from domain.event import Event, stored_topics
+from domain.event import stored_topics
 from domain.local_time import local_date
 from projections.ports import Entry
 
 NAME = "settlements/1"
+_CHANGES = (Reversed, Corrected)
 
 
 class SettledShop(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -103,7 +104,7 @@ class Settlements:
 
     def __init__(self, tables: SettlementTables, keep_shops: int = 20_000) -> None:
         self._tables = tables
-        self._shops: Cache[UUID, SettledShop | None] = Cache(keep_shops)
+        self._shops: Cache[int, SettledShop | None] = Cache(keep_shops)
 
     def forget(self) -> None:
         """See `Projection.forget`."""
@@ -112,12 +113,13 @@ class Settlements:
     def project(self, entries: Sequence[Entry]) -> None:
         """See `Projection.project`."""
         new: dict[UUID, Payment] = {}
-        changed: dict[UUID, Payment] = self._load(entries)
-        shops: dict[UUID, SettledShop] = {}
+        changed = self._before(entries)
+        shops: dict[int, SettledShop] = {}
         for position, event in entries:
             if isinstance(event, Authorized):
-                new[event.originator_id] = self._authorized(position, event)
-            elif isinstance(event, Reversed | Corrected):
+                shop = self._shop(event.shop_id, shops, position)
+                new[event.originator_id] = _authorized(shop, position, event)
+            elif isinstance(event, _CHANGES):
                 among = new if event.originator_id in new else changed
                 before = among.get(event.originator_id)
                 if before is not None:
@@ -125,11 +127,14 @@ class Settlements:
                 elif not (isinstance(event, Reversed) and event.corrects_version == 0):
                     # The books would be wrong by it: stand still and say so.
                     raise LookupError(f"event {position} changes a payment that is not there")
-            else:
-                shop = self._shop_changed(position, event)
-                if shop is not None:
-                    shops[shop.id] = shop
-                    self._shops[shop.id] = shop
+            elif isinstance(event, ShopRegistered):
+                shops[event.originator_id.int] = _registered(position, event)
+            elif isinstance(event, TerminalRegistered):
+                shop = self._shop(event.shop_id, shops, position)
+                labels = {**shop.terminals, event.originator_id.hex: event.label}
+                shops[shop.id.int] = replace(shop, terminals=labels)
+        for number, shop in shops.items():
+            self._shops[number] = shop
         if shops:
             self._tables.put_shops(shops.values())
         if new:
@@ -137,60 +142,48 @@ class Settlements:
         if changed:
             self._tables.change_payments(list(changed.values()))
 
-    def _load(self, entries: Sequence[Entry]) -> dict[UUID, Payment]:
-        """The stored payments that the entries change."""
-        made: set[UUID] = set()
-        ids: set[UUID] = set()
-        for _, event in entries:
-            if isinstance(event, Authorized):
-                made.add(event.originator_id)
-            elif isinstance(event, Reversed | Corrected) and event.originator_id not in made:
-                ids.add(event.originator_id)
+    def _before(self, entries: Sequence[Entry]) -> dict[UUID, Payment]:
+        """The stored payments that the entries change; those made by the entries are not stored."""
+        ids = {event.originator_id for _, event in entries if isinstance(event, _CHANGES)}
         return dict(self._tables.payments(ids)) if ids else {}
 
-    def _shop(self, id: UUID) -> SettledShop | None:
-        shop = self._shops.get(id, None)
+    def _shop(self, id: UUID, moved: Mapping[int, SettledShop], position: int) -> SettledShop:
+        """A shop as the batch left it; else as it was, for the cache may not hold it any more."""
+        shop = moved.get(id.int) or self._shops.get(id.int, None)
         if shop is None:
-            shop = self._shops[id] = self._tables.shops([id]).get(id)
+            shop = self._tables.shops([id]).get(id)
+            if shop is None:
+                raise LookupError(f"event {position} names a shop that is not there")
+            self._shops[id.int] = shop
         return shop
 
-    def _authorized(self, position: int, event: Authorized) -> Payment:
-        shop = self._shop(event.shop_id)
-        if shop is None:
-            raise LookupError(f"event {position} names a shop that is not there")
-        return Payment(
-            transaction_id=event.originator_id,
-            position=position,
-            shop_id=shop.id,
-            local_date=local_date(event.recorded_at_us, shop.timezone),
-            terminal_id=event.terminal_id,
-            terminal_label=shop.terminals.get(event.terminal_id.hex, ""),
-            card_id=event.card_id,
-            kind="virtual" if event.signed.consent else "stripe",
-            card_masked=event.masked_pan,
-            currency=event.currency,
-            decided_us=event.recorded_at_us,
-            authorized_cents=event.amount_cents,
-        )
 
-    def _shop_changed(self, position: int, event: Event) -> SettledShop | None:
-        match event:
-            case ShopRegistered():
-                return SettledShop(
-                    id=event.originator_id,
-                    position=position,
-                    name=event.name,
-                    category=event.category,
-                    timezone=event.timezone,
-                    activation_sha256=event.activation_sha256,
-                )
-            case TerminalRegistered():
-                shop = self._shop(event.shop_id)
-                if shop is None:
-                    raise LookupError(f"event {position} names a shop that is not there")
-                labels = {**shop.terminals, event.originator_id.hex: event.label}
-                return replace(shop, terminals=labels)
-        return None
+def _registered(position: int, event: ShopRegistered) -> SettledShop:
+    return SettledShop(
+        id=event.originator_id,
+        position=position,
+        name=event.name,
+        category=event.category,
+        timezone=event.timezone,
+        activation_sha256=event.activation_sha256,
+    )
+
+
+def _authorized(shop: SettledShop, position: int, event: Authorized) -> Payment:
+    return Payment(
+        transaction_id=event.originator_id,
+        position=position,
+        shop_id=shop.id,
+        local_date=local_date(event.recorded_at_us, shop.timezone),
+        terminal_id=event.terminal_id,
+        terminal_label=shop.terminals.get(event.terminal_id.hex, ""),
+        card_id=event.card_id,
+        kind="virtual" if event.signed.consent else "stripe",
+        card_masked=event.masked_pan,
+        currency=event.currency,
+        decided_us=event.recorded_at_us,
+        authorized_cents=event.amount_cents,
+    )
 
 
 def _changed(payment: Payment, position: int, event: Reversed | Corrected) -> Payment:

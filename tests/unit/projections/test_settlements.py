@@ -51,9 +51,11 @@ def entries(events: Sequence[Event], first: int = 1) -> list[Entry]:
     ]
 
 
-def project(parts: Sequence[Sequence[Entry]], *, forget: bool = False) -> MemoryTables:
+def project(
+    parts: Sequence[Sequence[Entry]], *, forget: bool = False, keep_shops: int = 20_000
+) -> MemoryTables:
     tables = MemoryTables()
-    projection = Settlements(tables)
+    projection = Settlements(tables, keep_shops)
     for part in parts:
         projection.project(part)
         if forget:
@@ -71,6 +73,18 @@ def test_however_the_log_is_cut_it_comes_to_the_same(cuts: list[int], forget: bo
     tables, whole = project(parts, forget=forget), project([EVENTS])
     assert tables.known_payments == whole.known_payments
     assert tables.known_shops == whole.known_shops
+
+
+def test_a_batch_may_name_more_shops_than_it_remembers() -> None:
+    town = Town()
+    shops = [town.shop(f"Shop {n}") for n in range(3)]
+    events = [event for _, made in shops for event in made]
+    for label in ("Till 1", "Till 2"):
+        for shop, _ in shops:
+            events += town.terminal(shop, label)[1]
+    tables = project([entries(events)], keep_shops=1)
+    for shop, _ in shops:
+        assert list(tables.known_shops[shop].terminals.values()) == ["Till 1", "Till 2"]
 
 
 def test_what_shops_are_owed_is_what_accounts_paid() -> None:
