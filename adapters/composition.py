@@ -20,6 +20,8 @@ from psycopg.conninfo import conninfo_to_dict
 from adapters import tls
 from adapters.audit.checkpointer import Checkpointer
 from adapters.backend import server
+from adapters.backend.carrying_out import CarryingOut
+from adapters.backend.certificate_requests import CertificateRequests
 from adapters.backend.cryptography_checks import HsmChecks
 from adapters.backend.device_reads import DeviceReads
 from adapters.backend.hsm_lane import HsmLane
@@ -36,6 +38,7 @@ from adapters.backend.validation_answers import ValidationAnswers
 from adapters.backend.website_service import WebsiteService
 from adapters.hsm import provision
 from adapters.hsm.authority import Authority
+from adapters.hsm.certificate_store import CertificateStore
 from adapters.hsm.installation import PIN_CERTIFICATE, certified
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
@@ -50,6 +53,7 @@ from adapters.postgres.recorder import ShardRecorder
 from adapters.settings import Settings, SettingsError
 from application.group_commit import GroupCommit
 from application.states import States
+from domain.aggregates.policy import MOST_GRACE_DAYS
 from protocol.certificates import BACKEND, Trust
 from protocol.encoding import b64
 from protocol.handshake import Identity
@@ -61,6 +65,8 @@ LOG_ORIGIN = "ticketrestaurant/log"
 """What signed checkpoints are of; the issuer and the shard follow."""
 POOL_RECONNECT_S = 1.0
 """A pool gives up after that long and tries anew when asked; else its pauses grow to minutes."""
+ISSUED_FOLDER = "pki/issued"
+"""In the state folder: the certificates that were issued, as files."""
 _SWITCH_S = 0.0005
 """How long the event loop may keep the interpreter from the engine's thread that has a commit."""
 
@@ -170,6 +176,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         lambda serials: _in_loop(loop, sessions.end_sessions_of, serials),
     )
     trust.revoked = revocations.is_revoked
+    trust.grace_ms = MOST_GRACE_DAYS * 24 * 3600 * 1000
     sessions = Sessions(
         backend_identity(settings, hsm),
         trust,
@@ -197,20 +204,23 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     reads = DeviceReads(engine.submit, views.card_history)
     services["pos"] = PosService(payments, reads)
     services["card"] = CardService(reads)
-    operators = Operators(
-        Surroundings(
-            submit=engine.submit,
-            lane=lane,
-            personalisation=HsmPersonalisation(hsm, authority),
-            directory=views.directory,
-            audit_history=views.audit_history,
-            export_settlements=views.export_settlements,
-            clock=clock,
-            issuer_id=issuer,
-            catch_up=views.caught_up,
-        )
+    personalisation = HsmPersonalisation(
+        hsm, authority, store=CertificateStore(settings.home / ISSUED_FOLDER)
     )
+    outside = Surroundings(
+        submit=engine.submit,
+        lane=lane,
+        personalisation=personalisation,
+        directory=views.directory,
+        audit_history=views.audit_history,
+        export_settlements=views.export_settlements,
+        clock=clock,
+        issuer_id=issuer,
+        catch_up=views.caught_up,
+    )
+    operators = Operators(outside)
     services["website"] = WebsiteService(views.reports)
+    services["enrollee"] = CertificateRequests(CarryingOut(outside), personalisation, issuer)
     services["operator"] = services["auditor"] = OperatorService(operators, sessions.drain)
     answers = ValidationAnswers(
         lane,

@@ -172,6 +172,14 @@ def day(body: Mapping[str, Any], field: str) -> dt.date:
     return found
 
 
+def whole(body: Mapping[str, Any], field: str, least: int, most: int) -> int:
+    """A whole number of `least` .. `most`."""
+    value = body.get(field)
+    if type(value) is not int or not least <= value <= most:
+        raise Invalid(field, f"must be a whole number from {least:,} to {most:,}.")
+    return value
+
+
 def choice(body: Mapping[str, Any], field: str, values: Sequence[str]) -> str:
     """One of a few words."""
     value = body.get(field)

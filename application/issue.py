@@ -14,7 +14,7 @@ from application.authorize import CARD_NUMBER
 from application.command import Command, Origin, Refused, other_command
 from application.group_commit import Outcome
 from application.ports import Claim
-from application.register import IssuedCertificate
+from application.register import KEY, KEY_IN_USE, IssuedCertificate, key_claims
 from application.states import States
 from domain.aggregates import account as accounts
 from domain.aggregates import card as cards
@@ -78,22 +78,34 @@ class Issue(Command):
         return [self._company_id]
 
     def claims_read(self) -> list[tuple[str, bytes]]:
-        """The card numbers."""
+        """The card numbers, and the keys that were certified."""
+        return [*self._numbers(), *self._keys()]
+
+    def _numbers(self) -> list[tuple[str, bytes]]:
         return [(CARD_NUMBER, card.digest) for card in self._cards]
+
+    def _keys(self) -> list[tuple[str, bytes]]:
+        return [(KEY, card.certificate.key_hash) for card in self._cards if card.certificate]
 
     def execute(self, states: States, context: Context) -> Outcome:
         """Registers the person, opens the account, issues the cards, claims their numbers."""
         company = states.get(self._company_id, Company)
         if company is None:
             return Outcome(Refused("no-such-company", "There is no company with that id."))
-        numbers = self.claims_read()
+        if any(states.owner(*key) is not None for key in self._keys()):
+            return Outcome(KEY_IN_USE)
+        numbers = self._numbers()
         if len(set(numbers)) < len(numbers) or any(states.owner(*key) for key in numbers):
             return Outcome(Refused(NUMBER_TAKEN, "This card number is taken. Try again."))
         events: list[Event] = [self._register(context), self._open(context, company)]
         claims: list[Claim] = []
         for card in self._cards:
-            events += self._issue(context, card)
+            events.append(self._issue(context, card))
             claims.append(Claim(CARD_NUMBER, card.digest, self._ids.card(card.kind)))
+            if card.certificate is not None:
+                certified = card.certificate.event(context, self._ids.card(card.kind))
+                events.append(certified)
+                claims += key_claims(certified)
         return Outcome(self._answer(), events, claims)
 
     def _register(self, context: Context) -> Event:
@@ -118,20 +130,16 @@ class Issue(Command):
             currency=company.currency,
         )
 
-    def _issue(self, context: Context, card: NewCard) -> list[Event]:
-        new_id = self._ids.card(card.kind)
-        issued = cards.issue(
+    def _issue(self, context: Context, card: NewCard) -> Event:
+        return cards.issue(
             context,
-            new_id,
+            self._ids.card(card.kind),
             account_id=self._ids.account,
             cardholder_id=self._ids.cardholder,
             kind=card.kind,
             masked_pan=card.masked_pan,
             expiry=card.expiry,
         )
-        if card.certificate is None:
-            return [issued]
-        return [issued, card.certificate.event(context, new_id)]
 
     def _answer(self) -> dict[str, Any]:
         return {

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from application.command import Command, Origin
 from application.group_commit import Outcome
-from application.register import IssuedCertificate
+from application.register import IssuedCertificate, key_claims
 from application.states import States
 from domain.event import Context
 
@@ -22,7 +22,7 @@ class RecordCertificate(Command):
     def execute(self, states: States, context: Context) -> Outcome:
         """Records it."""
         event = self._certificate.event(context, self._subject_id)
-        return Outcome({"id": str(event.originator_id)}, [event])
+        return Outcome({"id": str(event.originator_id)}, [event], key_claims(event))
 
     def repeated(self, states: States, made: UUID) -> Any:
         """It is on record."""

@@ -5,16 +5,21 @@ from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
 from application.group_commit import Outcome
+from application.ports import Claim
 from application.states import States
 from domain.aggregates import certificate as certificates
 from domain.aggregates import company as companies
 from domain.aggregates import shop as shops
 from domain.aggregates import terminal as terminals
+from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
 from domain.event import Context
 from domain.ids import derived_id, partition_of
+
+KEY = "certificate-key"
+"""The kind of claim under which a certified public key leads to its certificate."""
 
 
 class RegisterCompany(Command):
@@ -90,7 +95,7 @@ class RegisterTerminal(Command):
     """A new terminal of a shop, with the certificate that was issued for it.
 
     The caller issues the certificate for `terminal_id` before; it is good for nothing until
-    this command is stored.
+    this command is stored. None: the terminal gets one later, by enrolment.
     """
 
     def __init__(
@@ -101,7 +106,7 @@ class RegisterTerminal(Command):
         terminal_id: UUID,
         shop_id: UUID,
         label: str,
-        certificate: "IssuedCertificate",
+        certificate: "IssuedCertificate | None",
     ) -> None:
         super().__init__(origin, deadline_us)
         self._id, self._shop_id, self._label = terminal_id, shop_id, label
@@ -111,19 +116,41 @@ class RegisterTerminal(Command):
         """The shop."""
         return [self._shop_id]
 
+    def claims_read(self) -> list[tuple[str, bytes]]:
+        """The key of the certificate."""
+        return [(KEY, self._certificate.key_hash)] if self._certificate else []
+
     def execute(self, states: States, context: Context) -> Outcome:
         """Registers it and records its certificate."""
         shop = states.get(self._shop_id, Shop)
         if shop is None:
             return Outcome(Refused("no-such-shop", "There is no shop with that id."))
         registered = terminals.register(context, self._id, shop_id=self._shop_id, label=self._label)
-        issued = self._certificate.event(context, self._id)
         answer = {"id": str(self._id), "shop": str(shop.id), "shop_name": shop.name}
-        return Outcome(answer, [registered, issued])
+        if self._certificate is None:
+            return Outcome(answer, [registered])
+        if certified_before(states, self._certificate.key_hash) is not None:
+            return Outcome(KEY_IN_USE)
+        issued = self._certificate.event(context, self._id)
+        return Outcome(answer, [registered, issued], key_claims(issued))
 
     def repeated(self, states: States, made: UUID) -> Any:
         """The terminal's id again; its certificate went out with the first answer only."""
         return _again(states, made, Terminal)
+
+
+def certified_before(states: States, key_hash: bytes) -> Certificate | None:
+    """The certificate that a public key (SHA-256 of its SPKI) has: a key gets one holder only."""
+    id = states.owner(KEY, key_hash)
+    return states.get(id, Certificate) if id is not None else None
+
+
+def key_claims(issued: certificates.CertificateIssued) -> list[Claim]:
+    """Makes the key known as this certificate's."""
+    return [Claim(KEY, issued.key_hash, issued.originator_id)] if issued.key_hash else []
+
+
+KEY_IN_USE = Refused("key-in-use", "This key was certified before. Make a new one.")
 
 
 def _again(states: States, made: UUID, cls: type) -> Any:
@@ -157,6 +184,11 @@ class IssuedCertificate:
             "how": how,
             "replaces": replaces,
         }
+
+    @property
+    def key_hash(self) -> bytes:
+        """SHA-256 of the certified key (SPKI)."""
+        return bytes(self._facts["key_hash"])
 
     def event(self, context: Context, subject_id: UUID) -> certificates.CertificateIssued:
         """The event, in the partition of its subject."""

@@ -13,21 +13,26 @@ from uuid import UUID
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from devices.identity_files import CERTIFICATE_FILE, IDENTITY_FILE, ROOT_FILE
 from devices.keystore import FileKeyStore, KeyStore, KeyStoreError
+from devices.succession import NEXT_FOLDER, finish
 from protocol.certificates import Trust
 from protocol.handshake import Identity
 
 GATEWAY_NAME = "gateway.ticketrestaurant.internal"
-IDENTITY_FILE = "identity.json"
 
 
 class IdentityError(Exception):
     """The folder is no complete identity; the message names the file, never its content."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Device:
-    """Everything a program needs to speak as one individual. `gateway` is (host, port)."""
+    """Everything a program needs to speak as one individual. `gateway` is (host, port).
+
+    Serial, identity and key store change together when the certificate was renewed (`reload`),
+    between two sessions.
+    """
 
     folder: Path
     id: UUID
@@ -41,11 +46,19 @@ class Device:
     trust: Trust
     tls: ssl.SSLContext
 
+    def reload(self) -> None:
+        """Takes up the key and certificate that are in the folder now. Raises IdentityError."""
+        fresh = load_device(self.folder, self.role)
+        self.serial, self.keystore, self.identity = fresh.serial, fresh.keystore, fresh.identity
+
 
 def load_device(folder: Path, *roles: str) -> Device:
     """The identity in `folder`; of one of `roles`, when any are given. Raises IdentityError."""
     facts = _facts(folder)
     try:
+        if (folder / NEXT_FOLDER).exists():
+            finish(folder)
+            facts = _facts(folder)
         role, shop = str(facts["role"]), facts.get("shop")
         if roles and role not in roles:
             raise IdentityError(f"{folder} belongs to a {role}, not to a {' or '.join(roles)}")
@@ -59,8 +72,8 @@ def load_device(folder: Path, *roles: str) -> Device:
             gateway=parse_address(str(facts["gateway"])),
             serial=str(facts.get("serial") or ""),
             keystore=keystore,
-            identity=Identity(role, _chain(folder / "certificate.pem"), keystore.sign),
-            trust=Trust(_chain(folder / "root.pem")[0]),
+            identity=Identity(role, _chain(folder / CERTIFICATE_FILE), keystore.sign),
+            trust=Trust(_chain(folder / ROOT_FILE)[0]),
             tls=_tls(folder),
         )
     except KeyError as error:

@@ -15,16 +15,20 @@ from typing import Self
 
 from devices.exchange import Body, Exchange, Unreachable
 from devices.identity import GATEWAY_NAME, Device
+from devices.renewal import is_due, renew
 from protocol import errors
-from protocol.encoding import from_json
+from protocol.encoding import from_json, to_json
 from protocol.errors import HandshakeError, LineError, PeerError, ProtocolError
 from protocol.handshake import Initiator
 from protocol.line import MAX_LINE, Line, encode, parse, read_error
+from protocol.record import Session
 
 CONNECT_TIMEOUT_S = 10.0
 _KEEP_ALIVE_S = 60.0
 _SILENCE_S = 10.0
 _KEEP_ALIVE = encode(Line("I", "STATUS", "backend", "-", 0, b"{}"))
+_RENEWAL_ID = 0
+"""Of the one request before the session is handed out; the others count from 1."""
 _NO_ACCESS = {
     errors.EXPIRED_CERTIFICATE: "a certificate of this connection has expired",
     errors.REVOKED_CERTIFICATE: "a certificate of this connection was revoked",
@@ -50,6 +54,10 @@ class Backoff:
     def next_s(self) -> float:
         self._next_s = min(max(self._next_s * 2, self.first_s), self.most_s)
         return self._next_s * random.uniform(0.75, 1.25)
+
+
+class _Renewed(Exception):
+    """The identity has its next certificate: connect again with it."""
 
 
 class Link:
@@ -126,6 +134,9 @@ class Link:
                 finally:
                     beating.cancel()
                 reason, no_access = "the connection was lost", False
+            except _Renewed:
+                self._drop("connecting again with the new certificate")
+                continue
             except (OSError, EOFError, ValueError, ProtocolError, Unreachable) as error:
                 reason, no_access = _explain(error)
             self._drop(reason)
@@ -144,6 +155,7 @@ class Link:
         writer.write(initiator.hello())
         writer.write(initiator.prove(await _read(reader)))
         session, self.ready = initiator.ready(await _read(reader))
+        await self._renew_if_due(session, reader, writer)
         theirs = self.ready.get("time_ms")
         if isinstance(theirs, int):
             self._ahead_ms = theirs - time.time_ns() // 1_000_000
@@ -151,6 +163,32 @@ class Link:
         self._known.set()
         self.on_change(True)
         return reader
+
+    async def _renew_if_due(
+        self, session: Session, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Before the session is used for anything: the next certificate, if it is time.
+
+        Raises _Renewed once it is in place: the next connection is made with it.
+        """
+        if not is_due(self.device.identity.chain_der, self.now_ms()):
+            return
+
+        async def ask(kind: str, verb: str, body: Body) -> Body | None:
+            writer.write(session.seal(kind, verb, "backend", to_json({"id": _RENEWAL_ID, **body})))
+            while True:
+                line = await _read(reader)
+                if line.session != session.id:
+                    if line.session != "-":
+                        self.on_line(line)
+                    continue
+                answer = from_json(session.open(line))
+                if answer.get("re") == _RENEWAL_ID:
+                    return answer if line.verb == "STATUS" else None
+
+        if await renew(self.device.folder, ask):
+            self.device.reload()
+            raise _Renewed
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         while self._backend is not None:

@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from devices.durable import write_durably
-from devices.identity import IDENTITY_FILE, Device, IdentityError
+from devices.identity import Device, IdentityError
+from devices.identity_files import CERTIFICATE_FILE, IDENTITY_FILE, ROOT_FILE
 from devices.keystore import KEY_FILE, KeyStore, KeyStoreError
 
 CARD_FILE = "card.sealed"
@@ -75,8 +76,8 @@ def write_identity(
     folder.chmod(0o700)
     chain = [x509.load_der_x509_certificate(der) for der in chain_der]
     pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
-    write_durably(folder / "certificate.pem", pem)
-    write_durably(folder / "root.pem", root_pem)
+    write_durably(folder / CERTIFICATE_FILE, pem)
+    write_durably(folder / ROOT_FILE, root_pem)
     write_durably(folder / "tls-ca.pem", tls.authority_pem)
     write_durably(folder / "tls.pem", tls.certificate_pem)
     write_durably(folder / "tls.key", tls.key_pem)

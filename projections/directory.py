@@ -17,6 +17,8 @@ from domain.aggregates.card import Card
 from domain.aggregates.cardholder import Cardholder
 from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
+from domain.aggregates.enrolment import Enrolment
+from domain.aggregates.policy import Policy
 from domain.aggregates.proposal import Proposal
 from domain.aggregates.refill import Refill
 from domain.aggregates.shop import Shop
@@ -36,6 +38,8 @@ KINDS: dict[str, type[Any]] = {
     "certificate": Certificate,
     "refill": Refill,
     "proposal": Proposal,
+    "enrolment": Enrolment,
+    "policy": Policy,
 }
 PIN_IS_SET = b"set"
 """Stands here for the reference of any PIN."""
@@ -47,6 +51,7 @@ _PARENT_OF: dict[type[Any], Callable[[Any], UUID]] = {
     Card: attrgetter("account_id"),
     Certificate: attrgetter("subject_id"),
     Refill: attrgetter("company_id"),
+    Enrolment: attrgetter("subject_id"),
 }
 
 

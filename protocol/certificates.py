@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import (
     Criticality,
@@ -35,14 +38,17 @@ CARD: Final = "card"
 WEBSITE: Final = "website"
 OPERATOR: Final = "operator"
 AUDITOR: Final = "auditor"
+ENROLLEE: Final = "enrollee"
+"""A device that comes for its first certificate, with one that it signed itself."""
 PIN: Final = "pin"
 """Not the role of a party: marks the certificate of the HSM's key for PIN blocks."""
 ROLES: Final = frozenset({BACKEND, GATEWAY, POS, CARD, WEBSITE, OPERATOR, AUDITOR})
+"""What the authority certifies."""
 
 ROLES_OF_TLS_CLASS: Final[dict[str, frozenset[str]]] = {
-    "pos": frozenset({POS}),
-    "card": frozenset({CARD}),
-    "website": frozenset({WEBSITE, OPERATOR, AUDITOR}),
+    "pos": frozenset({POS, ENROLLEE}),
+    "card": frozenset({CARD, ENROLLEE}),
+    "website": frozenset({WEBSITE, OPERATOR, AUDITOR, ENROLLEE}),
 }
 """Which roles may open a session with the backend over which TLS client certificate."""
 
@@ -52,7 +58,7 @@ MAX_CERTIFICATE_BYTES: Final = 4096
 
 def role_extension(role: str) -> x509.UnrecognizedExtension:
     """The non-critical extension that names the holder's role: a DER UTF8String."""
-    if role not in ROLES and role != PIN:
+    if role not in ROLES and role not in (PIN, ENROLLEE):
         raise ValueError("no such role")
     text = role.encode("utf-8")
     return x509.UnrecognizedExtension(ROLE_OID, b"\x0c" + bytes([len(text)]) + text)
@@ -69,7 +75,7 @@ def role_of(certificate: x509.Certificate) -> str:
     return _ROLE_OF_DER.get(extension.value, "")
 
 
-_ROLE_OF_DER: Final = {role_extension(role).value: role for role in (*ROLES, PIN)}
+_ROLE_OF_DER: Final = {role_extension(role).value: role for role in (*ROLES, PIN, ENROLLEE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,8 @@ class Peer:
     serial: int
     certificate: x509.Certificate
     public_key: ec.EllipticCurvePublicKey
+    expired: bool = False
+    """Within the grace after its certificate's end: good for its renewal, and nothing else."""
 
     @property
     def kid(self) -> str:
@@ -149,14 +157,41 @@ class Trust:
     """The root that a party trusts, and what it knows about revocation.
 
     `revoked` is asked with the serial of every certificate below the root, issuing included.
+    `grace_ms` is how long after the end of its certificate a holder may still come for the next.
     """
 
-    __slots__ = ("_root", "_store", "revoked")
+    __slots__ = ("_root", "_store", "grace_ms", "revoked")
 
     def __init__(self, root_der: bytes, revoked: Callable[[int], bool] = _never) -> None:
         self._root = x509.load_der_x509_certificate(root_der)
         self._store = Store([self._root])
         self.revoked = revoked
+        self.grace_ms = 0
+
+    def verify_enrollee(self, chain_der: Sequence[bytes], now_ms: int) -> Peer:
+        """The holder of a new key, of whom nothing else is known (TR-TPR section 12).
+
+        One certificate, signed by its own P-256 key, valid now and for a day at most, role
+        `enrollee`, whose subject id is `enrollee_id` of the key. Raises CertificateError.
+        """
+        chain = _load(chain_der)
+        leaf, now = chain[0], _EPOCH + timedelta(milliseconds=now_ms)
+        key = leaf.public_key()
+        if len(chain) != 1 or not isinstance(key, ec.EllipticCurvePublicKey):
+            raise CertificateError(UNTRUSTED_CERTIFICATE)
+        try:
+            leaf.verify_directly_issued_by(leaf)
+        except (InvalidSignature, ValueError, TypeError):
+            raise CertificateError(UNTRUSTED_CERTIFICATE) from None
+        if key.curve.name != "secp256r1" or _subject_id(leaf) != enrollee_id(key):
+            raise CertificateError(UNTRUSTED_CERTIFICATE)
+        if leaf.not_valid_after_utc - leaf.not_valid_before_utc > _ENROLLEE_LIFE:
+            raise CertificateError(UNTRUSTED_CERTIFICATE)
+        if not _is_valid_at(leaf, now):
+            raise CertificateError(EXPIRED_CERTIFICATE)
+        if role_of(leaf) != ENROLLEE:
+            raise CertificateError(WRONG_ROLE)
+        return Peer(enrollee_id(key), ENROLLEE, leaf.serial_number, leaf, key)
 
     def verify(self, chain_der: Sequence[bytes], now_ms: int) -> Peer:
         """The holder of the leaf of `chain_der` (leaf first, root not included).
@@ -165,14 +200,26 @@ class Trust:
         role and revocation. Raises CertificateError: `untrusted-certificate`,
         `expired-certificate`, `revoked-certificate`, `wrong-role` (none, or an unknown one).
         """
-        leaf, public_key = self._verified(chain_der, now_ms, _LEAF_POLICY)
+        at_ms = self._within_grace(chain_der, now_ms)
+        leaf, public_key = self._verified(chain_der, at_ms, _LEAF_POLICY)
         subject_id = _subject_id(leaf)
         if subject_id is None:
             raise CertificateError(UNTRUSTED_CERTIFICATE)
         role = role_of(leaf)
         if role not in ROLES:
             raise CertificateError(WRONG_ROLE)
-        return Peer(subject_id, role, leaf.serial_number, leaf, public_key)
+        return Peer(subject_id, role, leaf.serial_number, leaf, public_key, at_ms != now_ms)
+
+    def _within_grace(self, chain_der: Sequence[bytes], now_ms: int) -> int:
+        """Now; or, for a leaf that ended a short while ago, its last moment."""
+        if not self.grace_ms or not chain_der or len(chain_der[0]) > MAX_CERTIFICATE_BYTES:
+            return now_ms
+        try:
+            leaf = x509.load_der_x509_certificate(chain_der[0])
+        except (ValueError, x509.InvalidVersion):
+            return now_ms
+        end_ms = int((leaf.not_valid_after_utc - _EPOCH) / timedelta(milliseconds=1))
+        return end_ms if end_ms < now_ms <= end_ms + self.grace_ms else now_ms
 
     def verify_pin_key(self, chain_der: Sequence[bytes], now_ms: int) -> ec.EllipticCurvePublicKey:
         """The HSM's key for PIN blocks, from the certificate chain in READY. Key usage
@@ -209,6 +256,15 @@ class Trust:
         return path[0], key
 
 
+def enrollee_id(key: ec.EllipticCurvePublicKey) -> UUID:
+    """The id by which an enrollee is known: a UUIDv8 of the first bits of its key's SHA-256, so
+    that nobody can come under the id of somebody else."""
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    number = int.from_bytes(sha256(spki).digest()[:16])
+    return UUID(int=number & ~(0xF << 76) & ~(3 << 62) | 8 << 76 | 2 << 62)
+
+
+_ENROLLEE_LIFE: Final = timedelta(days=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -25,7 +25,7 @@ class RegisterTerminal(TypedDict):
     what: Literal["terminal"]
     shop: str
     label: str
-    csr: str
+    csr: NotRequired[str]
 
 
 class Cardholder(TypedDict):
@@ -88,6 +88,39 @@ class BlockTerminal(TypedDict):
 class SetMenu(TypedDict):
     shop: str
     items: list[MenuItem]
+
+
+class OpenEnrolment(TypedDict):
+    """A one-time code for a registered terminal or card; the result has it, `code`, once."""
+
+    role: Literal["pos", "card"]
+    subject: str
+
+
+class DecideEnrolment(TypedDict):
+    """A person's decision over an enrolment that waits in the queue."""
+
+    enrolment: str
+    approve: bool
+    why: str
+
+
+class Profile(TypedDict):
+    """What holds for the certificates of one role."""
+
+    role: Literal["pos", "card", "website", "operator", "auditor"]
+    valid_days: int
+    renew_days: int
+    grace_days: int
+    check: Literal["automatic", "human"]
+    code_hours: int
+
+
+class SetPolicy(TypedDict):
+    """Profiles from now on; needs two operators. Roles that are not named keep theirs."""
+
+    profiles: list[Profile]
+    why: str
 
 
 class Revoke(TypedDict):

@@ -6,7 +6,7 @@ SIGMA-I in the shape of TLS 1.3. Each object serves one handshake; an exception 
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from protocol.certificates import ROLES, Peer, Trust
+from protocol.certificates import ENROLLEE, ROLES, Peer, Trust
 from protocol.encoding import b64, from_json, lp, to_json
 from protocol.errors import (
     BAD_BODY,
@@ -37,6 +37,8 @@ from protocol.party import (
 from protocol.record import Session
 
 __all__ = ["Fresh", "Identity", "Initiator", "Responder", "fresh"]
+_CLAIMED = ROLES | {ENROLLEE}
+"""What an initiator may say that it is."""
 
 
 class Initiator(Party):
@@ -156,7 +158,7 @@ class Responder(Party):
         exactly(hello, {"version", "suite", "role", "ephemeral", "nonce"})
         role = hello["role"]
         # Two ends of one role could be played against each other; no pair in TR-TPR is so.
-        if type(role) is not str or role not in ROLES or role == self.identity.role:
+        if type(role) is not str or role not in _CLAIMED or role == self.identity.role:
             raise HandshakeError(WRONG_ROLE)
         decoded(hello["nonce"], NONCE_BYTES)
         self.claimed_role = role

@@ -314,21 +314,53 @@ class WebsiteStatus(TypedDict):
     upto: int
 
 
+# --- Certificates ---
+
+
+class Enrol(TypedDict):
+    """C ENROL, enrollee → backend: a one-time code, and the request (b64 PKCS#10 DER) for the very
+    key that opened this session."""
+
+    id: int
+    code: str
+    csr: str
+
+
+class Renew(TypedDict):
+    """C RENEW: the request (b64 PKCS#10 DER) for the holder's next key."""
+
+    id: int
+    csr: str
+
+
+class Queued(TypedDict):
+    """I STATUS to an enrollee: a person has to look; ask again later with code and key."""
+
+    re: int
+    state: Literal["queued"]
+    text: str
+
+
 _READS: Final[dict[str, type[Any]]] = {"D QUERY": Query, "D AUDIT": Audit, "D EXPORT": Export}
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
+    *("ENROLMENT", "POLICY"),
 )
 
+_RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}
+
 REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
+    "enrollee": {"C ENROL": Enrol},
     "pos": {
+        **_RENEW,
         "C AUTHORIZE": Authorize,
         "C PRESENT-PIN": PresentPin,
         "C REVERSE": Reverse,
         "C MENU": Ask,
     },
-    "card": {"C BALANCE": Ask, "C HISTORY": Ask},
-    "operator": {**{f"C {verb}": SignedCommand for verb in _COMMANDS}, **_READS},
-    "auditor": _READS,
-    "website": {"I STATUS": WebsiteStatus, "I ERROR": ErrorBody},
+    "card": {"C BALANCE": Ask, "C HISTORY": Ask, **_RENEW},
+    "operator": {**{f"C {verb}": SignedCommand for verb in _COMMANDS}, **_READS, **_RENEW},
+    "auditor": {**_READS, **_RENEW},
+    "website": {"I STATUS": WebsiteStatus, "I ERROR": ErrorBody, **_RENEW},
 }
 """What each role may send to the backend in its session, by `<kind> <verb>`."""

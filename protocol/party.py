@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from protocol.certificates import Peer, Trust
+from protocol.certificates import ENROLLEE, Peer, Trust
 from protocol.encoding import b64, from_json, split_lp, to_json, unb64
 from protocol.errors import (
     BAD_MAC,
@@ -126,7 +126,8 @@ class Party:
         chain_der = [decoded(each) for each in chain]
         signature = decoded(body["signature"], SIGNATURE_BYTES)
         mac = decoded(body["mac"], 32)
-        peer = self._trust.verify(chain_der, self.now_ms)
+        verify = self._trust.verify_enrollee if role == ENROLLEE else self._trust.verify
+        peer = verify(chain_der, self.now_ms)
         if peer.role != role:
             raise HandshakeError(WRONG_ROLE)
         content = signed_content(role, transcript, chain_der)

@@ -5,11 +5,14 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from adapters.backend.operator_ports import Chosen, Rows
+from application.enrol import shown
 from domain.aggregates.account import Account
 from domain.aggregates.card import PIN_TRIES, Card
 from domain.aggregates.cardholder import Cardholder
 from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
+from domain.aggregates.enrolment import Enrolment
+from domain.aggregates.policy import Policy
 from domain.aggregates.proposal import Proposal
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
@@ -120,6 +123,26 @@ class DirectoryLists:
             }
             for each in self._all(Proposal, "proposal")
         ]
+
+    def enrolments(self) -> Rows:
+        """First certificates that were asked for, oldest first."""
+        return [
+            {
+                "enrolment": str(each.id),
+                "status": each.status,
+                "role": each.role,
+                "subject": str(each.subject_id),
+                "opened_ms": each.opened_us // 1000,
+                "expires_ms": each.expires_us // 1000,
+                "key_hash": each.key_hash.hex(),
+                "why": each.why,
+            }
+            for each in self._all(Enrolment, "enrolment")
+        ]
+
+    def policy(self) -> Rows:
+        """The certificate policy in force, a row a role."""
+        return shown(next(self._all(Policy, "policy"), None))
 
     def _names(self, company: UUID) -> dict[UUID, str]:
         people = self._all(Cardholder, "cardholder", company)

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
+from adapters.backend.certifying import Certifying, PolicyVerb
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
 from adapters.backend.revoking import Revoking
 from adapters.backend.told import Told
@@ -42,11 +43,18 @@ class OperatorCommands:
     def __init__(self, surroundings: Surroundings) -> None:
         self._outside = surroundings
         self._works = CarryingOut(surroundings)
-        self._two_persons = TwoPersons(self._works, {"REVOKE": Revoking(self._works)})
+        self._two_persons = TwoPersons(
+            self._works, {"REVOKE": Revoking(self._works), "POLICY": PolicyVerb(self._works)}
+        )
+        self._certifying = Certifying(self._works, surroundings.personalisation)
 
     async def two_persons(self, told: Told) -> Answer:
         """A command that, by what it does, one operator gives or two."""
         return await self._two_persons.give(told)
+
+    async def enrolment(self, told: Told) -> Answer:
+        """A one-time code for a first certificate, or a person's decision over a request."""
+        return await self._certifying.enrolment(told)
 
     async def approve(self, told: Told) -> Answer:
         """A second operator's yes or no to what another proposed."""
@@ -98,7 +106,7 @@ class OperatorCommands:
         shop_id = fields.uuid(told.body, "shop")
         label = fields.text(told.body, "label", fields.LABEL_MOST)
         terminal_id = derived_id("terminal", told.command_id, told.issued_ms, any_partition())
-        certified = await self._certify(told, terminal_id, "pos")
+        certified = await self._certify(told, terminal_id, "pos") if "csr" in told.body else None
         answer = await self._works.carry_out(
             RegisterTerminal(
                 told.origin,
@@ -106,7 +114,7 @@ class OperatorCommands:
                 terminal_id=terminal_id,
                 shop_id=shop_id,
                 label=label,
-                certificate=certified.record,
+                certificate=certified.record if certified else None,
             )
         )
         return _with_certificate(answer, certified)
@@ -128,7 +136,7 @@ class OperatorCommands:
             raise fields.Invalid("stripe", "or virtual must be true: at least one card is issued.")
         partition = any_partition()
         certified: dict[str, Certified] = {}
-        if VIRTUAL in kinds:
+        if VIRTUAL in kinds and "csr" in body:
             subject_id = card_id(VIRTUAL, told.command_id, told.issued_ms, partition)
             certified[VIRTUAL] = await self._certify(told, subject_id, "card")
         for _ in range(DRAWS_MOST):
@@ -276,6 +284,8 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "MENU": OperatorCommands.menu,
     "REVOKE": OperatorCommands.two_persons,
     "APPROVE": OperatorCommands.approve,
+    "ENROLMENT": OperatorCommands.enrolment,
+    "POLICY": OperatorCommands.two_persons,
 }
 
 

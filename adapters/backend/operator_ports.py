@@ -54,6 +54,12 @@ class Personalisation(Protocol):
     def certify(self, request_der: bytes, subject_id: UUID, role: str) -> Certified:
         """A certificate for the key of a PKCS#10 request. Raises Denied for a bad one."""
 
+    def enrolment_code(self, command_id: UUID) -> str:
+        """The one-time code of an enrolment: the same for the same command."""
+
+    def code_digest(self, code: str) -> bytes:
+        """The keyed hash by which an enrolment is found by its code, however it was typed."""
+
     def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
         """The reference of a PIN sealed in an operator's session. Raises Denied."""
 
@@ -77,6 +83,10 @@ class Directory(Protocol):
     def certificates(self, chosen: "Chosen") -> Rows: ...
 
     def proposals(self) -> Rows: ...
+
+    def enrolments(self) -> Rows: ...
+
+    def policy(self) -> Rows: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

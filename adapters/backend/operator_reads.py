@@ -14,7 +14,10 @@ from protocol.encoding import to_json
 PART_BYTES = 40_000
 """Of JSON in one answer: sealed and in base64url it stays under the 65,536 of a line."""
 Body = Mapping[str, Any]
-_LISTS = ("companies", "shops", "terminals", "cards", "accounts", "certificates", "proposals")
+_LISTS = (
+    *("companies", "shops", "terminals", "cards", "accounts"),
+    *("certificates", "proposals", "enrolments", "policy"),
+)
 _STATES = ("valid", "expired", "revoked")
 
 
@@ -38,6 +41,10 @@ class OperatorReads:
             return directory.shops
         if what == "proposals":
             return directory.proposals
+        if what == "enrolments":
+            return directory.enrolments
+        if what == "policy":
+            return directory.policy
         if what == "certificates":
             chosen = self._chosen(body)
             return lambda: directory.certificates(chosen)

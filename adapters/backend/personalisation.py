@@ -19,13 +19,14 @@ from adapters.hsm.card_verification import (
     draw_pan,
     stripe_name,
 )
+from adapters.hsm.certificate_store import CertificateStore
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinBlockInvalid, PinVerification
 from application.authorize import CARD_NUMBER
 from application.register import IssuedCertificate
 from domain import pan as pans
 from domain.aggregates.certificate import PERSONALISED
-from protocol.errors import BAD_PIN_BLOCK, TEXTS
+from protocol.errors import BAD_PIN_BLOCK, NOT_FOUND, TEXTS
 
 CARD_PREFIX = "984000"
 """Issuer identification number: 9 and the country 840 leave the rest to national use (ISO/IEC
@@ -34,12 +35,23 @@ VALID_YEARS = 3
 FIRST_ISSUE = 1
 _CODE_GROUPS, _CODE_GROUP = 4, 5
 _ACTIVATION = "activation-code"
+_ENROLMENT = "enrolment-code"
+VALID_DAYS = 730
+"""Of a certificate that is made with its device, where the policy is not asked."""
 
 
 class HsmPersonalisation:
     """`operator_ports.Personalisation` over the token."""
 
-    def __init__(self, hsm: Hsm, authority: Authority, card_prefix: str = CARD_PREFIX) -> None:
+    def __init__(
+        self,
+        hsm: Hsm,
+        authority: Authority,
+        card_prefix: str = CARD_PREFIX,
+        store: CertificateStore | None = None,
+    ) -> None:
+        """`store` keeps what was issued, where there is one."""
+        self._store = store
         self._hsm = hsm
         self._authority = authority
         self._cards = CardVerification(hsm.token)
@@ -55,13 +67,38 @@ class HsmPersonalisation:
         digest = self._hsm.index(CARD_NUMBER, pan)
         return DrawnCard(pan, digest, pans.mask(pan), expiry, track1, track2)
 
-    def certify(self, request_der: bytes, subject_id: UUID, role: str) -> Certified:
-        """See the port."""
+    def certify(
+        self,
+        request_der: bytes,
+        subject_id: UUID,
+        role: str,
+        valid_days: int = VALID_DAYS,
+        how: str = PERSONALISED,
+        replaces: str = "",
+    ) -> Certified:
+        """See the port; `how` and `replaces` as in the event."""
         try:
-            leaf = self._authority.issue_leaf(request_der, subject_id, role)
+            leaf = self._authority.issue_leaf(request_der, subject_id, role, valid_days)
         except RequestRefused as error:
             raise Denied("bad-request", f"The certificate request is refused: {error}.") from None
-        return Certified(self._authority.chain_der(leaf), recorded(leaf, role))
+        if self._store is not None:
+            self._store.put(leaf)
+        return Certified(self._authority.chain_der(leaf), recorded(leaf, role, how, replaces))
+
+    def chain_of(self, serial: str) -> list[bytes]:
+        """The chain of a certificate that was issued before. Raises Denied."""
+        der = self._store.get(serial) if self._store is not None else None
+        if der is None:
+            raise Denied(NOT_FOUND, TEXTS[NOT_FOUND])
+        return self._authority.chain_der(x509.load_der_x509_certificate(der))
+
+    def enrolment_code(self, command_id: UUID) -> str:
+        """See the port: made as an activation code is."""
+        return self._code(_ENROLMENT, command_id)
+
+    def code_digest(self, code: str) -> bytes:
+        """See the port."""
+        return self._hsm.index(_ENROLMENT + "-digest", "".join(filter(str.isalnum, code.upper())))
 
     def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
         """See the port: an operator's block has counter 0."""
@@ -72,7 +109,10 @@ class HsmPersonalisation:
 
     def activation_code(self, command_id: UUID) -> str:
         """See the port: 100 bits that only the HSM's key leads to, in groups to be typed."""
-        letters = base64.b32encode(self._hsm.index(_ACTIVATION, str(command_id))).decode()
+        return self._code(_ACTIVATION, command_id)
+
+    def _code(self, purpose: str, command_id: UUID) -> str:
+        letters = base64.b32encode(self._hsm.index(purpose, str(command_id))).decode()
         starts = range(0, _CODE_GROUPS * _CODE_GROUP, _CODE_GROUP)
         return "-".join(letters[start : start + _CODE_GROUP] for start in starts)
 

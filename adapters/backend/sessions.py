@@ -12,10 +12,11 @@ from uuid import UUID
 
 from adapters.backend.hsm_lane import HsmLane
 from application.ports import Unavailable
-from protocol.certificates import ROLES_OF_TLS_CLASS, Trust
+from protocol.certificates import ENROLLEE, ROLES_OF_TLS_CLASS, Trust
 from protocol.encoding import to_json
 from protocol.errors import (
     BUSY,
+    EXPIRED_CERTIFICATE,
     INTERNAL,
     OUT_OF_TURN,
     REVOKED_CERTIFICATE,
@@ -127,7 +128,10 @@ class Sessions:
         *,
         may_open: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`may_open`: whether enough is known (of revocations) to let anybody in."""
+        """`services` by role; RENEW of any role goes to that of `enrollee`.
+
+        `may_open`: whether enough is known (of revocations) to let anybody in.
+        """
         self._identity = identity
         self._trust = trust
         self._lane = lane
@@ -197,8 +201,11 @@ class Sessions:
         self._dispatch(peer, line, body)
 
     def _dispatch(self, peer: Peer, line: Line, body: bytes) -> None:
+        renews = line.verb == "RENEW"
         try:
-            self._services[peer.role].received(peer, line, body)
+            if peer.session.peer.expired and not renews:
+                raise ProtocolError(EXPIRED_CERTIFICATE)
+            self._services[ENROLLEE if renews else peer.role].received(peer, line, body)
         except ProtocolError as error:
             peer.error(error.code, getattr(error, "re", None), error.text)
         except Exception:
@@ -252,7 +259,8 @@ class Sessions:
         self.by_session[session.id] = peer
         self.link.bind(conn, str(peer.subject_id), peer.role)
         peer.reply("I", "READY", self._ready(peer))
-        self._services[peer.role].opened(peer)
+        if not peer.session.peer.expired:
+            self._services[peer.role].opened(peer)
 
     def _forget(self, peer: Peer) -> None:
         if peer.gone:

@@ -45,7 +45,7 @@ COMMANDS: Final = {
     "refill": Entry("refill", "Refill accounts of a company.", _OPERATORS),
     "correct": Entry("correct", "Correct a wrong amount by a compensating event.", _OPERATORS),
     "block": Entry("block", "Block a card.", _OPERATORS),
-    "pki": Entry("pki", "List, show and revoke certificates.", _OPERATORS),
+    "pki": Entry("pki", "Certificates: list, revoke, enrol, renew; their policy.", _OPERATORS),
     "proposal": Entry("proposal", "Approve what another operator proposed.", _OPERATORS),
     "audit": Entry("audit", "Replay a card's history; verify the whole log.", _AUDIT),
     "list": Entry("listing", "List companies, shops, terminals, cards, accounts.", _AUDIT),

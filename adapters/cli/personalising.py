@@ -122,7 +122,7 @@ class NewIdentity:
             gateway=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             chain_der=[unb64(each) for each in chain],
             root_pem=(self._home / "pki" / "root.pem").read_bytes(),
-            tls=_tls_files(self._home, role),
+            tls=class_tls_files(self._home, role),
             shop=shop,
             shop_name=shop_name,
         )
@@ -131,7 +131,8 @@ class NewIdentity:
         return place
 
 
-def _tls_files(home: Path, tls_class: str) -> TlsFiles:
+def class_tls_files(home: Path, tls_class: str) -> TlsFiles:
+    """What an identity folder or a package holds of a TLS class. Raises OSError."""
     paths = TlsPaths.of_server(home, tls_class)
     return TlsFiles(
         authority_pem=paths.authority.read_bytes(),

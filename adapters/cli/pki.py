@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from adapters.cli import pki_enrolment
 from adapters.cli.options import AsAuditor, AsJson, AsOperator
 from adapters.cli.output import print_json
 
@@ -15,7 +16,7 @@ _DAY_MS = 24 * 3600 * 1000
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     group = typer.Typer(
-        help="List, show and revoke certificates of the private PKI.\n\n"
+        help="Certificates of the private PKI: list, revoke, enrol, renew; their policy.\n\n"
         "Example: [bold]ticketrestaurant pki list --expires-in 30[/bold]",
         no_args_is_help=True,
         rich_markup_mode="rich",
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_)
     group.command("show")(show)
     group.command("revoke")(revoke)
+    pki_enrolment.add_to(group)
     app.add_typer(group, name="pki", rich_help_panel=_HEADING)
 
 

@@ -91,6 +91,9 @@ def shop(
 def terminal(
     shop: Annotated[str, typer.Option(help="The shop's id.")],
     label: Annotated[str, typer.Option(help="What the shop calls it.")],
+    later: Annotated[
+        bool, typer.Option("--later", help="No key here: the box enrols itself, see `pki code`.")
+    ] = False,
     as_: AsOperator = "operator-1",
     json: AsJson = False,
 ) -> None:
@@ -104,6 +107,14 @@ def terminal(
     from adapters.cli.operator_link import Operator, as_operator
     from adapters.cli.personalising import Workbench
 
+    if later:
+        made = _send(as_, {"what": "terminal", "shop": shop, "label": label})
+        if json:
+            print_json({"terminal": made["id"], "shop": made["shop"]})
+        else:
+            print(f"terminal {made['id']}")
+            print(f"  next: ticketrestaurant pki code {made['id']} --package FOLDER")
+        return
     bench = Workbench(settings.load().home)
 
     async def work(operator: Operator) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from cryptography.x509.oid import NameOID
 
 from adapters.hsm.authority import Authority
 from devices.durable import write_durably
-from devices.identity import IDENTITY_FILE
+from devices.identity_files import IDENTITY_FILE
 from devices.personalisation import TlsFiles, new_request, write_identity
 from domain.ids import make_id
 from protocol.certificates import AUDITOR, BACKEND, OPERATOR, PIN, WEBSITE, role_of

@@ -81,6 +81,12 @@ class HsmDouble:
     def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
         return sha256(ephemeral + block + t4 + ms.to_bytes(8)).digest()
 
+    def enrolment_code(self, command_id: UUID) -> str:
+        return f"ENROL-{command_id.hex[:8].upper()}"
+
+    def code_digest(self, code: str) -> bytes:
+        return sha256(code.encode()).digest()
+
     def activation_code(self, command_id: UUID) -> str:
         return f"CODE-{command_id.hex[:4].upper()}"
 
@@ -111,6 +117,8 @@ class DirectoryDouble:
 
     def proposals(self) -> Rows:
         return self.rows
+
+    enrolments = policy = proposals
 
 
 class Outside:

@@ -6,7 +6,7 @@ import pytest
 
 from protocol import messages
 from protocol.bodies import fitting, read, shape_of_request, write
-from protocol.certificates import ROLES
+from protocol.certificates import ENROLLEE, ROLES
 from protocol.errors import BodyError
 from protocol.messages import REQUESTS, Authorize, Decision, Export, Order
 
@@ -100,7 +100,7 @@ def test_every_shape_can_be_checked() -> None:
 
 
 def test_each_role_has_its_own_verbs() -> None:
-    assert REQUESTS.keys() <= ROLES
+    assert REQUESTS.keys() <= ROLES | {ENROLLEE}
     assert shape_of_request("pos", "C", "AUTHORIZE") is Authorize
     assert shape_of_request("pos", "C", "MENU") is messages.Ask
     assert shape_of_request("operator", "C", "MENU") is messages.SignedCommand

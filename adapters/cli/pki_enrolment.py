@@ -1,0 +1,226 @@
+"""`pki code|queue|decide|enrol|renew|policy`: how devices come to certificates, by what rules."""
+
+import datetime as dt
+import json as json_
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from adapters import settings
+from adapters.cli.options import AsAuditor, AsJson, AsOperator
+from adapters.cli.output import print_json
+
+_Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The device's identity folder.")]
+
+
+def add_to(group: typer.Typer) -> None:
+    """Adds the commands."""
+    group.command("code")(code)
+    group.command("queue")(queue)
+    group.command("decide")(decide)
+    group.command("enrol")(enrol)
+    group.command("renew")(renew)
+    policy = typer.Typer(
+        help="How long certificates live, and who checks them.", no_args_is_help=True
+    )
+    policy.command("show")(policy_show)
+    policy.command("set")(policy_set)
+    group.add_typer(policy, name="policy")
+
+
+def code(
+    subject: Annotated[str, typer.Argument(metavar="ID", help="Of a terminal, or of a card.")],
+    package: Annotated[
+        Path | None,
+        typer.Option(help="Also make the installation package for the device in this folder."),
+    ] = None,
+    card: Annotated[bool, typer.Option("--card", help="The id is that of a virtual card.")] = False,
+    as_: AsOperator = "operator-1",
+    json: AsJson = False,
+) -> None:
+    """Give out a one-time code, with which a device fetches its first certificate itself.
+
+    The code is shown once. Let code and package travel by different ways.
+
+    Example: [bold]ticketrestaurant pki code 0192… --package /media/usb/till-7[/bold]
+    """
+    from adapters.cli.failure import misconfigured
+    from adapters.cli.operator_link import Operator, as_operator
+    from adapters.cli.personalising import class_tls_files
+    from devices.enrolment import write_package
+
+    home = settings.load().home
+    role = "card" if card else "pos"
+
+    async def work(operator: Operator) -> dict[str, Any]:
+        result = await operator.command("ENROLMENT", {"role": role, "subject": subject})
+        if package is not None:
+            host, port = operator.device.gateway
+            try:
+                write_package(
+                    package,
+                    gateway=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+                    root_pem=(home / "pki" / "root.pem").read_bytes(),
+                    tls=class_tls_files(home, role),
+                )
+            except OSError as error:
+                raise misconfigured(f"{package}: {error.strerror}") from None
+            result["package"] = str(package)
+        return result
+
+    result = as_operator(as_, work)
+    if json:
+        print_json(result)
+        return
+    print(f"code {result['code']}   for {role} {subject}, good until {_time(result['expires_ms'])}")
+    if package is not None:
+        print(f"package {package}")
+    print("On the device: ticketrestaurant pki enrol FOLDER")
+
+
+def queue(
+    every: Annotated[bool, typer.Option("--all", help="Also what is decided or open.")] = False,
+    as_: AsAuditor = "auditor-1",
+    json: AsJson = False,
+) -> None:
+    """Show the enrolments that wait for a person.
+
+    Example: [bold]ticketrestaurant pki queue[/bold]
+    """
+    from adapters.cli.operator_link import as_reader
+
+    rows = as_reader(as_, lambda operator: operator.rows("QUERY", {"what": "enrolments"}))
+    shown = [row for row in rows if every or row["status"] == "queued"]
+    if json:
+        print_json(shown)
+        return
+    if not shown:
+        print("no enrolments yet" if every else "no enrolment waits")
+    for row in shown:
+        print(
+            f"{row['enrolment']}  {row['status']:9}  {row['role']:5} {row['subject']}  {row['why']}"
+        )
+
+
+def decide(
+    enrolment: Annotated[str, typer.Argument(help="Its id, from `pki queue`.")],
+    why: Annotated[str, typer.Option(help="What you checked, for whoever audits this.")],
+    reject: Annotated[bool, typer.Option("--reject", help="No certificate.")] = False,
+    as_: AsOperator = "operator-1",
+    json: AsJson = False,
+) -> None:
+    """Admit an enrolment that waits, or reject it.
+
+    Example: [bold]ticketrestaurant pki decide 0192… --why "called the shop back"[/bold]
+    """
+    from adapters.cli.operator_link import as_operator
+
+    body = {"enrolment": enrolment, "approve": not reject, "why": why}
+    result = as_operator(as_, lambda operator: operator.command("ENROLMENT", body))
+    if json:
+        print_json(result)
+    else:
+        print(f"enrolment {result['enrolment']} is {result['status']}")
+
+
+def enrol(
+    folder: _Folder,
+    as_json: AsJson = False,
+) -> None:
+    """On the device: make its key and fetch its first certificate with a one-time code.
+
+    FOLDER is the installation package. The code is asked for, or read from standard input.
+
+    Example: [bold]ticketrestaurant pki enrol /media/usb/till-7[/bold]
+    """
+    from devices.edge import errors_in_words, read_secret, run
+    from devices.enrolment import enrol as fetch
+
+    with errors_in_words(as_json):
+        typed = read_secret("One-time code: ")
+    done = run(fetch(folder, typed), as_json)
+    if as_json:
+        state = "queued" if done.queued else "done"
+        print_json({"state": state, "subject": done.subject_id, "role": done.role})
+    elif done.queued:
+        print(done.text)
+    else:
+        print(f"{folder} is now {done.role} {done.subject_id}")
+
+
+def renew(folder: _Folder, as_json: AsJson = False) -> None:
+    """On the device: fetch its next certificate now, if the policy says that it is time.
+
+    POS and phone programs do this by themselves; for operators and the website it is this command.
+
+    Example: [bold]ticketrestaurant pki renew var/operators/operator-1[/bold]
+    """
+    from devices.edge import run
+    from devices.identity import load_device
+    from devices.link import Link
+    from devices.renewal import accept, prepare
+
+    async def work() -> str:
+        device = load_device(folder)
+        async with Link(device) as link:
+            backend = await link.backend(5.0)
+            answer = await backend.ask("C", "RENEW", {"csr": prepare(folder)}, 15.0)
+            accept(folder, answer.body["result"]["certificate"])
+        return load_device(folder).serial
+
+    serial = run(work(), as_json)
+    if as_json:
+        print_json({"serial": serial})
+    else:
+        print(f"{folder} has its next certificate, serial {serial}")
+
+
+def policy_show(as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
+    """Show the certificate policy in force.
+
+    Example: [bold]ticketrestaurant pki policy show --json > policy.json[/bold]
+    """
+    from adapters.cli.operator_link import as_reader
+
+    rows = as_reader(as_, lambda operator: operator.rows("QUERY", {"what": "policy"}))
+    if json:
+        print_json(rows)
+        return
+    print("role      valid     renews before  grace    check      code")
+    for row in rows:
+        print(
+            f"{row['role']:8}  {row['valid_days']:4} days  {row['renew_days']:8} days"
+            f"  {row['grace_days']:3} days  {row['check']:9}  {row['code_hours']} h"
+        )
+
+
+def policy_set(
+    file: Annotated[
+        typer.FileText, typer.Argument(help="Profiles as `policy show --json` prints.")
+    ],
+    why: Annotated[str, typer.Option(help="The reason, for whoever audits this.")],
+    as_: AsOperator = "operator-1",
+    json: AsJson = False,
+) -> None:
+    """Propose another certificate policy; a second operator must approve it.
+
+    Example: [bold]ticketrestaurant pki policy set policy.json --why "shorter lives"[/bold]
+    """
+    from adapters.cli.operator_link import as_operator
+    from adapters.cli.proposal import tell_proposed
+
+    try:
+        profiles = json_.load(file)
+    except ValueError:
+        raise typer.BadParameter("no JSON; see: ticketrestaurant pki policy show --json") from None
+    body = {"profiles": profiles, "why": why}
+    result = as_operator(as_, lambda operator: operator.command("POLICY", body))
+    if json:
+        print_json(result)
+    else:
+        tell_proposed(result)
+
+
+def _time(ms: int) -> str:
+    return dt.datetime.fromtimestamp(ms / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,212 @@
+"""A device's first certificate, by a one-time code (TR-TPR section 12).
+
+The installation package is an identity folder without an identity: the TLS class's files, the root
+certificate, and `package.json` with the gateway's address. The key is made here; the session with
+the backend is opened with a certificate that this key signed itself, so it is proven to be ours.
+"""
+
+import asyncio
+import json
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from devices.durable import write_durably
+from devices.exchange import Refused, Unreachable
+from devices.identity import GATEWAY_NAME, IdentityError, parse_address
+from devices.identity_files import ROOT_FILE
+from devices.keystore import KEY_FILE, FileKeyStore
+from devices.personalisation import CardData, TlsFiles, new_request, store_card, write_identity
+from protocol.certificates import ENROLLEE, Trust, enrollee_id, role_extension
+from protocol.encoding import b64, from_json, to_json, unb64
+from protocol.handshake import Identity, Initiator
+from protocol.line import MAX_LINE, parse
+
+PACKAGE_FILE: Final = "package.json"
+CARD_DATA_FILE: Final = "card.json"
+"""Of a virtual card: what stands in place of its stripe, until the key store has sealed it."""
+_TIMEOUT_S: Final = 15.0
+_LIFE: Final = timedelta(hours=12)
+_BACKDATED: Final = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """What came of it: `queued` while a person has to look, else the holder's id."""
+
+    queued: bool
+    subject_id: str = ""
+    role: str = ""
+    text: str = ""
+
+
+def write_package(
+    folder: Path, *, gateway: str, root_pem: bytes, tls: TlsFiles, card: CardData | None = None
+) -> None:
+    """Makes an installation package (0700). `gateway`: host:port. Raises OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_durably(folder / ROOT_FILE, root_pem)
+    write_durably(folder / "tls-ca.pem", tls.authority_pem)
+    write_durably(folder / "tls.pem", tls.certificate_pem)
+    write_durably(folder / "tls.key", tls.key_pem)
+    if card is not None:
+        facts = {"pan": card.pan, "track2": card.track2}
+        write_durably(folder / CARD_DATA_FILE, json.dumps(facts).encode())
+    write_durably(folder / PACKAGE_FILE, json.dumps({"gateway": gateway}).encode() + b"\n")
+
+
+async def enrol(folder: Path, code: str) -> Enrolled:
+    """Asks for the certificate and completes the folder. May be called again after anything.
+
+    Raises IdentityError for a folder that is no package, Refused, Unreachable, ProtocolError.
+    """
+    gateway = _gateway(folder)
+    request = new_request(folder)
+    answer = await _ask(folder, gateway, code, request)
+    if answer.get("state") == "queued":
+        return Enrolled(True, text=str(answer.get("text", "")))
+    result = answer.get("result")
+    if not isinstance(result, dict):
+        raise Refused("bad-body", "The backend's answer holds no certificate.")
+    role, subject = str(result["role"]), str(result["subject"])
+    card = _card_data(folder)
+    if card is not None:
+        store_card(folder, FileKeyStore(folder), card)
+        (folder / CARD_DATA_FILE).unlink()
+    write_identity(
+        folder,
+        subject_id=subject,
+        role=role,
+        gateway=gateway,
+        chain_der=[unb64(each) for each in result["certificate"]],
+        root_pem=(folder / ROOT_FILE).read_bytes(),
+        tls=_tls_files(folder),
+        shop=result.get("shop"),
+        shop_name=str(result.get("shop_name", "")),
+    )
+    (folder / PACKAGE_FILE).unlink()
+    return Enrolled(False, subject, role)
+
+
+async def _ask(folder: Path, gateway: str, code: str, request: bytes) -> dict[str, Any]:
+    host, port = parse_address(gateway)
+    trust = Trust(_pem_to_der((folder / ROOT_FILE).read_bytes()))
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(
+                host, port, ssl=_tls(folder), server_hostname=GATEWAY_NAME, limit=MAX_LINE
+            )
+            try:
+                return await _in_session(reader, writer, _identity(folder), trust, code, request)
+            finally:
+                writer.close()
+    except TimeoutError:
+        raise Unreachable("the backend does not answer") from None
+    except (OSError, EOFError) as error:
+        raise Unreachable(f"the gateway cannot be reached: {type(error).__name__}") from None
+
+
+async def _in_session(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    identity: Identity,
+    trust: Trust,
+    code: str,
+    request: bytes,
+) -> dict[str, Any]:
+    now_ms = int(datetime.now(UTC).timestamp() * 1000)
+    initiator = Initiator(identity, trust, "backend", "backend", now_ms)
+    writer.write(initiator.hello())
+    writer.write(initiator.prove(parse(await _line(reader))))
+    session, _ = initiator.ready(parse(await _line(reader)))
+    body = {"id": 1, "code": code, "csr": b64(request)}
+    writer.write(session.seal("C", "ENROL", "backend", to_json(body)))
+    line = parse(await _line(reader))
+    answer = from_json(session.open(line))
+    if line.verb == "ERROR":
+        raise Refused(str(answer.get("code")), str(answer.get("text")))
+    return answer
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    raw = await reader.readline()
+    if not raw.endswith(b"\n"):
+        raise EOFError
+    return raw
+
+
+def _identity(folder: Path) -> Identity:
+    """Who we are before anybody certified us: the holder of this key."""
+    key = load_pem_private_key((folder / KEY_FILE).read_bytes(), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    subject = enrollee_id(key.public_key())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, str(subject))])
+    begin = datetime.now(UTC) - _BACKDATED
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + _LIFE)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(f"urn:uuid:{subject}")]),
+            critical=False,
+        )
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(role_extension(ENROLLEE), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    chain = [certificate.public_bytes(Encoding.DER)]
+    return Identity(ENROLLEE, chain, FileKeyStore(folder).sign)
+
+
+def _gateway(folder: Path) -> str:
+    try:
+        facts = json.loads((folder / PACKAGE_FILE).read_text("utf-8"))
+        gateway = str(facts["gateway"])
+        parse_address(gateway)
+    except OSError:
+        raise IdentityError(f"{folder} is no installation package ({PACKAGE_FILE})") from None
+    except (ValueError, KeyError, TypeError):
+        raise IdentityError(f"{folder}: {PACKAGE_FILE} is damaged") from None
+    return gateway
+
+
+def _card_data(folder: Path) -> CardData | None:
+    try:
+        facts = json.loads((folder / CARD_DATA_FILE).read_text("utf-8"))
+        return CardData(str(facts["pan"]), str(facts["track2"]))
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        raise IdentityError(f"{folder}: {CARD_DATA_FILE} is damaged") from None
+
+
+def _tls_files(folder: Path) -> TlsFiles:
+    return TlsFiles(
+        authority_pem=(folder / "tls-ca.pem").read_bytes(),
+        certificate_pem=(folder / "tls.pem").read_bytes(),
+        key_pem=(folder / "tls.key").read_bytes(),
+    )
+
+
+def _tls(folder: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_verify_locations(folder / "tls-ca.pem")
+    context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
+    return context
+
+
+def _pem_to_der(pem: bytes) -> bytes:
+    return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
