@@ -41,6 +41,9 @@ KINDS: dict[str, type[Any]] = {
     "enrolment": Enrolment,
     "policy": Policy,
 }
+KEEP = 250_000
+"""States remembered, of half a kilobyte each: half of it holds 100,000 accounts in use. What is
+not remembered is read and opened again."""
 PIN_IS_SET = b"set"
 """Stands here for the reference of any PIN."""
 _KIND_OF = {cls: kind for kind, cls in KINDS.items()}
@@ -95,7 +98,7 @@ class Directory:
         cls for topic, cls in topics().items() if topic.partition(".")[0] in KINDS
     )
 
-    def __init__(self, table: DirectoryTable, keep: int = 50_000) -> None:
+    def __init__(self, table: DirectoryTable, keep: int = KEEP) -> None:
         self._table = table
         self._states: Cache[int, Any] = Cache(keep)
 

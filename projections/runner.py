@@ -184,6 +184,7 @@ class Runner:
     def run_once(self) -> bool:
         """One batch for every group of projections; True where more is waiting.
 
+        Also False where all that is left is a projection that stands still (`Progress.stuck`).
         Raises Unavailable.
         """
         self._take()

@@ -4,6 +4,7 @@ import sys
 import time
 from pathlib import Path
 
+from adapters.composition import set_interpreter
 from script.benchmark.engine import EngineRate, Requests, bare_insert_per_second
 from script.benchmark.installation import Installation
 from script.benchmark.ledger import Ledger
@@ -28,6 +29,7 @@ class Measuring:
     """One run. `seconds` is how long each figure is taken."""
 
     def __init__(self, home: Path, *, quick: bool) -> None:
+        set_interpreter()
         self.quick = quick
         self.seconds = 3 if quick else 8
         self.figures: Figures = {}

@@ -24,7 +24,7 @@ MakeViews = Callable[..., Views]
 def views_of(ledger: LedgerDatabase) -> Iterator[MakeViews]:
     made: list[Views] = []
 
-    def make(**options: object) -> Views:
+    def make(**options: Any) -> Views:
         made.append(Views(ledger, **options))
         return made[-1]
 

@@ -21,9 +21,16 @@ TABLES = ("settlements", "settlement_shops", "directory", "card_streams")
 
 
 class Views:
-    """All three projections and their readers."""
+    """All three projections and their readers. `keep` and `keep_shops` bound what they remember."""
 
-    def __init__(self, ledger: LedgerDatabase, **options: Any) -> None:
+    def __init__(
+        self,
+        ledger: LedgerDatabase,
+        *,
+        keep: int = 1_000,
+        keep_shops: int = 1_000,
+        **options: Any,
+    ) -> None:
         self.ledger = ledger
         self.reader = SealedLogReader(ledger.connect, ledger.mapper)
         self.store = ProjectionDatabase(ledger.connect)
@@ -31,8 +38,8 @@ class Views:
             self.reader,
             self.store,
             [
-                Settlements(PostgresSettlements(self.store, ledger.keys)),
-                Directory(PostgresDirectory(self.store, ledger.keys)),
+                Settlements(PostgresSettlements(self.store, ledger.keys), keep_shops),
+                Directory(PostgresDirectory(self.store, ledger.keys), keep),
                 CardStreams(PostgresCardStreams(self.store)),
             ],
             lambda: NOW_US,
