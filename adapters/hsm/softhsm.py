@@ -15,7 +15,7 @@ from pathlib import Path
 from pkcs11 import TokenFlag
 from pkcs11.exceptions import PKCS11Error
 
-from adapters.hsm.library import LOCK, library
+from adapters.hsm.library import library
 from adapters.hsm.token import HsmUnavailable
 
 MODULE_SETTING = "SOFTHSM2_MODULE"
@@ -99,8 +99,8 @@ def create_token(
 def _initialize(module: Path, label: str, pin: str) -> bytes:
     """Makes a token in the free slot and gives its serial number. Raises HsmUnavailable."""
     officer_pin = secrets.token_hex(16)
-    with LOCK:
-        shared = library(module)
+    shared = library(module)
+    with shared.gate.alone():
         try:
             shared.start()
             _init_token(module, _free_slot(module), officer_pin, label)
