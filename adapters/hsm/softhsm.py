@@ -30,6 +30,9 @@ _PLACES = (
     "usr/local/lib/softhsm/libsofthsm2.so",
 )
 _LABEL_BYTES = 32
+# Our configurations of this process, and what was configured before the first of them.
+_OURS: set[str | None] = set()
+_BEFORE: dict[str, str | None] = {}
 
 
 def find_module(home: Path, override: str | Path | None = None) -> Path:
@@ -58,7 +61,24 @@ def is_softhsm(module: Path) -> bool:
 def use_tokens_of(folder: Path) -> None:
     """Makes the module's next start in this process read the tokens of `folder`, which is the
     state folder's `hsm/`."""
-    os.environ[_CONFIGURATION_SETTING] = str(_write_configuration(folder))
+    before = os.environ.get(_CONFIGURATION_SETTING)
+    if before not in _OURS:
+        _BEFORE[_CONFIGURATION_SETTING] = before
+    path = str(_write_configuration(folder))
+    _OURS.add(path)
+    os.environ[_CONFIGURATION_SETTING] = path
+
+
+def environment_of_others() -> dict[str, str]:
+    """The environment as it was without our configuration of SoftHSM: for a module that is not
+    to see our tokens."""
+    found = dict(os.environ)
+    if found.get(_CONFIGURATION_SETTING) in _OURS:
+        del found[_CONFIGURATION_SETTING]
+        before = _BEFORE[_CONFIGURATION_SETTING]
+        if before is not None:
+            found[_CONFIGURATION_SETTING] = before
+    return found
 
 
 def has_token(folder: Path) -> bool:

@@ -1,11 +1,10 @@
-"""The token: one login for the life of the process, a session for each caller, and back after a
-removal.
+"""The token: one login for the life of the process, a session for each caller, and back when lost.
 
 Every call goes through `Token.run`, from any thread: in a session that nobody else uses meanwhile
 and that is known to belong to the module's present start. The first session stays logged in for
-the others and does nothing else. SoftHSM looks at its files whenever a key is used, so any operation notices at
-once that they are gone; it never notices their return by itself: only finalizing and initializing
-the module does.
+the others and does nothing else. SoftHSM looks at its files whenever a key is used, so any
+operation notices at once that they are gone; it never notices their return by itself: only
+finalizing and initializing the module does.
 """
 
 import contextlib
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pkcs11 import TokenFlag
 from pkcs11.exceptions import (
     DeviceError,
     DeviceRemoved,
@@ -70,7 +70,8 @@ class Token:
     """A logged-in token. Make it after forking; a child process cannot use its parent's.
 
     `writable` is for provisioning; the backend's session cannot create or change stored objects.
-    There are as many sessions as threads ever called at a time. PKCS#11 has no time limits: where a module has none of its own, a hanging HSM hangs callers.
+    There are as many sessions as threads ever called at a time. PKCS#11 has no time limits: where
+    a module has none of its own, a hanging HSM hangs its callers, and them only.
     """
 
     def __init__(
@@ -117,6 +118,11 @@ class Token:
     def serial(self) -> str:
         """Its serial number, which another token in its place does not have."""
         return (self._serial or b"").decode(errors="replace").strip()
+
+    @property
+    def slot_id(self) -> int:
+        """The slot that it is in; SoftHSM counts anew when tokens change."""
+        return int(self._token.slot.slot_id)
 
     @property
     def module(self) -> str:
@@ -231,6 +237,10 @@ class Token:
         token = self._library.token(self._label, self._slot)
         if self._serial not in (None, token.serial):
             raise KeyMissing("another token stands in its place")
+        if token.flags & TokenFlag.USER_PIN_FINAL_TRY:
+            # A wrong PIN in the settings, tried at every start, would lock an HSM for good.
+            self._pin_refused = True
+            raise KeyMissing("the token's PIN has one try left, which is not made here")
         try:
             login = token.open(rw=self._writable, user_pin=pin)
         except UserAlreadyLoggedIn:  # by another Token of this process: login is per process

@@ -59,12 +59,12 @@ class Mixed:
         self._identity.verify(signature, digest, ec.ECDSA(Prehashed(SHA256())))
         self._log.verify(hsm.sign_log(message), message)
         assert self._pins.verify_pin(*self._block, self._reference)
-        ephemeral, block, *context = self._block
+        ephemeral, block, t4, counter, ms = self._block
         with pytest.raises(PinBlockInvalid):
-            self._pins.set_pin(ephemeral, block[:-1] + bytes([block[-1] ^ 1]), *context)
+            self._pins.set_pin(ephemeral, block[:-1] + bytes([block[-1] ^ 1]), t4, counter, ms)
 
 
-def together(work: Callable[[], None], threads: int = THREADS) -> list[BaseException]:
+def together(work: Callable[[], object], threads: int = THREADS) -> list[BaseException]:
     """Runs it in all threads at once; what they raised."""
     wrong: list[BaseException] = []
 
@@ -104,7 +104,7 @@ def test_calls_overlap_when_the_token_is_slow(token: Token) -> None:
         return keys.hmac("K_INDEX/1", b"")
 
     begin = time.monotonic()
-    assert together(lambda: token.run(slow) and None, threads=8) == []
+    assert together(lambda: token.run(slow), threads=8) == []
     assert time.monotonic() - begin < 1.0, "eight calls of 0.2 s waited for each other"
 
 
