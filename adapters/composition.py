@@ -23,6 +23,7 @@ from adapters.backend import server
 from adapters.backend.cryptography_checks import HsmChecks
 from adapters.backend.device_reads import DeviceReads
 from adapters.backend.hsm_lane import HsmLane
+from adapters.backend.hsm_view import HsmView
 from adapters.backend.operator_ports import Surroundings
 from adapters.backend.operator_service import OperatorService
 from adapters.backend.operators import Operators
@@ -171,6 +172,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
             lane=lane,
             personalisation=HsmPersonalisation(hsm, authority),
             directory=views.directory,
+            hsm=HsmView(hsm.token, lane, settings.hsm_provider),
             audit_history=views.audit_history,
             export_settlements=views.export_settlements,
             clock=clock,

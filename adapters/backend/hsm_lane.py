@@ -64,12 +64,32 @@ class HsmLane:
         self._stuck = False
         self._answers = False
         self._answered_s = 0.0
+        self._trouble = "it was not asked yet"
 
     @property
     def healthy(self) -> bool:
         """Whether the token answered the last heartbeat, that was not long ago, and some thread
         is there to ask it: a module of PKCS#11 may also hang."""
         return self._answers and not self._stuck and time.monotonic() - self._answered_s < FRESH_S
+
+    @property
+    def threads(self) -> int:
+        """How many calls overlap."""
+        return len(self._threads)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that have no answer yet."""
+        return len(self._pending)
+
+    @property
+    def trouble(self) -> str:
+        """Why it is not healthy, empty while it is."""
+        if self.healthy:
+            return ""
+        if self._stuck:
+            return "all calls hang"
+        return "it does not answer" if self._answers else self._trouble
 
     def start(self) -> None:
         """Starts the threads."""
@@ -140,6 +160,7 @@ class HsmLane:
             log.warning(
                 "the HSM %s", "answers" if answers else f"is gone: {trouble}; payments get 91"
             )
+        self._trouble = trouble or ""
         self._answers, self._answered_s = answers, time.monotonic()
 
     # In the event loop

@@ -163,23 +163,8 @@ def _make_pair(keys: KeySession, spec: KeySpec) -> None:
 
 
 def weaknesses(token: Token) -> list[str]:
-    """The keys that could be read out, were not made inside, or exist twice or not at all."""
-    return token.run(lambda keys: [spec.label for spec in KEYS if not _is_sound(keys, spec)])
+    """The keys that could be read out, were not made inside, may do what they must not, or exist
+    twice or not at all."""
+    from adapters.hsm.inventory import inventory  # which reads the list of keys above
 
-
-def _is_sound(keys: KeySession, spec: KeySpec) -> bool:
-    kind = ObjectClass.PRIVATE_KEY if spec.is_pair else ObjectClass.SECRET_KEY
-    found = keys.search(kind, spec.label)
-    return (
-        len(found) == 1
-        and not found[0][Attribute.EXTRACTABLE]
-        and all(
-            found[0][wanted]
-            for wanted in (
-                Attribute.SENSITIVE,
-                Attribute.PRIVATE,
-                Attribute.NEVER_EXTRACTABLE,
-                Attribute.LOCAL,
-            )
-        )
-    )
+    return [state.spec.label for state in inventory(token) if not state.sound]
