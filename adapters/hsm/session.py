@@ -154,6 +154,10 @@ class KeySession:
             key = self._keys[kind, label] = found[0]
         return key
 
+    def forget(self, kind: ObjectClass, label: str) -> None:
+        """Searches that key again when it is next used."""
+        self._keys.pop((kind, label), None)
+
     def search(self, kind: ObjectClass, label: str) -> Sequence[Any]:
         """All objects of that class and label."""
         # Read to the end at once: an unfinished search would block the session.
