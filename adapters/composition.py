@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 
-from adapters import tls
+from adapters import hsm_choice, tls
 from adapters.audit.checkpointer import Checkpointer
 from adapters.backend import server
 from adapters.backend.carrying_out import CarryingOut
@@ -25,6 +25,7 @@ from adapters.backend.certificate_requests import CertificateRequests
 from adapters.backend.cryptography_checks import HsmChecks
 from adapters.backend.device_reads import DeviceReads
 from adapters.backend.hsm_lane import HsmLane
+from adapters.backend.hsm_view import HsmView
 from adapters.backend.installed_certificates import InstalledCertificates
 from adapters.backend.operator_ports import Surroundings
 from adapters.backend.operator_service import OperatorService
@@ -36,7 +37,6 @@ from adapters.backend.services import CardService, PosService
 from adapters.backend.sessions import Peer, Service, Sessions
 from adapters.backend.validation_answers import ValidationAnswers
 from adapters.backend.website_service import WebsiteService
-from adapters.hsm import provision
 from adapters.hsm.authority import Authority
 from adapters.hsm.certificate_store import CertificateStore
 from adapters.hsm.installation import PIN_CERTIFICATE, certified
@@ -104,23 +104,9 @@ def datastore(dsn: str, connections: int = 4) -> PostgresDatastore:
     return store
 
 
-def hsm_pin(settings: Settings) -> str:
-    """The PIN of the HSM, from outside the state folder where the operator says so."""
-    if settings.hsm_pin:
-        return settings.hsm_pin
-    path = settings.hsm_pin_file or settings.secrets / "hsm-pin"
-    try:
-        return path.read_text().strip()
-    except OSError as error:
-        raise SettingsError(f"the HSM's PIN cannot be read: {path}: {error.strerror}") from None
-
-
 def open_hsm(settings: Settings) -> Hsm:
     """The token with the installation's keys. Raises HsmUnavailable, SettingsError."""
-    token = provision.open_token(
-        settings.home, hsm_pin(settings), module=settings.pkcs11_module, label=settings.hsm_token
-    )
-    return Hsm(token)
+    return Hsm(hsm_choice.open_token(settings))
 
 
 class Ready:
@@ -158,15 +144,17 @@ def backend_identity(settings: Settings, hsm: Hsm) -> Identity:
 
 
 def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server.Backend:
-    """One engine over one shard, one lane to the HSM, one link to the gateway."""
+    """One engine over one shard, a lane to the HSM, one link to the gateway."""
     clock, issuer, dsn = SystemClock(), issuer_id(settings), ledger_dsn(settings)
     hsm = open_hsm(settings)
     authority = Authority(hsm.token, validation_url=settings.validated_at)
+    if settings.hsm_simulated_delay_ms:
+        log.warning("HSM_SIMULATED_DELAY_MS slows every call to the HSM: for measurements only")
     keys = DataKeys(lambda: psycopg.connect(dsn, connect_timeout=5), hsm)
     recorder = ShardRecorder(datastore(dsn), dsn)
     event_log = SealedEventLog(recorder, SealedMapper(keys))
     engine = GroupCommit(event_log, States(event_log), clock, server.Delivery(loop))
-    lane = HsmLane(loop, hsm.heartbeat)
+    lane = HsmLane(loop, hsm.heartbeat, hsm_choice.threads(settings))
     trust = Trust(authority.root.public_bytes(Encoding.DER))
     services: dict[str, Service] = {}
     ready = Ready(hsm, settings.home / PIN_CERTIFICATE)
@@ -212,6 +200,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         lane=lane,
         personalisation=personalisation,
         directory=views.directory,
+        hsm=HsmView(hsm.token, lane, settings.hsm_provider),
         audit_history=views.audit_history,
         export_settlements=views.export_settlements,
         clock=clock,

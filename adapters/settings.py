@@ -23,7 +23,13 @@ _PORTS: Final = {
 }
 _FILE: Final = "settings.json"
 # Never in the file: a PIN beside the token that it opens protects nothing.
-_ENVIRONMENT_ONLY: Final = frozenset({"home", "hsm_pin"})
+_ENVIRONMENT_ONLY: Final = frozenset({"home", "hsm_pin", "hsm_card_pin"})
+# Whole numbers that have a meaning in this range only.
+_RANGES: Final = {
+    "hsm_threads": (1, 256),
+    "hsm_slot": (0, 2**64 - 1),
+    "hsm_simulated_delay_ms": (0, 1_000),
+}
 
 
 class SettingsError(Exception):
@@ -71,13 +77,30 @@ class Settings:
     ledger_auditor_dsn: str | None = field(default=None, repr=False)
     website_dsn: str | None = field(default=None, repr=False)
 
-    # Any PKCS#11 module instead of SoftHSM.
+    # The HSM; which settings go together is in adapters/hsm_choice.py and TR-BEFS section 9.
+    hsm_provider: str = "software"
+    """`software`, `card` (software, its PIN sealed to a smart card), `own` or `network`."""
     pkcs11_module: Path | None = None
+    """The maker's PKCS#11 module of an own or network HSM; else where SoftHSM's module is."""
     hsm_token: str = "ticketrestaurant"  # noqa: S105 - a label
+    hsm_slot: int | None = None
+    """The slot of the token, where the label is not enough to find it."""
+    hsm_threads: int | None = None
+    """Calls to the HSM at a time; by default 4 for software, 8 for an own, 64 for a network HSM."""
     hsm_pin_file: Path | None = None
     """Where the PIN of the HSM lies; by default <home>/secrets/hsm-pin, which suits a demo only."""
     hsm_pin: str | None = field(default=None, repr=False)
     """The PIN itself, by the environment of the backend's service manager only."""
+
+    # The smart card of provider `card`: the module of its maker, its token, its P-256 key, its PIN.
+    hsm_card_module: Path | None = None
+    hsm_card_token: str = ""
+    hsm_card_key: str = "ticketrestaurant"
+    hsm_card_pin_file: Path | None = None
+    hsm_card_pin: str | None = field(default=None, repr=False)
+
+    hsm_simulated_delay_ms: int = 0
+    """For measurements: every call to the software token takes so much longer. Never in service."""
 
     checkpoint_folder: Path | None = None
     """Where signed checkpoints of the log go; by default <home>/checkpoints. Better: elsewhere."""
@@ -200,10 +223,20 @@ def _converters() -> dict[str, Callable[[Any], Any]]:
         Path | None: _path,
     }
     return {
-        each.name: _port if each.name.endswith("_port") else by_type[each.type]
+        each.name: _converter(each.name, each.type, by_type)
         for each in fields(Settings)
         if each.name != "home"
     }
+
+
+def _converter(
+    name: str, type_: Any, by_type: Mapping[Any, Callable[[Any], Any]]
+) -> Callable[[Any], Any]:
+    if name.endswith("_port"):
+        return _port
+    if name in _RANGES:
+        return lambda value: _whole(value, *_RANGES[name])
+    return by_type[type_]
 
 
 def _text(value: Any) -> str:

@@ -100,6 +100,16 @@ class Chosen:
     now_us: int = 0
 
 
+class HsmReads(Protocol):
+    """What is told of the HSM; no key leaves it. Calls run in a thread."""
+
+    def status(self) -> Rows:
+        """One row; also where the token does not answer."""
+
+    def keys(self) -> Rows:
+        """A row for each generation of each key. Raises `application.ports.Unavailable`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """Everything that operators' commands and reads touch.
@@ -114,6 +124,7 @@ class Surroundings:
     lane: Lane
     personalisation: Personalisation
     directory: Directory
+    hsm: HsmReads
     audit_history: Callable[[UUID], Rows]
     export_settlements: Callable[[date, date, UUID | None, str], Iterable[str]]
     clock: Clock

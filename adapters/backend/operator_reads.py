@@ -17,8 +17,10 @@ Body = Mapping[str, Any]
 _LISTS = (
     *("companies", "shops", "terminals", "cards", "accounts"),
     *("certificates", "proposals", "enrolments", "policy"),
+    *("hsm", "hsm-keys"),
 )
 _STATES = ("valid", "expired", "revoked")
+_HSM_LISTS = ("hsm", "hsm-keys")
 
 
 class OperatorReads:
@@ -28,9 +30,13 @@ class OperatorReads:
         self._outside = surroundings
 
     async def query(self, body: Body, reply: Reply, drain: Drain) -> None:
-        """Rows of a list of the directory."""
+        """Rows of a list of the directory, or of what there is in the HSM."""
         what = fields.choice(body, "what", _LISTS)
-        rows = await self._in_thread(self._list(what, body))
+        if what in _HSM_LISTS:  # it has nothing to do with the ledger, and waits for nothing of it
+            hsm = self._outside.hsm
+            rows = await asyncio.to_thread(hsm.status if what == "hsm" else hsm.keys)
+        else:
+            rows = await self._in_thread(self._list(what, body))
         await _send_rows("QUERY", body["id"], rows, reply, drain)
 
     def _list(self, what: str, body: Body) -> Callable[[], Rows]:

@@ -41,14 +41,16 @@ def init(
 
 def run_init(found: Settings) -> None:
     """Does all steps and says so. Raises Failure."""
-    from adapters.cli.installing import pin_lies_beside_the_token, private_folder, steps
+    from adapters.cli.installing import private_folder, steps
     from adapters.cli.supervisor import AlreadyServing, sole_use
+    from adapters.hsm_choice import check, pin_lies_beside_the_token
     from adapters.postgres.binaries import PostgresMissing
     from adapters.postgres.databases import DatabaseSettingMissing
     from adapters.postgres.embedded import ClusterError
     from adapters.postgres.migrations import MigrationError
     from application.ports import Unavailable
 
+    check(found)
     say(f"Setting up {found.home}")
     try:
         private_folder(found.home)

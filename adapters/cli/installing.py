@@ -1,6 +1,5 @@
 """The steps of `init`, in order; each looks what is there and does only what is missing."""
 
-import secrets
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,6 @@ from adapters.postgres.databases import NAMES, database
 from adapters.settings import Settings
 
 _FOLDERS = ("secrets", "checkpoints", "run", "logs", "devices", "exports")
-_PIN_DIGITS = 12
 
 
 class Step(NamedTuple):
@@ -36,23 +34,6 @@ def steps(settings: Settings) -> list[Step]:
         Step("keys in the HSM", partial(_provision, settings)),
         Step("certificates", partial(_issue, settings)),
     ]
-
-
-def hsm_pin(settings: Settings) -> str:
-    """The PIN of the HSM; one in <home>/secrets is made where none is set. Raises OSError."""
-    if settings.hsm_pin:
-        return settings.hsm_pin
-    if settings.hsm_pin_file:
-        return settings.hsm_pin_file.read_text().strip()
-    path = settings.secrets / "hsm-pin"
-    if not path.exists():
-        write_private(path, f"{secrets.randbelow(10**_PIN_DIGITS):0{_PIN_DIGITS}}\n")
-    return path.read_text().strip()
-
-
-def pin_lies_beside_the_token(settings: Settings) -> bool:
-    """Whether whoever copies the state folder has the PIN, too: fit for a demo only."""
-    return not settings.hsm_pin and not settings.hsm_pin_file
 
 
 def private_folder(path: Path) -> None:
@@ -79,26 +60,19 @@ def _migrate(settings: Settings, name: str) -> None:
 
 
 def _provision(settings: Settings) -> None:
-    from adapters.hsm import provision
+    from adapters import hsm_choice
 
-    provision.provision(
-        settings.home, hsm_pin(settings), module=settings.pkcs11_module, label=settings.hsm_token
-    )
+    hsm_choice.provision_token(settings)
 
 
 def _issue(settings: Settings) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    from adapters.hsm import authority, installation, provision
+    from adapters import hsm_choice
+    from adapters.hsm import authority, installation
     from adapters.hsm.keys import Hsm
 
-    token = provision.open_token(
-        settings.home,
-        hsm_pin(settings),
-        module=settings.pkcs11_module,
-        label=settings.hsm_token,
-        writable=True,
-    )
+    token = hsm_choice.open_token(settings, writable=True)
     try:
         installation.issue_installation(
             settings.home,

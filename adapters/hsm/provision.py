@@ -4,16 +4,17 @@ Runs while the backend is stopped. A key's label is its name and generation; rot
 `make_key(token, K_DB of generation 2)` and sealing the data keys anew.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from adapters.hsm import softhsm
 from adapters.hsm.session import KeySession
-from adapters.hsm.token import HsmUnavailable, Token
+from adapters.hsm.token import HsmUnavailable, Pin, Token
 
 TOKEN_LABEL: Final = "ticketrestaurant"  # noqa: S105
 _SIGNING: Final = MechanismFlag.SIGN | MechanismFlag.VERIFY
@@ -68,16 +69,23 @@ _PUBLIC: Final = {Attribute.PRIVATE: True, Attribute.MODIFIABLE: False}
 
 
 def provision(
-    home: Path, pin: str, *, module: str | Path | None = None, label: str = TOKEN_LABEL
+    home: Path,
+    pin: str,
+    *,
+    module: str | Path | None = None,
+    label: str = TOKEN_LABEL,
+    slot: int | None = None,
+    ours: bool | None = None,
 ) -> None:
     """A token with all keys under `<home>/hsm` (SoftHSM), or all keys in another HSM's token.
 
-    What exists stays. Raises HsmUnavailable, also where a key could be read out.
+    `ours`: whether the token is SoftHSM's under the state folder; by default known by the module's
+    name. What exists stays. Raises HsmUnavailable, also where a key could be read out.
     """
     path = softhsm.find_module(home, module)
 
     def make_all_keys() -> None:
-        token = Token(path, label, pin, writable=True)
+        token = Token(path, label, pin, slot=slot, writable=True)
         for spec in KEYS:
             make_key(token, spec)
         weak = weaknesses(token)
@@ -85,7 +93,7 @@ def provision(
         if weak:
             raise HsmUnavailable(f"keys that are not safe in the token: {', '.join(weak)}")
 
-    if softhsm.is_softhsm(path):
+    if _is_ours(path, ours):
         softhsm.use_tokens_of(home / "hsm")
         if not softhsm.has_token(home / "hsm"):
             softhsm.create_token(home / "hsm", path, label, pin, make_all_keys)
@@ -95,17 +103,25 @@ def provision(
 
 def open_token(
     home: Path,
-    pin: str,
+    pin: str | Pin,
     *,
     module: str | Path | None = None,
     label: str = TOKEN_LABEL,
+    slot: int | None = None,
+    ours: bool | None = None,
     writable: bool = False,
+    sessions: Callable[[Any], KeySession] = KeySession,
+    guard: Callable[[], None] | None = None,
 ) -> Token:
     """The token that `provision` made. Call it after forking. Raises HsmUnavailable."""
     path = softhsm.find_module(home, module)
-    if softhsm.is_softhsm(path):
+    if _is_ours(path, ours):
         softhsm.use_tokens_of(home / "hsm")
-    return Token(path, label, pin, writable=writable)
+    return Token(path, label, pin, slot=slot, writable=writable, sessions=sessions, guard=guard)
+
+
+def _is_ours(module: Path, ours: bool | None) -> bool:
+    return softhsm.is_softhsm(module) if ours is None else ours
 
 
 def next_generation(spec: KeySpec) -> KeySpec:
@@ -147,23 +163,8 @@ def _make_pair(keys: KeySession, spec: KeySpec) -> None:
 
 
 def weaknesses(token: Token) -> list[str]:
-    """The keys that could be read out, were not made inside, or exist twice or not at all."""
-    return token.run(lambda keys: [spec.label for spec in KEYS if not _is_sound(keys, spec)])
+    """The keys that could be read out, were not made inside, may do what they must not, or exist
+    twice or not at all."""
+    from adapters.hsm.inventory import inventory  # which reads the list of keys above
 
-
-def _is_sound(keys: KeySession, spec: KeySpec) -> bool:
-    kind = ObjectClass.PRIVATE_KEY if spec.is_pair else ObjectClass.SECRET_KEY
-    found = keys.search(kind, spec.label)
-    return (
-        len(found) == 1
-        and not found[0][Attribute.EXTRACTABLE]
-        and all(
-            found[0][wanted]
-            for wanted in (
-                Attribute.SENSITIVE,
-                Attribute.PRIVATE,
-                Attribute.NEVER_EXTRACTABLE,
-                Attribute.LOCAL,
-            )
-        )
-    )
+    return [state.spec.label for state in inventory(token) if not state.sound]

@@ -87,6 +87,10 @@ class KeySession:
             ec.SECP256R1(), self.public_point(label)
         )
 
+    def private_key(self, label: str) -> Any:
+        """The handle of a private key, as python-pkcs11 has it."""
+        return self._find(ObjectClass.PRIVATE_KEY, label)
+
     def derive_ecdh(self, label: str, point: bytes) -> SessionKey:
         """ECDH of a private key with an uncompressed point; the x-coordinate as an AES-256 key."""
         key = self._find(ObjectClass.PRIVATE_KEY, label)
@@ -149,6 +153,10 @@ class KeySession:
                 raise KeyMissing(f"{len(found)} keys {label} in the token")
             key = self._keys[kind, label] = found[0]
         return key
+
+    def forget(self, kind: ObjectClass, label: str) -> None:
+        """Searches that key again when it is next used."""
+        self._keys.pop((kind, label), None)
 
     def search(self, kind: ObjectClass, label: str) -> Sequence[Any]:
         """All objects of that class and label."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from pkcs11 import TokenFlag
 from pkcs11.exceptions import PKCS11Error
 
-from adapters.hsm.library import LOCK, library
+from adapters.hsm.library import library
 from adapters.hsm.token import HsmUnavailable
 
 MODULE_SETTING = "SOFTHSM2_MODULE"
@@ -30,6 +30,9 @@ _PLACES = (
     "usr/local/lib/softhsm/libsofthsm2.so",
 )
 _LABEL_BYTES = 32
+# Our configurations of this process, and what was configured before the first of them.
+_OURS: set[str | None] = set()
+_BEFORE: dict[str, str | None] = {}
 
 
 def find_module(home: Path, override: str | Path | None = None) -> Path:
@@ -58,7 +61,24 @@ def is_softhsm(module: Path) -> bool:
 def use_tokens_of(folder: Path) -> None:
     """Makes the module's next start in this process read the tokens of `folder`, which is the
     state folder's `hsm/`."""
-    os.environ[_CONFIGURATION_SETTING] = str(_write_configuration(folder))
+    before = os.environ.get(_CONFIGURATION_SETTING)
+    if before not in _OURS:
+        _BEFORE[_CONFIGURATION_SETTING] = before
+    path = str(_write_configuration(folder))
+    _OURS.add(path)
+    os.environ[_CONFIGURATION_SETTING] = path
+
+
+def environment_of_others() -> dict[str, str]:
+    """The environment as it was without our configuration of SoftHSM: for a module that is not
+    to see our tokens."""
+    found = dict(os.environ)
+    if found.get(_CONFIGURATION_SETTING) in _OURS:
+        del found[_CONFIGURATION_SETTING]
+        before = _BEFORE[_CONFIGURATION_SETTING]
+        if before is not None:
+            found[_CONFIGURATION_SETTING] = before
+    return found
 
 
 def has_token(folder: Path) -> bool:
@@ -99,8 +119,8 @@ def create_token(
 def _initialize(module: Path, label: str, pin: str) -> bytes:
     """Makes a token in the free slot and gives its serial number. Raises HsmUnavailable."""
     officer_pin = secrets.token_hex(16)
-    with LOCK:
-        shared = library(module)
+    shared = library(module)
+    with shared.gate.alone():
         try:
             shared.start()
             _init_token(module, _free_slot(module), officer_pin, label)

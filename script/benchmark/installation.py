@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from adapters.cli import installing
 from adapters.cli.parts import bound_to_parent, embedded_clusters, environment, program
 from adapters.postgres import binaries
 from adapters.postgres.embedded import STOP_SIGNAL
-from adapters.settings import Settings, load
+from adapters.settings import PREFIX, Settings, load
 
 PORT_BASE = 17_500
 
@@ -44,12 +44,15 @@ class Installation:
         self._start("postgres", self.cluster.command(parent=os.getpid()), binaries.environment())
         _until(self.cluster.ready, "the database")
 
-    def start_servers(self) -> None:
-        """Starts backend and gateway, and waits until the gateway has its backend."""
+    def start_servers(self, more: Mapping[str, object] | None = None) -> None:
+        """Starts backend and gateway, and waits until the gateway has its backend. `more`: their
+        settings beside those of the installation."""
+        settings = {PREFIX + name: str(value) for name, value in (more or {}).items()}
+        status = self.settings.run / "gateway.json"
+        status.unlink(missing_ok=True)  # of a run before
         for name in ("backend", "gateway"):
             command = bound_to_parent(program(name), os.getpid())
-            self._start(name, command, environment(self.settings))
-        status = self.settings.run / "gateway.json"
+            self._start(name, command, environment(self.settings) | settings)
         _until(
             lambda: status.exists() and '"link":"up"' in status.read_text().replace(" ", ""),
             "the link",

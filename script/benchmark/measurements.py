@@ -4,8 +4,10 @@ import sys
 import time
 from pathlib import Path
 
+from adapters import hsm_choice
 from adapters.composition import set_interpreter
 from script.benchmark.engine import EngineRate, Requests, bare_insert_per_second
+from script.benchmark.hsm import HsmRates, handshakes_per_second
 from script.benchmark.installation import Installation
 from script.benchmark.ledger import Ledger
 from script.benchmark.population import Populate, Population
@@ -15,6 +17,9 @@ from script.benchmark.wire import WARM_UP_S, Wire
 
 Figures = dict[str, float]
 FULL_EVENTS = 1_000_000
+NETWORK_HSM_MS = (0, 1, 5)
+"""Simulated delays of each call; without any, everything else being equal, to compare with."""
+NETWORK_HSM_THREADS = hsm_choice.PROVIDERS[hsm_choice.NETWORK].threads
 
 
 def tell(text: str) -> None:
@@ -92,6 +97,30 @@ class Measuring:
             self.note(f"{name}_rss_mb", self.installation.memory_mb(name))
         self.installation.stop_servers()
 
+    def hsm(self, population: Population) -> None:
+        """Calls to the HSM, what is made with them, and payments with an HSM over a network."""
+        ledger = Ledger(self.installation.settings)
+        rates = HsmRates(ledger.hsm, hsm_choice.threads(self.installation.settings))
+        for name, cost_us in rates.costs_us(self.seconds / 3).items():
+            self.note(f"hsm_cost_us_{name}", cost_us)
+        self.note("pin_per_s", rates.pins_per_second(self.seconds))
+        self.note("certificates_per_s", rates.certificates_per_second(self.seconds))
+        ledger.hsm.token.close()
+        ledger.close()
+        wire = Wire(population)
+        for delay_ms in NETWORK_HSM_MS:
+            network = {"HSM_SIMULATED_DELAY_MS": delay_ms, "HSM_THREADS": NETWORK_HSM_THREADS}
+            self.installation.start_servers(network)
+            if delay_ms == 0:
+                self.note(
+                    "handshakes_per_s", handshakes_per_second(population.terminals, self.seconds)
+                )
+            self.note(f"wire_64_hsm_{delay_ms}ms", wire.load(64, self.seconds)["per_s"])
+            pins = wire.load(64, self.seconds, "pin")["per_s"]
+            self.note(f"wire_pin_64_hsm_{delay_ms}ms", pins)
+            self.installation.stop_servers()
+        wire.close()
+
     def rebuild(self) -> None:
         """All projections from the whole log."""
         ledger = Ledger(self.installation.settings)
@@ -127,6 +156,8 @@ def measure(home: Path, *, quick: bool, only: set[str] | None) -> Figures:
             run.engine(population)
         if wanted("wire"):
             run.wire(population)
+        if wanted("hsm"):
+            run.hsm(population)
         if wanted("full") and not quick:
             run.full(population)
         if wanted("rebuild"):

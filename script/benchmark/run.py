@@ -24,7 +24,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="under two minutes, no full ledger")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
-    parser.add_argument("--only", metavar="NAMES", help="groups: tpcb,engine,wire,full,rebuild")
+    parser.add_argument("--only", metavar="NAMES", help="groups: tpcb,engine,wire,hsm,full,rebuild")
     arguments = parser.parse_args()
     home = load().home / "bench"
     only = set(arguments.only.split(",")) if arguments.only else None

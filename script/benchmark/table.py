@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 Figures = dict[str, float]
-_UNITS = {"_ms": "ms", "_mb": "MB"}
+_UNITS = {"_p50_ms": "ms", "_p95_ms": "ms", "_p99_ms": "ms", "_mb": "MB"}
 
 
 def show(figures: Figures) -> None:
@@ -31,6 +31,8 @@ def write_json(figures: Figures, path: Path) -> None:
 def _unit(key: str) -> str:
     if "_cpu_us_" in key:
         return "µs processor time each"
+    if "_cost_us_" in key:
+        return "µs each"
     return next((unit for end, unit in _UNITS.items() if key.endswith(end)), "per second")
 
 

@@ -6,8 +6,8 @@ import random
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable
-from json import loads
+from collections.abc import AsyncIterator, Callable, Mapping
+from json import dumps, loads
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,12 @@ _DISTANCES = (0, 1, 2, 80)
 class Installation:
     """`init` and `serve` of one state folder. The servers end with us, however that happens."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, given: Mapping[str, Any] | None = None) -> None:
+        """`given`: settings that are there before `init`."""
         self.home = home
+        if given:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (home / "settings.json").write_text(dumps(dict(given)))
         done = self.run("init", "--base-port", str(free_port_base()))
         assert done.returncode == 0, done.stderr
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.e2e.books import Books
@@ -65,6 +67,56 @@ async def _stays_91(plain: Till, with_pin: Till) -> None:
         assert (await plain.pay()).code == "91"
         assert (await with_pin.pay(pin=True)).code == "91"
         await asyncio.sleep(0.05)
+
+
+def test_under_load_a_token_that_comes_and_goes_loses_nothing(installation: Installation) -> None:
+    before = installation.pids()
+    tokens = installation.home / "hsm" / "tokens"
+    away = installation.home / "hsm" / "tokens-away"
+
+    async def scenario() -> list[Till]:
+        town = await found_town(installation, terminals=6, cards=6)
+        async with Tills.opened(town) as opened:
+            payers, with_pin = opened.tills[:4], opened.tills[4:]
+            async with Tills(payers).paying(), _paying_with_pin(with_pin):
+                for absence_s in (0.05, 0.3, 1.2, 2.5):
+                    await opened.approvals(3)
+                    tokens.rename(away)
+                    try:
+                        await asyncio.sleep(absence_s)
+                    finally:
+                        _put_back(away, tokens)
+                await opened.approvals(3)
+            await opened.settled()
+        return list(opened.tills)
+
+    tills = asyncio.run(scenario())
+    told = [outcome for till in tills for outcome in till.sent]
+    assert {outcome.code for outcome in told if not outcome.approved} <= {"91", "55", "1A"}
+    assert any(outcome.code == "91" for outcome in told), "nobody noticed"
+    books = Books.read(installation.settings)
+    books.check()
+    books.check_told(tills)
+    installation.verify_log()
+    assert installation.pids() == before
+
+
+@asynccontextmanager
+async def _paying_with_pin(tills: Sequence[Till]) -> AsyncIterator[None]:
+    """Every payment a PIN: nine calls to the token each."""
+
+    async def pay_on(till: Till) -> None:
+        while True:
+            if not (await till.pay(pin=True)).decided:
+                await asyncio.sleep(0.05)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(pay_on(till)) for till in tills]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
 
 
 def _put_back(away: Path, tokens: Path) -> None:

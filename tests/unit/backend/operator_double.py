@@ -59,6 +59,7 @@ class HsmDouble:
     def __init__(self) -> None:
         self.next_number = 1
         self.error: Exception | None = None
+        self.key_rows: Rows = []
 
     def draw_card(self, first_name: str, last_name: str, now_us: int) -> DrawnCard:
         if self.error:
@@ -89,6 +90,18 @@ class HsmDouble:
 
     def activation_code(self, command_id: UUID) -> str:
         return f"CODE-{command_id.hex[:4].upper()}"
+
+    def status(self) -> Rows:
+        return [
+            {"provider": "software", "answers": True, "trouble": "", "module": "SoftHSM",
+             "token": "ticketrestaurant", "serial": "a1b2", "slot": 7, "threads": 4,
+             "overlaps": True, "waiting": 0}
+        ]  # fmt: skip
+
+    def keys(self) -> Rows:
+        if self.error is not None:
+            raise self.error
+        return self.key_rows
 
 
 class DirectoryDouble:
@@ -144,6 +157,7 @@ class Outside:
             lane=self.lane,
             personalisation=self.hsm,
             directory=self.directory,
+            hsm=self.hsm,
             audit_history=self._history,
             export_settlements=self._export,
             clock=self.clock,

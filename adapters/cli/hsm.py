@@ -1,0 +1,89 @@
+"""`hsm status` and `hsm keys`: the HSM as the running backend sees it. The group of `hsm`."""
+
+from typing import Any
+
+import typer
+
+from adapters.cli.failure import integrity_broken, not_running
+from adapters.cli.hsm_backup import backup, restore
+from adapters.cli.options import AsAuditor, AsJson
+from adapters.cli.output import print_json
+
+_WORDS = {
+    "provider": "provider",
+    "module": "module",
+    "token": "token",
+    "serial": "serial number",
+    "slot": "slot",
+    "threads": "calls at a time",
+    "waiting": "calls waiting",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    group = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="Look at the HSM and its keys; back up its token.\n\n"
+        "Example: [bold]ticketrestaurant hsm keys[/bold]",
+    )
+    for command in (status, keys, backup, restore):
+        group.command()(command)
+    app.add_typer(group, name="hsm", rich_help_panel="Installation")
+
+
+def status(as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
+    """Show which HSM the backend uses, and whether it answers.
+
+    Exit status 3 when it does not. Without its HSM the backend opens no new session, so that this
+    command is then refused as well; `logs/backend.log` says why the HSM is gone.
+
+    Example: [bold]ticketrestaurant hsm status[/bold]
+    """
+    from adapters.cli.operator_link import as_reader
+
+    (row,) = as_reader(as_, lambda operator: operator.rows("QUERY", {"what": "hsm"}))
+    if json:
+        print_json(row)
+    else:
+        for name, word in _WORDS.items():
+            print(f"{word:16} {_shown(row.get(name, ''))}")
+        print(f"{'answers':16} {'yes' if row['answers'] else 'no: ' + _shown(row['trouble'])}")
+        if not row["overlaps"]:
+            print("its module takes one call at a time, whatever is set")
+    if not row["answers"]:
+        raise not_running("the HSM does not answer: payments get 91")
+
+
+def keys(as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
+    """List every generation of every key, with what is wrong with it, read from the token now.
+
+    A key is sound if it exists once, was made inside, never was readable, and may do what it is
+    for and nothing else. Exit status 4 when one is not.
+
+    Example: [bold]ticketrestaurant hsm keys --json[/bold]
+    """
+    from adapters.cli.operator_link import as_reader
+
+    rows = as_reader(as_, lambda operator: operator.rows("QUERY", {"what": "hsm-keys"}))
+    if json:
+        print_json(rows)
+    else:
+        _print_keys(rows)
+    unsound = [f"{row['key']}/{row['generation']}" for row in rows if not row["sound"]]
+    if unsound:
+        raise integrity_broken(f"not sound: {', '.join(unsound)}; restore the token")
+
+
+def _print_keys(rows: list[dict[str, Any]]) -> None:
+    columns = ("key", "generation", "kind", "may", "state")
+    table = [list(columns), *([_shown(row.get(name, "")) for name in columns] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        print("  ".join(padded).rstrip())
+
+
+def _shown(value: Any) -> str:
+    return "".join(character for character in str(value) if character.isprintable())
