@@ -36,6 +36,7 @@ from adapters.hsm.authority import Authority
 from adapters.hsm.installation import PIN_CERTIFICATE
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
+from adapters.ledger_proofs import LedgerProofs
 from adapters.ledger_views import LedgerViews
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.databases import ledger_dsn
@@ -160,7 +161,8 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     trust = Trust(authority.root.public_bytes(Encoding.DER))
     services: dict[str, Service] = {}
     ready = Ready(hsm, settings.home / PIN_CERTIFICATE)
-    sessions = Sessions(backend_identity(settings, hsm), trust, lane, services, ready)
+    identity = backend_identity(settings, hsm)
+    sessions = Sessions(identity, trust, lane, services, ready)
     payments = Payments(sessions, lane, HsmChecks(hsm), engine.submit, issuer)
     views = LedgerViews(dsn, keys, event_log.mapper, clock, lambda: recorder.position)
     checkpointer = Checkpointer(
@@ -186,6 +188,9 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
             directory=views.directory,
             audit_history=views.audit_history,
             export_settlements=views.export_settlements,
+            proofs=LedgerProofs(
+                settings.checkpoints, hsm, identity, views.connect, event_log.mapper, clock
+            ),
             clock=clock,
             issuer_id=issuer,
             catch_up=views.caught_up,

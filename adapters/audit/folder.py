@@ -63,9 +63,13 @@ class CheckpointFolder:
         """Makes `log.pub`."""
         self._write("log.pub", key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
+    def newest_note(self) -> str | None:
+        """The newest note as it is, not verified."""
+        return _read(self.path / "checkpoint")
+
     def checkpoint(self, key: Ed25519PublicKey) -> Checkpoint | None:
         """The newest checkpoint. Raises BadNote where the key did not sign it."""
-        note = _read(self.path / "checkpoint")
+        note = self.newest_note()
         return verify(note, key) if note is not None else None
 
     def write_checkpoint(self, note: str, tree: Tree, *, keep: bool) -> None:

@@ -10,13 +10,12 @@ import typer
 from adapters import settings
 from adapters.cli import exit_codes
 from adapters.cli.failure import misconfigured, not_running
+from adapters.cli.log_key import log_key
 from adapters.cli.options import AsJson
 from adapters.cli.output import print_json, progress, say
 from adapters.settings import Settings
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
     from adapters.audit.findings import Verification
 
 _NAMED_MOST = 50
@@ -64,7 +63,7 @@ def _verify(found: Settings, folder: Path, key: Path | None) -> "Verification":
     from adapters.postgres.databases import DatabaseSettingMissing
     from adapters.postgres.embedded import ClusterError
 
-    trusted = _public_key(key) if key is not None else None
+    trusted = log_key(key) if key is not None else None
     try:
         with _reachable_ledger(found) as dsn, progress("Verifying", 2 * _leaves(folder)) as bar:
             done: dict[str, int] = {}
@@ -106,19 +105,6 @@ def _leaves(folder: Path) -> int:
         return (folder / "leaves").stat().st_size // 32
     except OSError:
         return 0
-
-
-def _public_key(path: Path) -> "Ed25519PublicKey":
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    try:
-        key = load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError):
-        raise misconfigured(f"{path} is not a public key in PEM") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise misconfigured(f"{path} is not an Ed25519 key")
-    return key
 
 
 def _unreadable(why: str) -> "Verification":

@@ -45,7 +45,7 @@ COMMANDS: Final = {
     "refill": Entry("refill", "Refill accounts of a company.", _OPERATORS),
     "correct": Entry("correct", "Correct a wrong amount by a compensating event.", _OPERATORS),
     "block": Entry("block", "Block a card.", _OPERATORS),
-    "audit": Entry("audit", "Replay a card's history; verify the whole log.", _AUDIT),
+    "audit": Entry("audit", "Replay a card's history; verify the log; prove events.", _AUDIT),
     "list": Entry("listing", "List companies, shops, terminals, cards, accounts.", _AUDIT),
     "export": Entry("export", "Export settlements as CSV or XML.", _AUDIT),
     "pos": Entry("pos", "The POS: ring up, swipe, read the answer.", _DEVICES),

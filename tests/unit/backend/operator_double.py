@@ -98,6 +98,26 @@ class DirectoryDouble:
     terminals = cards = accounts = _of
 
 
+class ProofsDouble:
+    """Says what was asked for."""
+
+    error: Exception | None = None
+
+    def of_position(self, position: int) -> str:
+        return self._told(f"position {position}")
+
+    def of_stream(self, stream: UUID, receipt: bool) -> str:
+        return self._told(f"stream {stream} {receipt}")
+
+    def extension_of(self, old_size: int) -> str:
+        return self._told(f"extension of {old_size}")
+
+    def _told(self, text: str) -> str:
+        if self.error:
+            raise self.error
+        return text
+
+
 class Outside:
     """Everything around `Operators`, as doubles that a test sets and looks at."""
 
@@ -106,6 +126,7 @@ class Outside:
         self.hsm = HsmDouble()
         self.lane = LaneDouble()
         self.directory = DirectoryDouble()
+        self.proofs = ProofsDouble()
         self.clock: Clock = FixedClock()
         self.failure: Any = None
         self.queue_full = False
@@ -123,6 +144,7 @@ class Outside:
             directory=self.directory,
             audit_history=self._history,
             export_settlements=self._export,
+            proofs=self.proofs,
             clock=self.clock,
             issuer_id=ISSUER,
             catch_up=lambda: self.caught_up,
