@@ -39,15 +39,18 @@ class SmallLog:
         self.signed()
 
     def add(self, count: int) -> None:
-        leaves = self.folder.open_leaves()
         for position in range(len(self.stored) + 1, len(self.stored) + count + 1):
             stream = UUID(int=(position - 1) // 3 + 1)
             state = hashlib.sha256(b"%d" % position).digest() * 3
-            row = Row(position, stream, (position - 1) % 3 + 1, "account.credited/1", state)
-            self.stored.append(row)
-            leaves.write(position - 1, leaf_of(row))
-            self.tree.add(leaf_of(row))
+            self.add_row(stream, (position - 1) % 3 + 1, "account.credited/1", state)
+
+    def add_row(self, stream: UUID, version: int, topic: str, state: bytes) -> None:
+        row = Row(len(self.stored) + 1, stream, version, topic, state)
+        self.stored.append(row)
+        leaves = self.folder.open_leaves()
+        leaves.write(self.tree.size, leaf_of(row))
         leaves.close()
+        self.tree.add(leaf_of(row))
 
     def signed(self) -> str:
         note = self.note(Checkpoint(ORIGIN, self.tree.size, self.tree.root()))
