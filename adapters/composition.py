@@ -19,6 +19,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from adapters import tls
 from adapters.audit.checkpointer import Checkpointer
+from adapters.audit.places import places
+from adapters.audit.publishing import Publisher
 from adapters.backend import server
 from adapters.backend.cryptography_checks import HsmChecks
 from adapters.backend.device_reads import DeviceReads
@@ -165,15 +167,19 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     sessions = Sessions(identity, trust, lane, services, ready)
     payments = Payments(sessions, lane, HsmChecks(hsm), engine.submit, issuer)
     views = LedgerViews(dsn, keys, event_log.mapper, clock, lambda: recorder.position)
+    log_key = hsm.log_public_key()
+    publisher = Publisher(places(settings, log_key), settings.published_file, clock.now_us)
     checkpointer = Checkpointer(
         settings.checkpoints,
         f"{LOG_ORIGIN}/{issuer}/0",
-        hsm.log_public_key(),
+        log_key,
         hsm.sign_log,
         recorder.rows,
         SealedLogReader(views.connect, event_log.mapper).open,
         clock.now_us,
         on_broken=engine.halt,
+        published=[settings.publish_folder] if settings.publish_folder else [],
+        on_signed=publisher.offer,
     )
     event_log.on_stored(checkpointer.stored)
     event_log.on_stored(lambda rows: views.runner.wake())
@@ -205,7 +211,8 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         lane=lane,
         engine=engine,
         sessions=sessions,
-        parts=[checkpointer, views],
+        # The last checkpoint is signed before the publisher ends.
+        parts=[publisher, checkpointer, views],
     )
 
 

@@ -30,8 +30,9 @@ _NOTE = re.compile("^.+\\n[0-9]+\\n.+\\n\\n— .+\\n", re.MULTILINE)
 class CheckpointFolder:
     """Reads raise OSError and BadNote; a file that is not there is None or empty."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, file_mode: int = 0o600) -> None:
         self.path = path
+        self._file_mode = file_mode
 
     @property
     def leaves_path(self) -> Path:
@@ -75,10 +76,16 @@ class CheckpointFolder:
     def write_checkpoint(self, note: str, tree: Tree, *, keep: bool) -> None:
         """Replaces the newest checkpoint; `keep`: it goes to the history too."""
         self._write("frontier", b"".join(tree.frontier))
+        self.write_note(note, keep=keep)
+
+    def write_note(self, note: str, *, keep: bool) -> None:
+        """The same without a tree: what is published."""
         self._write("checkpoint", note.encode())
         if keep:
             descriptor = os.open(
-                self.path / "history", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+                self.path / "history",
+                os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC,
+                self._file_mode,
             )
             with os.fdopen(descriptor, "ab") as history:
                 # The line feed first: it ends what a crash may have torn.
@@ -110,7 +117,7 @@ class CheckpointFolder:
     def _write(self, name: str, content: bytes) -> None:
         new = self.path / f"{name}.new"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        with os.fdopen(os.open(new, flags, 0o600), "wb") as file:
+        with os.fdopen(os.open(new, flags, self._file_mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
