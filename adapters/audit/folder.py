@@ -39,6 +39,11 @@ class CheckpointFolder:
         """The file of the leaves."""
         return self.path / "leaves"
 
+    @property
+    def has_leaves(self) -> bool:
+        """Whether there is a file of leaves, as there is not where checkpoints are published."""
+        return self.leaves_path.exists()
+
     def open_leaves(self) -> LeavesFile:
         """The leaves, to be written."""
         return LeavesFile(self.leaves_path)
@@ -127,6 +132,32 @@ class CheckpointFolder:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+class NoteFile(CheckpointFolder):
+    """A single checkpoint in a file, as somebody kept it, read like a folder without the rest."""
+
+    @property
+    def has_leaves(self) -> bool:
+        """None."""
+        return False
+
+    def public_key(self) -> Ed25519PublicKey | None:
+        """None: it must come from elsewhere."""
+        return None
+
+    def newest_note(self) -> str | None:
+        """The file."""
+        return _read(self.path)
+
+    def history(self, key: Ed25519PublicKey) -> Iterator[Checkpoint]:
+        """None."""
+        return iter(())
+
+    @property
+    def was_used(self) -> bool:
+        """It is there."""
+        return True
 
 
 def _read(path: Path) -> str | None:
