@@ -19,6 +19,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from adapters import hsm_choice, tls
 from adapters.audit.checkpointer import Checkpointer
+from adapters.audit.places import places
+from adapters.audit.publishing import Publisher
 from adapters.backend import server
 from adapters.backend.carrying_out import CarryingOut
 from adapters.backend.certificate_requests import CertificateRequests
@@ -43,6 +45,7 @@ from adapters.hsm.installation import PIN_CERTIFICATE, certified
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
 from adapters.hsm.validation import Validation
+from adapters.ledger_proofs import LedgerProofs
 from adapters.ledger_views import LedgerViews
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.databases import ledger_dsn
@@ -165,8 +168,9 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     )
     trust.revoked = revocations.is_revoked
     trust.grace_ms = MOST_GRACE_DAYS * 24 * 3600 * 1000
+    identity = backend_identity(settings, hsm)
     sessions = Sessions(
-        backend_identity(settings, hsm),
+        identity,
         trust,
         lane,
         services,
@@ -177,15 +181,19 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     installed = InstalledCertificates(
         loop, engine.submit, clock, issuer, lambda: certified(settings.home)
     )
+    log_key = hsm.log_public_key()
+    publisher = Publisher(places(settings, log_key), settings.published_file, clock.now_us)
     checkpointer = Checkpointer(
         settings.checkpoints,
         f"{LOG_ORIGIN}/{issuer}/0",
-        hsm.log_public_key(),
+        log_key,
         hsm.sign_log,
         recorder.rows,
         SealedLogReader(views.connect, event_log.mapper).open,
         clock.now_us,
         on_broken=engine.halt,
+        published=[settings.publish_folder] if settings.publish_folder else [],
+        on_signed=publisher.offer,
     )
     event_log.on_stored(checkpointer.stored)
     event_log.on_stored(lambda rows: views.runner.wake())
@@ -203,6 +211,9 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         hsm=HsmView(hsm.token, lane, settings.hsm_provider),
         audit_history=views.audit_history,
         export_settlements=views.export_settlements,
+        proofs=LedgerProofs(
+            settings.checkpoints, hsm, identity, views.connect, event_log.mapper, clock
+        ),
         clock=clock,
         issuer_id=issuer,
         catch_up=views.caught_up,
@@ -229,7 +240,8 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         engine=engine,
         sessions=sessions,
         asked=answers.asked,
-        parts=[checkpointer, views, revocations, installed],
+        # The last checkpoint is signed before the publisher ends.
+        parts=[publisher, checkpointer, views, revocations, installed],
     )
 
 

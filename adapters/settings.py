@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 PREFIX: Final = "TICKETRESTAURANT_"
 DEFAULT_PORT_BASE: Final = 7300
@@ -105,6 +106,20 @@ class Settings:
     checkpoint_folder: Path | None = None
     """Where signed checkpoints of the log go; by default <home>/checkpoints. Better: elsewhere."""
 
+    # Where each new checkpoint is published to, off this machine: whoever takes the machine cannot
+    # take it back. The backend starts only on a log that extends what lies in publish_folder.
+    publish_folder: Path | None = None
+    publish_urls: tuple[str, ...] = ()
+    """HTTPS addresses that take the note as the body of a PUT."""
+    publish_method: str = "PUT"
+    """Or POST."""
+    publish_ca_file: Path | None = None
+    """The only authorities (PEM) that those servers' certificates may come from."""
+    publish_token_file: Path | None = None
+    """A file with a token for `Authorization: Bearer`, read at each try."""
+    publish_every_s: int = 10
+    """At most so often to an address; the newest checkpoint wins."""
+
     log_max_bytes: int = 10_000_000
     log_files: int = 3
 
@@ -118,6 +133,11 @@ class Settings:
         """The address that goes into certificates."""
         default = f"http://{self.gateway_host}:{self.gateway_validation_port}"
         return (self.validation_url or default).rstrip("/")
+
+    @property
+    def published_file(self) -> Path:
+        """What the backend says of the places that checkpoints are published to."""
+        return self.run / "published.json"
 
     @property
     def secrets(self) -> Path:
@@ -214,6 +234,25 @@ def _convert_all(
     return found
 
 
+def _https_urls(value: Any) -> tuple[str, ...]:
+    found = _texts(value)
+    for each in found:
+        parts = urlsplit(each)
+        plain = each.isascii() and each.isprintable() and " " not in each
+        if not plain or parts.scheme != "https" or not parts.hostname or parts.fragment:
+            raise ValueError("addresses like https://example.com/path are needed")
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("an address must not hold a password: use publish_token_file")
+        _ = parts.port  # raises ValueError
+    return found
+
+
+def _method(value: Any) -> str:
+    if value not in ("PUT", "POST"):
+        raise ValueError("PUT or POST is needed")
+    return str(value)
+
+
 def _converters() -> dict[str, Callable[[Any], Any]]:
     by_type: dict[Any, Callable[[Any], Any]] = {
         int: _positive,
@@ -222,11 +261,12 @@ def _converters() -> dict[str, Callable[[Any], Any]]:
         tuple[str, ...]: _texts,
         Path | None: _path,
     }
-    return {
+    found = {
         each.name: _converter(each.name, each.type, by_type)
         for each in fields(Settings)
         if each.name != "home"
     }
+    return found | {"publish_urls": _https_urls, "publish_method": _method}
 
 
 def _converter(

@@ -15,6 +15,7 @@ from protocol.signature import SIGNATURE_BYTES, Sign, verifies
 TYP_POS: Final = "tr-pos+jws"
 TYP_CARD: Final = "tr-card+jws"
 TYP_OPERATOR: Final = "tr-operator+jws"
+TYP_RECEIPT: Final = "tr-receipt+jws"
 
 _MAX_HEADER: Final = 256
 _SIGNATURE_TEXT: Final = 86

@@ -204,7 +204,7 @@ class Rows(TypedDict):
 
 
 class Chunk(TypedDict):
-    """D EXPORT: the next piece of a text. `part` counts from 1; `more` until the last one."""
+    """D EXPORT, D PROOF: the next piece of a text. `part` counts from 1; `more` until the last."""
 
     re: int
     chunk: str
@@ -269,6 +269,19 @@ Export = TypedDict(
     },
 )
 """D EXPORT: calendar days `YYYY-MM-DD`, both included."""
+
+
+class Proof(TypedDict):
+    """D PROOF: a proof file as text. `event`: of the event at `position`. `stream`: of all events
+    of `stream`, with `receipt` signed by the backend. `extension`: that the newest checkpoint
+    extends that of `old_size` events."""
+
+    id: int
+    what: Literal["event", "stream", "extension"]
+    position: NotRequired[int]
+    stream: NotRequired[str]
+    receipt: NotRequired[bool]
+    old_size: NotRequired[int]
 
 
 class Done(TypedDict):
@@ -341,13 +354,18 @@ class Queued(TypedDict):
     text: str
 
 
-_READS: Final[dict[str, type[Any]]] = {"D QUERY": Query, "D AUDIT": Audit, "D EXPORT": Export}
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
     *("ENROLMENT", "POLICY"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}
+_READS: Final[dict[str, type[Any]]] = {
+    "D QUERY": Query,
+    "D AUDIT": Audit,
+    "D EXPORT": Export,
+    "D PROOF": Proof,
+}
 
 REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
     "enrollee": {"C ENROL": Enrol},

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from adapters.audit.folder import CheckpointFolder
 from adapters.audit.leaves import LeavesFile, leaf_of
 from adapters.audit.note import Checkpoint, sign
+from adapters.audit.published import check_extends_published
 from adapters.audit.taking_up import EvidenceBroken, ReadRows, last_checkpoint, take_up
 from application.merkle import Tree
 from application.ports import Row, Unavailable
@@ -49,7 +50,8 @@ class Checkpointer:
     `origin` names the log for ever, without blanks. `signer` makes the log's Ed25519 signature
     (64 bytes), `key` verifies it. `open_row` raises Unreadable for a row that we did not seal. It
     and `read_rows` are called in one thread at a time. At most about `queue_most` rows wait to be
-    hashed; what is beyond that is read back.
+    hashed; what is beyond that is read back. The log must extend the checkpoints in the folders
+    `published`, too; `on_signed` gets each new note and must return at once.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class Checkpointer:
         every_s: float = EVERY_S,
         queue_most: int = 20_000,
         on_broken: Callable[[str], None] = lambda why: None,
+        published: Sequence[Path] = (),
+        on_signed: Callable[[str], None] = lambda note: None,
     ) -> None:
         self._folder = CheckpointFolder(folder)
         self._origin = origin
@@ -76,6 +80,8 @@ class Checkpointer:
         self._every_s = every_s
         self._queue_most = queue_most
         self._on_broken = on_broken
+        self._published = [CheckpointFolder(each) for each in published]
+        self._on_signed = on_signed
         self._queue: deque[Sequence[Row]] = deque()
         self._queued = 0
         self._hashed = 0
@@ -127,7 +133,7 @@ class Checkpointer:
         self._queue.append(rows)
 
     def prepare(self) -> None:
-        """Checks that the log extends what was signed, and hashes what has come since.
+        """Checks that the log extends what was signed and published; hashes what has come since.
 
         Raises EvidenceBroken, Unavailable, OSError.
         """
@@ -138,6 +144,8 @@ class Checkpointer:
         self._tree = take_up(self._folder, checkpoint, self._leaves, self._read_rows)
         self._signed = checkpoint.size
         self._catch_up()
+        for each in self._published:
+            check_extends_published(each, self._origin, self._key, self._tree, self._leaves.read)
         self._prepared = True
 
     def _run(self) -> None:
@@ -223,3 +231,4 @@ class Checkpointer:
             self._next_history = time.monotonic() + _HISTORY_S
         self._signed = size
         self._signed_us = self._now_us()
+        self._on_signed(note)

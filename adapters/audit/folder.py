@@ -30,13 +30,19 @@ _NOTE = re.compile("^.+\\n[0-9]+\\n.+\\n\\n— .+\\n", re.MULTILINE)
 class CheckpointFolder:
     """Reads raise OSError and BadNote; a file that is not there is None or empty."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, file_mode: int = 0o600) -> None:
         self.path = path
+        self._file_mode = file_mode
 
     @property
     def leaves_path(self) -> Path:
         """The file of the leaves."""
         return self.path / "leaves"
+
+    @property
+    def has_leaves(self) -> bool:
+        """Whether there is a file of leaves, as there is not where checkpoints are published."""
+        return self.leaves_path.exists()
 
     def open_leaves(self) -> LeavesFile:
         """The leaves, to be written."""
@@ -63,18 +69,28 @@ class CheckpointFolder:
         """Makes `log.pub`."""
         self._write("log.pub", key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
+    def newest_note(self) -> str | None:
+        """The newest note as it is, not verified."""
+        return _read(self.path / "checkpoint")
+
     def checkpoint(self, key: Ed25519PublicKey) -> Checkpoint | None:
         """The newest checkpoint. Raises BadNote where the key did not sign it."""
-        note = _read(self.path / "checkpoint")
+        note = self.newest_note()
         return verify(note, key) if note is not None else None
 
     def write_checkpoint(self, note: str, tree: Tree, *, keep: bool) -> None:
         """Replaces the newest checkpoint; `keep`: it goes to the history too."""
         self._write("frontier", b"".join(tree.frontier))
+        self.write_note(note, keep=keep)
+
+    def write_note(self, note: str, *, keep: bool) -> None:
+        """The same without a tree: what is published."""
         self._write("checkpoint", note.encode())
         if keep:
             descriptor = os.open(
-                self.path / "history", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+                self.path / "history",
+                os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC,
+                self._file_mode,
             )
             with os.fdopen(descriptor, "ab") as history:
                 # The line feed first: it ends what a crash may have torn.
@@ -106,7 +122,7 @@ class CheckpointFolder:
     def _write(self, name: str, content: bytes) -> None:
         new = self.path / f"{name}.new"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        with os.fdopen(os.open(new, flags, 0o600), "wb") as file:
+        with os.fdopen(os.open(new, flags, self._file_mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -116,6 +132,32 @@ class CheckpointFolder:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+class NoteFile(CheckpointFolder):
+    """A single checkpoint in a file, as somebody kept it, read like a folder without the rest."""
+
+    @property
+    def has_leaves(self) -> bool:
+        """None."""
+        return False
+
+    def public_key(self) -> Ed25519PublicKey | None:
+        """None: it must come from elsewhere."""
+        return None
+
+    def newest_note(self) -> str | None:
+        """The file."""
+        return _read(self.path)
+
+    def history(self, key: Ed25519PublicKey) -> Iterator[Checkpoint]:
+        """None."""
+        return iter(())
+
+    @property
+    def was_used(self) -> bool:
+        """It is there."""
+        return True
 
 
 def _read(path: Path) -> str | None:

@@ -5,8 +5,10 @@ and ciphertext, each with a 4-byte length in front (numbers big-endian, 8 bytes)
 that erasing a person's key changes nothing here.
 """
 
+import contextlib
 import os
 import struct
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -31,6 +33,13 @@ def leaf_of(row: Row) -> bytes:
             )
         )
     ).digest()
+
+
+@contextlib.contextmanager
+def leaves_of_file(path: Path) -> Iterator[Callable[[int, int], bytes]]:
+    """Reads so many leaves from a leaf on, fewer at the end; never writes. Raises OSError."""
+    with path.open("rb") as file:
+        yield lambda at, count: os.pread(file.fileno(), count * HASH_BYTES, at * HASH_BYTES)
 
 
 class LeavesFile:

@@ -25,6 +25,8 @@ from application.merkle import HASH_BYTES
 _ED25519 = b"\x01"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 _NAME = re.compile(r"[^\s+]+")
+LONGEST_NOTE = 16_384
+"""Characters: room for a hundred witnesses; each signature with our key's id costs a check."""
 
 
 class BadNote(Exception):
@@ -51,6 +53,8 @@ def sign(checkpoint: Checkpoint, key: Ed25519PublicKey, signer: Callable[[bytes]
 
 def verify(note: str, key: Ed25519PublicKey) -> Checkpoint:
     """The checkpoint of a note that `key` signed. Raises BadNote."""
+    if len(note) > LONGEST_NOTE:
+        raise BadNote("it is too long for a checkpoint")
     text, separator, signatures = note.rpartition("\n\n")
     origin, size, root, *_ = [*text.split("\n"), "", ""]
     decoded = _decoded(root)

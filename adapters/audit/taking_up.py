@@ -77,7 +77,9 @@ def _check_last_signed(leaves: LeavesFile, size: int, read_rows: ReadRows) -> No
     after = max(0, size - _LOOKED_AT)
     found = b"".join(map(leaf_of, read_rows(after, size - after)))
     if found != leaves.read(after, size - after):
-        raise EvidenceBroken("the last signed events of the log are changed or gone")
+        raise EvidenceBroken(
+            f"the last of the {size:,} signed events are changed or gone from the database"
+        )
 
 
 def _take_unsigned(tree: Tree, leaves: LeavesFile, count: int, read_rows: ReadRows) -> bool:

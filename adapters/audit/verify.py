@@ -6,20 +6,18 @@ is protected from the moment its leaf was written, and its place from the next s
 
 import mmap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
-import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from adapters.audit.diagnosis import diagnose
 from adapters.audit.findings import Finding, Verification
 from adapters.audit.folder import CheckpointFolder
 from adapters.audit.note import BadNote, Checkpoint
+from adapters.audit.row_sources import DatabaseRows, RowSource
 from adapters.audit.scan import Leaves, Scan
-from adapters.audit.stored_rows import StoredRow, rows
+from adapters.audit.stored_rows import StoredRow
 from application.merkle import HASH_BYTES, Tree
 from application.ports import Row
 from projections.ports import Unreadable
@@ -27,11 +25,6 @@ from projections.ports import Unreadable
 OpenRow = Callable[[Row], object]
 FINDINGS_MOST = 1_000
 _NO_LEAF = bytes(HASH_BYTES)
-_COPIES = """
-    SELECT originator_id, originator_version, array_agg(position ORDER BY position)
-    FROM events WHERE shard = %s AND position IS NOT NULL
-    GROUP BY originator_id, originator_version HAVING count(*) > 1 LIMIT 10000
-"""
 
 
 def verify_log(
@@ -49,34 +42,58 @@ def verify_log(
     who do not trust that folder. `open_row` (raises Unreadable) tells for the events after the
     last leaf whether this system sealed them. Raises psycopg.Error, OSError.
     """
-    return _Verifier(dsn, CheckpointFolder(folder), key, open_row, progress, shard).run()
+    source = DatabaseRows(dsn, shard)
+    return verify_rows(
+        source, CheckpointFolder(folder), key=key, open_row=open_row, progress=progress
+    )
+
+
+def verify_rows(
+    source: RowSource,
+    folder: CheckpointFolder,
+    *,
+    key: Ed25519PublicKey | None = None,
+    open_row: OpenRow | None = None,
+    progress: Callable[[str, int, int], None] = lambda what, done, of: None,
+    leaves_needed: bool = True,
+) -> Verification:
+    """The same for rows from anywhere.
+
+    `leaves_needed` False: where the folder has no leaves, as one that checkpoints are published
+    to, the rows themselves must lead to the signed root; where they do not, none can be named.
+    Raises what the source raises, and OSError.
+    """
+    return _Verifier(source, folder, key, open_row, progress, leaves_needed).run()
 
 
 class _Verifier:
     def __init__(
         self,
-        dsn: str,
+        source: RowSource,
         folder: CheckpointFolder,
         key: Ed25519PublicKey | None,
         open_row: OpenRow | None,
         progress: Callable[[str, int, int], None],
-        shard: int,
+        leaves_needed: bool,
     ) -> None:
-        self._dsn = dsn
+        self._source = source
         self._folder = folder
         self._key = key
         self._open_row = open_row
         self._progress = progress
-        self._shard = shard
+        self._leaves_needed = leaves_needed
         self._findings: list[Finding] = []
 
     def run(self) -> Verification:
         started_s = time.monotonic()
         # In this order: what is signed is in the leaves, and what is in the leaves is stored.
         checkpoint = self._checkpoint()
-        raw = self._raw_leaves()
         signed = checkpoint.size if checkpoint is not None else 0
+        without = not (self._leaves_needed or self._folder.has_leaves)
+        raw = self._leaves_of_rows(signed) if without else self._raw_leaves()
         believed = checkpoint is not None and self._leaves_fit(raw, checkpoint)
+        if without and checkpoint is not None and not believed:
+            return self._not_what_was_signed(len(raw) // HASH_BYTES, checkpoint, started_s)
         leaves = Leaves(raw, _count(raw, signed))
         scan = Scan(leaves, self._look_at_tail, tree_size=0 if believed else signed)
         self._read(scan)
@@ -92,6 +109,38 @@ class _Verifier:
             protected=min(leaves.count, scan.rows),
             unprotected=scan.unprotected,
             opened=self._open_row is not None,
+            seconds=time.monotonic() - started_s,
+        )
+
+    def _leaves_of_rows(self, signed: int) -> bytes:
+        """The leaves of the first rows, as they are."""
+        found = bytearray()
+        with self._source.reading() as (rows, _):
+            for _, leaf, _ in rows:
+                if len(found) >= signed * HASH_BYTES:
+                    break
+                found += leaf
+                if len(found) % 320_000 == 0:
+                    self._progress("signed", len(found) // HASH_BYTES, signed)
+        return bytes(found)
+
+    def _not_what_was_signed(
+        self, there: int, checkpoint: Checkpoint, started_s: float
+    ) -> Verification:
+        """Without leaves there is nothing to say about single events."""
+        few = f"There are only {there:,} of them. " if there < checkpoint.size else ""
+        self._find(
+            "checkpoint",
+            f"The events are not the {checkpoint.size:,} that were signed. {few}A copy of the file "
+            "of leaves beside the checkpoint would tell which.",
+        )
+        return Verification(
+            findings=_bounded(self._findings),
+            rows=there,
+            checkpoint_events=checkpoint.size,
+            protected=0,
+            unprotected=0,
+            opened=False,
             seconds=time.monotonic() - started_s,
         )
 
@@ -154,11 +203,10 @@ class _Verifier:
             done += count
             self._progress("stored", done, max(done, scan.leaves.count))
 
-        with psycopg.connect(self._dsn, connect_timeout=5) as connection:
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            scan.run(rows(connection, self._shard), advance)
-            copies = _copies(connection, self._shard)
-        self._findings += diagnose(scan, copies)
+        with self._source.reading() as (rows, copies):
+            scan.run(rows, advance)
+            found = copies()
+        self._findings += diagnose(scan, found)
 
     def _look_at_tail(self, row: StoredRow) -> None:
         """A row that came after the last leaf: it has no leaf, but it must open."""
@@ -201,11 +249,6 @@ class _Verifier:
 
     def _find(self, kind: str, text: str) -> None:
         self._findings.append(Finding(kind=kind, text=text))
-
-
-def _copies(connection: "psycopg.Connection[Any]", shard: int) -> dict[tuple[UUID, int], list[int]]:
-    found: Sequence[Any] = connection.execute(_COPIES.encode(), (shard,)).fetchall()
-    return {(stream, version): positions for stream, version, positions in found}
 
 
 def _count(raw: bytes | mmap.mmap, signed: int) -> int:

@@ -110,6 +110,17 @@ class HsmReads(Protocol):
         """A row for each generation of each key. Raises `application.ports.Unavailable`."""
 
 
+class Proofs(Protocol):
+    """Proof files of the log (TR-DBFS section 6). Calls run in a thread and may wait for the next
+    checkpoint; they raise Denied and `application.ports.Unavailable`."""
+
+    def of_position(self, position: int) -> str: ...
+
+    def of_stream(self, stream: UUID, receipt: bool) -> str: ...
+
+    def extension_of(self, old_size: int) -> str: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """Everything that operators' commands and reads touch.
@@ -127,6 +138,7 @@ class Surroundings:
     hsm: HsmReads
     audit_history: Callable[[UUID], Rows]
     export_settlements: Callable[[date, date, UUID | None, str], Iterable[str]]
+    proofs: Proofs
     clock: Clock
     issuer_id: UUID
     catch_up: Callable[[], bool] = lambda: True

@@ -1,4 +1,4 @@
-"""What operators and auditors read: lists, a card's history, settlements. Unsigned, in session.
+"""What operators and auditors read: lists, histories, settlements, proofs. Unsigned, in session.
 
 Reads run in a thread. Long answers go out in parts that fit a line, as fast as they are taken.
 """
@@ -21,13 +21,16 @@ _LISTS = (
 )
 _STATES = ("valid", "expired", "revoked")
 _HSM_LISTS = ("hsm", "hsm-keys")
+PROOFS_AT_ONCE = 2
+"""They may wait for a checkpoint; other reads must not wait for them."""
 
 
 class OperatorReads:
-    """D QUERY, D AUDIT, D EXPORT."""
+    """D QUERY, D AUDIT, D EXPORT, D PROOF."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._outside = surroundings
+        self._proving = asyncio.Semaphore(PROOFS_AT_ONCE)
 
     async def query(self, body: Body, reply: Reply, drain: Drain) -> None:
         """Rows of a list of the directory, or of what there is in the HSM."""
@@ -95,6 +98,27 @@ class OperatorReads:
         finally:
             await asyncio.to_thread(_close, pieces)
 
+    async def proof(self, body: Body, reply: Reply, drain: Drain) -> None:
+        """A proof file: of an event, of a stream's events, or that the log extends an older one."""
+        make = self._proof(body)
+        async with self._proving:
+            text = await asyncio.to_thread(make)
+        await _send_text("PROOF", body["id"], text_parts([text]), reply, drain)
+
+    def _proof(self, body: Body) -> Callable[[], str]:
+        what, proofs = body["what"], self._outside.proofs
+        if what == "stream":
+            stream = fields.uuid(body, "stream")
+            receipt = "receipt" in body and fields.flag(body, "receipt")
+            return lambda: proofs.of_stream(stream, receipt)
+        name, least = ("position", 1) if what == "event" else ("old_size", 0)
+        number = body.get(name)
+        if type(number) is not int or not least <= number < 2**63:
+            raise fields.Invalid(name, f"must be a whole number from {least}.")
+        if what == "event":
+            return lambda: proofs.of_position(number)
+        return lambda: proofs.extension_of(number)
+
     async def _in_thread(self, read: Callable[[], Any]) -> Any:
         def after_catching_up() -> Any:
             self._outside.catch_up()
@@ -107,6 +131,7 @@ READS: dict[str, Callable[[OperatorReads, Body, Reply, Drain], Awaitable[None]]]
     "QUERY": OperatorReads.query,
     "AUDIT": OperatorReads.audit,
     "EXPORT": OperatorReads.export,
+    "PROOF": OperatorReads.proof,
 }
 
 

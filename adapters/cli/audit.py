@@ -1,13 +1,17 @@
-"""`audit history` and `audit verify`: what an auditor asks of the backend and of the log."""
+"""`audit …`: what an auditor asks of the backend, and checks without it."""
 
 import importlib
-import importlib.util
 
 import typer
 
-from adapters.cli.audit_history import history
-
-_VERIFY = "adapters.cli.audit_verify"
+# Each command is the function of that name in its module.
+_COMMANDS = {
+    "history": "audit_history",
+    "verify": "audit_verify",
+    "prove": "audit_prove",
+    "check": "audit_check",
+    "consistency": "audit_check",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -15,11 +19,9 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         no_args_is_help=True,
         rich_markup_mode="rich",
-        help="Replay a card's history; verify the whole log.\n\n"
+        help="Replay a card's history; verify the whole log; prove single events, check proofs.\n\n"
         "Example: [bold]ticketrestaurant audit verify[/bold]",
     )
-    group.callback()(lambda: None)  # also with one command it stays `audit history`
-    group.command("history")(history)
-    if importlib.util.find_spec(_VERIFY) is not None:
-        group.command("verify")(importlib.import_module(_VERIFY).verify)
+    for name, module in _COMMANDS.items():
+        group.command(name)(getattr(importlib.import_module(f"adapters.cli.{module}"), name))
     app.add_typer(group, name="audit", rich_help_panel="Auditors and finance")

@@ -9,14 +9,13 @@ import typer
 
 from adapters import settings
 from adapters.cli import exit_codes
-from adapters.cli.failure import misconfigured, not_running
+from adapters.cli.failure import misconfigured, not_running, unusable
+from adapters.cli.log_key import log_key
 from adapters.cli.options import AsJson
 from adapters.cli.output import print_json, progress, say
 from adapters.settings import Settings
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
     from adapters.audit.findings import Verification
 
 _NAMED_MOST = 50
@@ -26,8 +25,8 @@ def verify(
     checkpoints: Annotated[
         Path | None,
         typer.Option(
-            help="Verify against the checkpoints in this folder, such as a copy on another "
-            "machine.",
+            help="Verify against the checkpoints in this folder, such as one that they are "
+            "published to, or against one checkpoint in a file (give --key, too).",
             show_default=False,
         ),
     ] = None,
@@ -35,6 +34,14 @@ def verify(
         Path | None,
         typer.Option(
             help="The log's public key (PEM), from a place that you trust; else the folder's.",
+            show_default=False,
+        ),
+    ] = None,
+    offline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DUMP",
+            help="Verify this dump of the ledger (pg_dump, as SQL); no database is asked.",
             show_default=False,
         ),
     ] = None,
@@ -48,7 +55,10 @@ def verify(
     Example: [bold]ticketrestaurant audit verify[/bold]
     """
     found = settings.load()
-    verification = _verify(found, checkpoints or found.checkpoints, key)
+    folder = checkpoints or found.checkpoints
+    if folder.is_file() and key is None:
+        raise unusable("a checkpoint alone says nothing of the log's key: give it by --key")
+    verification = _verify(found, folder, key, offline, leaves_needed=checkpoints is None)
     if json:
         print_json(_as_json(verification))
     else:
@@ -57,23 +67,40 @@ def verify(
         raise typer.Exit(exit_codes.INTEGRITY_BROKEN)
 
 
-def _verify(found: Settings, folder: Path, key: Path | None) -> "Verification":
+def _verify(
+    found: Settings, folder: Path, key: Path | None, dump: Path | None, *, leaves_needed: bool
+) -> "Verification":
     import psycopg
 
-    from adapters.audit.verify import verify_log
+    from adapters.audit.dump import DumpRows
+    from adapters.audit.folder import CheckpointFolder, NoteFile
+    from adapters.audit.proof_file import UnusableFile
+    from adapters.audit.row_sources import DatabaseRows, RowSource
+    from adapters.audit.verify import verify_rows
     from adapters.postgres.databases import DatabaseSettingMissing
     from adapters.postgres.embedded import ClusterError
 
-    trusted = _public_key(key) if key is not None else None
+    trusted = log_key(key) if key is not None else None
+    evidence = NoteFile(folder) if folder.is_file() else CheckpointFolder(folder)
+    source: RowSource
     try:
-        with _reachable_ledger(found) as dsn, progress("Verifying", 2 * _leaves(folder)) as bar:
+        with contextlib.ExitStack() as stack:
+            if dump is not None:
+                source = DumpRows(dump)
+            else:
+                source = DatabaseRows(stack.enter_context(_reachable_ledger(found)), 0)
+            bar = stack.enter_context(progress("Verifying", 2 * _leaves(folder)))
             done: dict[str, int] = {}
 
             def advance(what: str, now: int, of: int) -> None:
                 bar.advance(now - done.get(what, 0))
                 done[what] = now
 
-            return verify_log(dsn, folder, key=trusted, progress=advance)
+            return verify_rows(
+                source, evidence, key=trusted, progress=advance, leaves_needed=leaves_needed
+            )
+    except UnusableFile as error:
+        raise unusable(str(error)) from None
     except DatabaseSettingMissing as error:
         raise misconfigured(str(error)) from None
     except (psycopg.OperationalError, ClusterError) as error:
@@ -106,19 +133,6 @@ def _leaves(folder: Path) -> int:
         return (folder / "leaves").stat().st_size // 32
     except OSError:
         return 0
-
-
-def _public_key(path: Path) -> "Ed25519PublicKey":
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    try:
-        key = load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError):
-        raise misconfigured(f"{path} is not a public key in PEM") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise misconfigured(f"{path} is not an Ed25519 key")
-    return key
 
 
 def _unreadable(why: str) -> "Verification":

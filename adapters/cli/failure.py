@@ -16,6 +16,11 @@ def refused(text: str) -> Failure:
     return Failure(text, exit_codes.REFUSED)
 
 
+def unusable(text: str) -> Failure:
+    """What the command was given cannot be what it needs: a wrong file, a wrong combination."""
+    return Failure(text, exit_codes.USAGE)
+
+
 def not_running(text: str) -> Failure:
     """Something that must run does not, or cannot be reached."""
     return Failure(text, exit_codes.NOT_RUNNING)

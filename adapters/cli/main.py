@@ -48,7 +48,7 @@ COMMANDS: Final = {
     "block": Entry("block", "Block a card.", _OPERATORS),
     "pki": Entry("pki", "Certificates: list, revoke, enrol, renew; their policy.", _OPERATORS),
     "proposal": Entry("proposal", "Approve what another operator proposed.", _OPERATORS),
-    "audit": Entry("audit", "Replay a card's history; verify the whole log.", _AUDIT),
+    "audit": Entry("audit", "Replay a card's history; verify the log; prove events.", _AUDIT),
     "list": Entry("listing", "List companies, shops, terminals, cards, accounts.", _AUDIT),
     "export": Entry("export", "Export settlements as CSV or XML.", _AUDIT),
     "pos": Entry("pos", "The POS: ring up, swipe, read the answer.", _DEVICES),

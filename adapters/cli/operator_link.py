@@ -113,9 +113,9 @@ class Operator:
             found += rows if isinstance(rows, list) else []
         return found
 
-    async def text(self, body: Body) -> AsyncIterator[str]:
-        """The text of D EXPORT, in pieces."""
-        async for message in self._parts("EXPORT", body):
+    async def text(self, body: Body, verb: str = "EXPORT") -> AsyncIterator[str]:
+        """The text of D EXPORT or D PROOF, in pieces."""
+        async for message in self._parts(verb, body):
             yield str(message.body.get("chunk", ""))
 
     async def _parts(self, verb: str, body: Body) -> AsyncIterator[Message]:

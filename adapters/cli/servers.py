@@ -3,8 +3,13 @@
 import typer
 
 from adapters import settings
-from adapters.cli.failure import not_running
+from adapters.cli.failure import integrity_broken, not_running
 
+_WHAT_TO_DO = (
+    "The backend does not start on a log that is not what was signed. Put back the newest state of "
+    "the database and of the folder of the checkpoints; `ticketrestaurant audit verify` says what "
+    "is missing. What to do where events are lost for good: TR-BEFS section 14."
+)
 _PANEL = "One server alone (for a service manager)"
 
 
@@ -20,12 +25,15 @@ def backend() -> None:
     Example: [bold]ticketrestaurant backend[/bold]
     """
     from adapters import composition
+    from adapters.audit.taking_up import EvidenceBroken
     from application.ports import Unavailable
 
     try:
         composition.run_backend(settings.load())
     except Unavailable as error:
         raise not_running(f"the HSM does not answer: {error}") from None
+    except EvidenceBroken as error:
+        raise integrity_broken(f"{error}. {_WHAT_TO_DO}") from None
 
 
 def gateway() -> None:

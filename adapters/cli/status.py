@@ -51,6 +51,7 @@ def installation_status(found: Settings) -> dict[str, Any]:
             "log": str(found.logs / f"{part.name}.log"),
         }
     _add_databases(found, shown)
+    shown["backend"]["checkpoints"] = _checkpoints(found)
     return {
         "home": str(found.home),
         "serving": supervisor is not None,
@@ -58,6 +59,24 @@ def installation_status(found: Settings) -> dict[str, Any]:
         "website_url": found.website_url or f"http://{shown['website']['address']}/",
         "parts": list(shown),
         **shown,
+    }
+
+
+def _checkpoints(found: Settings) -> dict[str, Any]:
+    """The newest checkpoint, and how far each place is that it is published to."""
+    import msgspec
+
+    from adapters.audit.publishing import read_placed
+
+    try:
+        note = (found.checkpoints / "checkpoint").read_text("utf-8").split("\n")
+        signed = int(note[1])
+    except (OSError, ValueError, IndexError):
+        signed = None
+    return {
+        "folder": str(found.checkpoints),
+        "signed_events": signed,
+        "published": msgspec.to_builtins(read_placed(found.published_file)),
     }
 
 
@@ -98,5 +117,15 @@ def _print_table(found: dict[str, Any]) -> None:
         )
     console = Console()
     console.print(table)
+    for place in found["backend"]["checkpoints"]["published"]:
+        name, trouble, events = place["name"], place["trouble"], place["events"]
+        if trouble:
+            last = f"; the last one there has {events:,} events" if events >= 0 else ""
+            text = f"checkpoints are NOT published to {name}: {trouble}{last}"
+        elif events >= 0:
+            text = f"checkpoint of {events:,} events published to {name}"
+        else:
+            text = f"no checkpoint published to {name} yet"
+        console.print(text, style="red" if trouble else None, markup=False, highlight=False)
     if not found["serving"]:
         console.print("\nNothing is being served here; start it with: ticketrestaurant serve")

@@ -134,6 +134,26 @@ class DirectoryDouble:
     enrolments = policy = proposals
 
 
+class ProofsDouble:
+    """Says what was asked for."""
+
+    error: Exception | None = None
+
+    def of_position(self, position: int) -> str:
+        return self._told(f"position {position}")
+
+    def of_stream(self, stream: UUID, receipt: bool) -> str:
+        return self._told(f"stream {stream} {receipt}")
+
+    def extension_of(self, old_size: int) -> str:
+        return self._told(f"extension of {old_size}")
+
+    def _told(self, text: str) -> str:
+        if self.error:
+            raise self.error
+        return text
+
+
 class Outside:
     """Everything around `Operators`, as doubles that a test sets and looks at."""
 
@@ -142,6 +162,7 @@ class Outside:
         self.hsm = HsmDouble()
         self.lane = LaneDouble()
         self.directory = DirectoryDouble()
+        self.proofs = ProofsDouble()
         self.clock: Clock = FixedClock()
         self.failure: Any = None
         self.queue_full = False
@@ -160,6 +181,7 @@ class Outside:
             hsm=self.hsm,
             audit_history=self._history,
             export_settlements=self._export,
+            proofs=self.proofs,
             clock=self.clock,
             issuer_id=ISSUER,
             catch_up=lambda: self.caught_up,

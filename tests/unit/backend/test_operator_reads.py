@@ -127,6 +127,36 @@ def test_a_long_read_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> Non
     assert states[-1] is None
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"what": "event", "position": 1}, "position 1"),
+        ({"what": "stream", "stream": ID}, f"stream {ID} False"),
+        ({"what": "stream", "stream": ID, "receipt": True}, f"stream {ID} True"),
+        ({"what": "extension", "old_size": 0}, "extension of 0"),
+    ],
+)
+def test_proofs_are_given_to_auditors(asked: dict[str, Any], said: str) -> None:
+    answer = read(Scene("auditor"), "PROOF", **asked)
+    assert (answer["chunk"], answer["part"], answer["more"]) == (said, 1, False)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"what": "event"}, {"what": "event", "position": 0}, {"what": "event", "position": -1},
+     {"what": "stream"}, {"what": "stream", "stream": "x"}, {"what": "extension", "old_size": -1}],
+)  # fmt: skip
+def test_a_proof_of_nothing_is_refused(asked: dict[str, Any]) -> None:
+    assert read(Scene("auditor"), "PROOF", **asked)["code"] == "invalid"
+
+
+@pytest.mark.parametrize(
+    "asked", [{"what": "all"}, {"what": "event", "position": 2**63}, {"position": 1}]
+)
+def test_a_proof_request_must_have_its_shape(asked: dict[str, Any]) -> None:
+    assert read(Scene("auditor"), "PROOF", **asked)["code"] == "bad-body"
+
+
 @given(st.lists(st.text(max_size=200)), st.integers(min_value=40, max_value=200))
 def test_text_parts_join_to_the_text_and_fit(pieces: list[str], most: int) -> None:
     pieces = [piece.encode("utf-8", "replace").decode() for piece in pieces]
