@@ -14,8 +14,15 @@ from typing import Any, Final
 
 PREFIX: Final = "TICKETRESTAURANT_"
 DEFAULT_PORT_BASE: Final = 7300
-# Ports of the three servers as distances from the base.
-_PORTS: Final = {"gateway_port": 0, "backend_port": 1, "website_port": 80}
+# Ports of the three servers, and of their health and metrics, as distances from the base.
+_PORTS: Final = {
+    "gateway_port": 0,
+    "backend_port": 1,
+    "website_port": 80,
+    "gateway_monitor_port": 10,
+    "backend_monitor_port": 11,
+    "website_monitor_port": 12,
+}
 _FILE: Final = "settings.json"
 # Never in the file: a PIN beside the token that it opens protects nothing.
 _ENVIRONMENT_ONLY: Final = frozenset({"home", "hsm_pin"})
@@ -41,6 +48,12 @@ class Settings:
     backend_port: int = DEFAULT_PORT_BASE + _PORTS["backend_port"]
     website_host: str = "127.0.0.1"
     website_port: int = DEFAULT_PORT_BASE + _PORTS["website_port"]
+
+    # Health and metrics of each server, over plain HTTP, without log-in: keep it on loopback.
+    monitor_host: str = "127.0.0.1"
+    gateway_monitor_port: int = DEFAULT_PORT_BASE + _PORTS["gateway_monitor_port"]
+    backend_monitor_port: int = DEFAULT_PORT_BASE + _PORTS["backend_monitor_port"]
+    website_monitor_port: int = DEFAULT_PORT_BASE + _PORTS["website_monitor_port"]
 
     # Networks in CIDR form; fingerprints are JA4 texts or SHA-256 of a certificate in hex.
     gateway_allow_addresses: tuple[str, ...] = ()
@@ -71,8 +84,16 @@ class Settings:
     checkpoint_folder: Path | None = None
     """Where signed checkpoints of the log go; by default <home>/checkpoints. Better: elsewhere."""
 
+    wal_archive_folder: Path | None = None
+    """Where the embedded databases archive their write-ahead logs, for a restore to a point in
+    time; nothing is archived without it. Better on another disk than the databases."""
+    wal_archive_every_s: int = 60
+    """After so many seconds what was written is archived, also where little was written."""
+
     log_max_bytes: int = 10_000_000
+    """A log file that is larger is rotated, within five seconds."""
     log_files: int = 3
+    """So many rotated files of each server are kept."""
 
     @property
     def checkpoints(self) -> Path:

@@ -97,7 +97,7 @@ def test_the_ledger_is_dumped_by_the_command_that_status_shows(serving: Installa
     assert "CREATE TABLE public.events" in done.stdout
 
 
-@pytest.mark.parametrize("command", [("serve",), ("init",), ("backup", "/nonexistent/file")])
+@pytest.mark.parametrize("command", [("serve",), ("init",)])
 def test_what_needs_the_folder_alone_is_refused_meanwhile(
     serving: Installation, command: tuple[str, ...]
 ) -> None:
