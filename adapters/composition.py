@@ -23,6 +23,7 @@ from adapters.backend import server
 from adapters.backend.cryptography_checks import HsmChecks
 from adapters.backend.device_reads import DeviceReads
 from adapters.backend.hsm_lane import HsmLane
+from adapters.backend.monitor import BackendMonitor
 from adapters.backend.operator_ports import Surroundings
 from adapters.backend.operator_service import OperatorService
 from adapters.backend.operators import Operators
@@ -37,6 +38,8 @@ from adapters.hsm.installation import PIN_CERTIFICATE
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
 from adapters.ledger_views import LedgerViews
+from adapters.monitoring.server import Monitor
+from adapters.monitoring.surroundings import certificate_days
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.databases import ledger_dsn
 from adapters.postgres.event_log import SealedEventLog
@@ -193,6 +196,20 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     )
     services["website"] = WebsiteService(views.reports)
     services["operator"] = services["auditor"] = OperatorService(operators, sessions.drain)
+    watched = BackendMonitor(
+        home=settings.home,
+        loop=loop,
+        engine=engine,
+        lane=lane,
+        sessions=sessions,
+        payments=payments,
+        checkpointer=checkpointer,
+        progress=views.runner.progress,
+        last_position=lambda: recorder.position,
+        certificate_days=certificate_days(_certificates(settings.home)),
+    )
+    port = settings.backend_monitor_port
+    monitor = Monitor(settings.monitor_host, port, watched.health, watched.collect)
     return server.Backend(
         host=settings.backend_host,
         port=settings.backend_port,
@@ -200,8 +217,19 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         lane=lane,
         engine=engine,
         sessions=sessions,
-        parts=[checkpointer, views],
+        parts=[checkpointer, views, monitor],
+        link_changed=watched.link_changed,
     )
+
+
+def _certificates(home: Path) -> dict[str, Path]:
+    """Those whose expiry stops the backend, or every payment with a PIN."""
+    return {
+        "tls-backend": home / "tls" / "backend.pem",
+        "tls-authority": home / "tls" / "ca.pem",
+        "backend": home / "pki" / "backend.pem",
+        "pin": home / PIN_CERTIFICATE,
+    }
 
 
 def run_backend(settings: Settings) -> None:

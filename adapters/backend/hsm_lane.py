@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from application.histogram import LATENCY_S, Histogram
 from application.ports import Unavailable
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,12 @@ class HsmLane:
         self._next_beat = 0.0
         self._answers = False
         self._answered_s = 0.0
+        self.latency = Histogram(LATENCY_S)
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait."""
+        return self._jobs.qsize()
 
     @property
     def healthy(self) -> bool:
@@ -65,10 +72,19 @@ class HsmLane:
             jobs = [first]
             while len(jobs) < 32 and not self._jobs.empty():
                 jobs.append(self._jobs.get())
-            finished = [(job[1], _result(job[0])) for job in jobs if job is not None]
+            finished = [(job[1], self._result(job[0])) for job in jobs if job is not None]
             self._loop.call_soon_threadsafe(_finish, finished)
             if None in jobs:
                 return
+
+    def _result(self, job: Callable[[], Any]) -> Any:
+        started_s = time.monotonic()
+        try:
+            return job()
+        except Exception as error:
+            return error
+        finally:
+            self.latency.add(time.monotonic() - started_s)
 
     def _beat(self) -> None:
         now = time.monotonic()
@@ -87,13 +103,6 @@ class HsmLane:
         if healthy != self._answers:
             log.warning("the HSM %s", "answers" if healthy else "does not answer: payments get 91")
         self._answers, self._answered_s = healthy, time.monotonic()
-
-
-def _result(job: Callable[[], Any]) -> Any:
-    try:
-        return job()
-    except Exception as error:
-        return error
 
 
 def _finish(finished: list[tuple[Callable[[Any], None], Any]]) -> None:

@@ -37,6 +37,8 @@ class Backend:
     engine: GroupCommit
     sessions: Sessions
     parts: list[Part] = field(default_factory=list)
+    link_changed: Callable[[bool], None] = lambda up: None
+    """Told when the gateway comes and goes."""
 
 
 class Delivery:
@@ -80,8 +82,8 @@ async def run(build: Callable[[asyncio.AbstractEventLoop], Backend]) -> None:
         sessions.on_open,
         sessions.on_line,
         sessions.on_close,
-        lambda: None,
-        lambda: None,
+        lambda: backend.link_changed(True),
+        lambda: backend.link_changed(False),
     )
     sessions.attach(link)
     log.info("backend listens on %s:%d", backend.host, backend.port)

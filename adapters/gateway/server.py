@@ -12,7 +12,9 @@ from adapters.gateway.config import GatewayConfig, gateway_config
 from adapters.gateway.counters import StatusFile
 from adapters.gateway.listener import Listener
 from adapters.gateway.log import Log
+from adapters.gateway.monitor import gateway_monitor
 from adapters.gateway.relay import Relay
+from adapters.monitoring.server import Monitor
 from adapters.tls import TlsFiles, client_context, server_context
 from protocol.errors import UNAVAILABLE
 
@@ -56,6 +58,7 @@ class Gateway:
         self._link_context = client_context(files)
         self._listener = Listener(self.relay, server_context(files))
         self._status = StatusFile(config.home / "run" / "gateway.json")
+        self._monitor: Monitor | None = None
         self._started_ms = time.time_ns() // 1_000_000
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -65,6 +68,9 @@ class Gateway:
         self.port = self._listener.start()
         self.relay.log("listening", host=self.config.host, port=self.port)
         loop = asyncio.get_running_loop()
+        if self.config.monitor_port:
+            self._monitor = gateway_monitor(self, loop)
+            self._monitor.start()
         self._tasks = [
             loop.create_task(work)
             for work in (
@@ -85,6 +91,8 @@ class Gateway:
             await asyncio.wait_for(self.relay.emptied(), _GOODBYE_S)
         self.relay.link.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._monitor is not None:
+            await asyncio.to_thread(self._monitor.stop)
         self._status.remove()
         self.relay.log("stopped")
 
