@@ -40,6 +40,7 @@ from adapters.hsm.pin_verification import PinVerification
 from adapters.ledger_views import LedgerViews
 from adapters.monitoring.server import Monitor
 from adapters.monitoring.surroundings import certificate_days
+from adapters.postgres import external
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.databases import ledger_dsn
 from adapters.postgres.event_log import SealedEventLog
@@ -206,6 +207,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         checkpointer=checkpointer,
         progress=views.runner.progress,
         last_position=lambda: recorder.position,
+        database_answers=lambda: external.is_up(dsn),
         certificate_days=certificate_days(_certificates(settings.home)),
     )
     port = settings.backend_monitor_port

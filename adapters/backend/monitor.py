@@ -49,6 +49,7 @@ class BackendMonitor:
         checkpointer: Checkpointer,
         progress: Callable[[], Sequence[Progress]],
         last_position: Callable[[], int],
+        database_answers: Callable[[], bool],
         certificate_days: Expiries,
     ) -> None:
         self._home = home
@@ -60,6 +61,7 @@ class BackendMonitor:
         self._checkpointer = checkpointer
         self._progress = progress
         self._last_position = last_position
+        self._database_answers = database_answers
         self._certificate_days = certificate_days
         self._link_up = False
 
@@ -67,13 +69,19 @@ class BackendMonitor:
         """The gateway came or went."""
         self._link_up = up
 
+    @property
+    def _database_up(self) -> bool:
+        """The engine notices when it writes, the projections when they look; not that it hangs."""
+        heard = self._engine.available and any(each.ours for each in self._progress())
+        return heard and self._database_answers()
+
     def health(self) -> Health:
         """Codes: docs/operations.md."""
         reasons: dict[str, str] = {}
         live = loop_answers(self._loop)
         if not live:
             reasons["loop"] = "the event loop does not answer"
-        if not self._engine.available:
+        if not self._database_up:
             reasons["database"] = "the ledger database does not answer"
         if not self._lane.healthy:
             reasons["hsm"] = "the HSM does not answer"
@@ -119,7 +127,7 @@ class BackendMonitor:
         """Metrics: docs/operations.md."""
         gauge = families.gauge
         engine, lane = self._engine, self._lane
-        yield gauge("database_up", "1 while the ledger database answers.", engine.available)
+        yield gauge("database_up", "1 while the ledger database answers.", self._database_up)
         yield gauge("hsm_up", "1 while the HSM answers.", lane.healthy)
         yield gauge("gateway_link_up", "1 while a gateway is connected.", self._link_up)
         yield gauge("engine_halted", "1 when the log cannot be trusted.", engine.halted)

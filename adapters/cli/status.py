@@ -51,6 +51,7 @@ def installation_status(found: Settings) -> dict[str, Any]:
             "log": str(found.logs / f"{part.name}.log"),
         }
     _add_databases(found, shown)
+    _add_health(found, shown)
     return {
         "home": str(found.home),
         "serving": supervisor is not None,
@@ -59,6 +60,28 @@ def installation_status(found: Settings) -> dict[str, Any]:
         "parts": list(shown),
         **shown,
     }
+
+
+def _add_health(found: Settings, shown: dict[str, Any]) -> None:
+    """What the servers that are up say of themselves; None where they do not answer that."""
+    from adapters.cli.health import ask_health
+    from adapters.cli.parts import SERVERS
+
+    for name in SERVERS:
+        part = shown[name]
+        port = getattr(found, f"{name}_monitor_port")
+        part["monitor"] = f"{found.monitor_host}:{port}"
+        part["health"] = ask_health(part["monitor"], part["pid"]) if part["up"] else None
+
+
+def _print_health(found: dict[str, Any]) -> None:
+    """Reasons and warnings; nothing where all is well."""
+    for name in found["parts"]:
+        health = found[name].get("health") or {}
+        for text in health.get("reasons", {}).values():
+            print(f"✗ {name}: {text}")
+        for text in health.get("warnings", {}).values():
+            print(f"! {name}: {text}")
 
 
 def _add_databases(found: Settings, shown: dict[str, Any]) -> None:
@@ -98,5 +121,6 @@ def _print_table(found: dict[str, Any]) -> None:
         )
     console = Console()
     console.print(table)
+    _print_health(found)
     if not found["serving"]:
         console.print("\nNothing is being served here; start it with: ticketrestaurant serve")
