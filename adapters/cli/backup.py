@@ -52,8 +52,13 @@ def backup(
     _tell_saved(found, target, manifest, as_json)
 
 
-def make_backup(found: Settings, target: Path, *, max_rate_kb: int | None = None) -> dict[str, Any]:
-    """Makes the file; its manifest. Raises Failure, then there is no file."""
+def make_backup(
+    found: Settings, target: Path, *, max_rate_kb: int | None = None, remembered: bool = True
+) -> dict[str, Any]:
+    """Makes the file; its manifest. Raises Failure, then there is no file.
+
+    `remembered`: it counts as the last backup.
+    """
     from adapters.cli import saving
     from adapters.cli.settled import NeverSettled
     from adapters.postgres.embedded import ClusterError
@@ -68,7 +73,8 @@ def make_backup(found: Settings, target: Path, *, max_rate_kb: int | None = None
             manifest = _save_serving(found, target, max_rate_kb)
         else:
             manifest = _save_stopped(found, target)
-        saving.remember(found, target, manifest)
+        if remembered:
+            saving.remember(found, target, manifest)
     except (ClusterError, NeverSettled, OSError, ValueError) as error:
         raise misconfigured(f"no backup was made: {error}") from None
     except saving.KeysDestroyed as error:

@@ -39,6 +39,9 @@ COMMANDS: Final = {
     "config": Entry("config", "Show and check the settings.", _HOUSE),
     "backup": Entry("backup", "Copy the whole installation into one file.", _HOUSE),
     "restore": Entry("backup", "Make an installation from such a file.", _HOUSE),
+    "upgrade": Entry(
+        "upgrade", "Bring an installation to this version, after a rehearsal.", _HOUSE
+    ),
     "register": Entry("register", "Register a company, a shop or a terminal.", _OPERATORS),
     "menu": Entry("menu", "Set the menu of a shop.", _OPERATORS),
     "issue": Entry("issue", "Issue cards to an employee.", _OPERATORS),
