@@ -237,7 +237,10 @@ def _serves(found: Settings) -> bool:
 
     if not found.home.is_dir():
         raise misconfigured(f"{found.home} does not exist")
-    return all(cluster.ready() for cluster in embedded_clusters(found).values())
+    clusters = embedded_clusters(found).values()
+    if not all(cluster.exists for cluster in clusters):
+        raise misconfigured(f"{found.home} is not set up: there is nothing to save")
+    return all(cluster.ready() for cluster in clusters)
 
 
 def _check_embedded(found: Settings) -> None:
