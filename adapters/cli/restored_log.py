@@ -28,10 +28,14 @@ class LogUnfit(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The restored log holds `events`; the last published checkpoint covers `published`."""
+    """The restored log holds `events`; the last published checkpoint covers `published`.
+
+    `compared`: that is another one than the checkpoint in the backup itself.
+    """
 
     events: int
     published: int
+    compared: bool
 
     @property
     def lost(self) -> int:
@@ -41,6 +45,11 @@ class Standing:
     @property
     def words(self) -> str:
         """For people."""
+        if not self.compared:
+            return (
+                f"the backup ends at event {self.events:,}, its own checkpoint covers "
+                f"{self.published:,}; no later one was at hand to compare with (--published)"
+            )
         if not self.lost:
             return (
                 f"the backup ends at event {self.events:,}; the last published checkpoint covers "
@@ -59,7 +68,8 @@ def judge(dsn: str, own: Path, published: Path | None) -> Standing:
         raise LogUnfit(f"its log is not what was signed: {verification.findings[0].text}")
     events = verification.rows
     if published is None:
-        return Standing(events=events, published=verification.checkpoint_events)
+        signed = verification.checkpoint_events
+        return Standing(events=events, published=signed, compared=False)
     key = CheckpointFolder(own).public_key()
     try:
         checkpoint = CheckpointFolder(published).checkpoint(key) if key else None
@@ -72,7 +82,7 @@ def judge(dsn: str, own: Path, published: Path | None) -> Standing:
     wrong = [each for each in later.findings if each.kind != "cut-off"]
     if wrong:
         raise LogUnfit(f"it is another log than the published one: {wrong[0].text}")
-    return Standing(events=events, published=checkpoint.size)
+    return Standing(events=events, published=checkpoint.size, compared=True)
 
 
 def set_aside(live: Path, own: Path) -> Path:

@@ -88,14 +88,15 @@ def last_position(home: Path) -> int:
 class Copy:
     """A restored installation."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **variables: str) -> None:
         self.home = home
+        self._variables = variables
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         found = settings.load({}, self.home)
         return subprocess.run(
             [*program(), "--home", str(self.home), *arguments],
-            env=environment(found),
+            env={**environment(found), **self._variables},
             capture_output=True,
             text=True,
             timeout=120,
@@ -138,8 +139,8 @@ def test_a_backup_while_serving_is_whole_and_consistent(story: Story, tmp_path: 
 def test_a_restored_installation_serves_and_pays(story: Story, tmp_path: Path) -> None:
     copy = Copy(tmp_path / "copy")
     before = copy.restore(str(story.file), "--rehearsal")["events"]
-    for device in ("devices",):  # they are other people's, and not in the backup
-        shutil.copytree(story.installation.home / device, copy.home / device)
+    # Devices are other people's, and not in the backup.
+    shutil.copytree(story.installation.home / "devices", copy.home / "devices")
     served = object.__new__(Installation)
     served.home = copy.home
     served.start()
@@ -217,6 +218,47 @@ def test_a_loss_is_told_in_words_and_refused_until_somebody_accepts_it(
     assert (record["events_kept"], record["events_published"]) == (ends, covers)
     assert record["published_checkpoint"] == (published / "checkpoint").read_text()
     check(copy, story, ends)
+
+
+def test_evidence_elsewhere_is_asked_by_itself_and_kept_when_it_is_given_up(
+    story: Story, tmp_path: Path
+) -> None:
+    live = tmp_path / "live"
+    shutil.copytree(story.installation.home / "checkpoints", live)
+    later = (live / "checkpoint").read_text()
+    copy = Copy(tmp_path / "copy", TICKETRESTAURANT_CHECKPOINT_FOLDER=str(live))
+    done = copy.run("restore", str(story.file))
+    assert done.returncode == exit_codes.INTEGRITY_BROKEN
+    assert "were answered and are not in it" in done.stderr
+    assert (live / "checkpoint").read_text() == later
+
+    said = copy.restore(str(story.file), "--accept-loss", "rehearsed")
+    kept = Path(said["kept_evidence"])
+    assert kept.parent == live
+    assert (kept / "checkpoint").read_text() == later
+    assert (live / "losses").exists()
+    assert copy.run("audit", "verify").returncode == 0
+    assert not list(live.glob("*.new"))
+
+    complete = Copy(tmp_path / "complete", TICKETRESTAURANT_CHECKPOINT_FOLDER=str(kept))
+    said = complete.restore(str(story.file), "--to", "latest")
+    assert (said["lost_events"], said["kept_evidence"]) == (0, None)
+    assert (kept / "checkpoint").read_text() == later, "the later evidence stays where it is"
+
+
+def test_a_stopped_backup_takes_evidence_that_lies_elsewhere(story: Story, tmp_path: Path) -> None:
+    live = tmp_path / "live"
+    shutil.copytree(story.installation.home / "checkpoints", live)
+    (live / "witness").write_text("of the live folder")
+    moved = Copy(story.installation.home, TICKETRESTAURANT_CHECKPOINT_FOLDER=str(live))
+    file = tmp_path / "stopped.tar"
+    done = moved.run("backup", str(file))
+    assert done.returncode == 0, done.stderr
+    copy = Copy(tmp_path / "copy")
+    said = copy.restore(str(file), "--rehearsal")
+    assert said["taken_while"] == "stopped"
+    assert (copy.home / "checkpoints" / "witness").exists()
+    check(copy, story, len(story.books.events))
 
 
 def copy_of_backup(story: Story, tmp_path: Path) -> int:
