@@ -1,7 +1,10 @@
 """`backup` and `restore`: the whole installation as one file, and back again."""
 
 import contextlib
+import os
 import shutil
+import signal
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -202,14 +205,24 @@ def _explained(source: Path) -> Iterator[None]:
 def _save_serving(found: Settings, target: Path, max_rate_kb: int | None) -> dict[str, Any]:
     from adapters.cli import saving
 
-    staging = target.with_name(f"{target.name}.staging")
+    staging = target.with_name(f"{target.name}.{os.getpid()}.staging")
     # Twice: out of the servers, into the file.
-    with progress("Copying", 2 * saving.bytes_to_copy(found)) as bar:
+    with _ended_in_order(), progress("Copying", 2 * saving.bytes_to_copy(found)) as bar:
         try:
             gathered = saving.gather(found, staging, bar.advance, max_rate_kb)
             return saving.write(target, gathered, bar.advance)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM within the block leaves no copy behind."""
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _save_stopped(found: Settings, target: Path) -> dict[str, Any]:

@@ -79,18 +79,37 @@ def restore_installation(
 ) -> Restored:
     """Raises ArchiveBroken, ClusterError, ErasuresBroken, LogUnfit, LossRefused, TargetMissed,
     SettingsError, OSError; then nothing is left of the attempt."""
-    staging = home.with_name(f"{home.name}.restoring-{os.getpid()}")
     home.parent.mkdir(parents=True, exist_ok=True)
+    name = f"{home.name}.restoring-{os.getpid()}"
+    staging = home / name if _is_fixed(home) else home.with_name(name)
     try:
         manifest = archive.extract(source, staging, progress=progress)
         found = _settled(staging, home, wanted, manifest)
         restored = _prove(found, home, wanted, manifest, say)
-        if home.exists():
-            home.rmdir()
-        staging.rename(home)
+        put_in_place(staging, home)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return restored
+
+
+def put_in_place(staging: Path, home: Path) -> None:
+    """The restored folder becomes `home`; if it lies within, what is in it goes up.
+
+    Then the databases go last: without them nothing can be served. Raises OSError.
+    """
+    if staging.parent != home:
+        if home.exists():
+            home.rmdir()
+        staging.rename(home)
+        return
+    for path in sorted(staging.iterdir(), key=lambda path: path.name == "postgres"):
+        path.rename(home / path.name)
+    staging.rmdir()
+
+
+def _is_fixed(home: Path) -> bool:
+    """Whether the folder itself cannot be replaced: a mounted volume, or not ours to rename."""
+    return home.exists() and (home.is_mount() or not os.access(home.parent, os.W_OK))
 
 
 def _settled(staging: Path, home: Path, wanted: Wanted, manifest: dict[str, Any]) -> Settings:

@@ -7,11 +7,14 @@ nothing else. Takes nothing from those who write meanwhile but disk and processo
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from signal import SIGTERM
 from typing import Final
 
+from adapters import contained_exec
 from adapters.postgres import binaries
 from adapters.postgres.embedded import SUPERUSER, Cluster, ClusterError
 
@@ -32,7 +35,9 @@ def base_backup(
     32 to 1,048,576) spares the disk. Raises ClusterError, OSError.
     """
     command = [
-        str(binaries.program("pg_basebackup")),
+        # It ends with us, however we end.
+        *(sys.executable, "-I", contained_exec.__file__, "--death-signal", str(int(SIGTERM))),
+        *("--parent", str(os.getpid()), "--", str(binaries.program("pg_basebackup"))),
         *("-h", str(cluster.socket), "-U", SUPERUSER, "-D", str(target)),
         *("--format=plain", "--wal-method=stream", "--checkpoint=fast", "--no-password"),
         *("--no-sync", "--manifest-checksums=none"),  # the file that it goes into has both

@@ -133,7 +133,11 @@ def test_a_backup_while_serving_is_whole_and_consistent(story: Story, tmp_path: 
     assert story.said["events_at_least"] <= said["events"] < len(story.books.events)
     assert said["lost_events"] == 0
     check(copy, story, said["events"])
-    assert list(story.file.parent.glob("*.staging")) == []
+    assert sorted(path.name for path in story.file.parent.iterdir()) == [
+        "backup.tar",
+        "home",
+        "wal",
+    ]
 
 
 def test_a_restored_installation_serves_and_pays(story: Story, tmp_path: Path) -> None:
