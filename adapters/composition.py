@@ -29,6 +29,7 @@ from adapters.backend.device_reads import DeviceReads
 from adapters.backend.hsm_lane import HsmLane
 from adapters.backend.hsm_view import HsmView
 from adapters.backend.installed_certificates import InstalledCertificates
+from adapters.backend.monitor import BackendMonitor
 from adapters.backend.operator_ports import Surroundings
 from adapters.backend.operator_service import OperatorService
 from adapters.backend.operators import Operators
@@ -47,6 +48,9 @@ from adapters.hsm.pin_verification import PinVerification
 from adapters.hsm.validation import Validation
 from adapters.ledger_proofs import LedgerProofs
 from adapters.ledger_views import LedgerViews
+from adapters.monitoring.server import Monitor
+from adapters.monitoring.surroundings import certificate_days
+from adapters.postgres import external
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.databases import ledger_dsn
 from adapters.postgres.event_log import SealedEventLog
@@ -232,6 +236,21 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         lambda: len(revocations.all()),
         lambda: revocations.complete,
     )
+    watched = BackendMonitor(
+        home=settings.home,
+        loop=loop,
+        engine=engine,
+        lane=lane,
+        sessions=sessions,
+        payments=payments,
+        checkpointer=checkpointer,
+        progress=views.runner.progress,
+        last_position=lambda: recorder.position,
+        database_answers=lambda: external.is_up(dsn),
+        certificate_days=certificate_days(_certificates(settings.home)),
+    )
+    port = settings.backend_monitor_port
+    monitor = Monitor(settings.monitor_host, port, watched.health, watched.collect)
     return server.Backend(
         host=settings.backend_host,
         port=settings.backend_port,
@@ -241,7 +260,8 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         sessions=sessions,
         asked=answers.asked,
         # The last checkpoint is signed before the publisher ends.
-        parts=[publisher, checkpointer, views, revocations, installed],
+        parts=[publisher, checkpointer, views, revocations, installed, monitor],
+        link_changed=watched.link_changed,
     )
 
 
@@ -257,6 +277,16 @@ def set_interpreter() -> None:
     # Nearly nothing here is in a cycle, but a batch of events makes a hundred thousand objects: at
     # Python's own thresholds, looking through them and all that is cached costs half as much again.
     gc.set_threshold(50_000, 20, 100)
+
+
+def _certificates(home: Path) -> dict[str, Path]:
+    """Those whose expiry stops the backend, or every payment with a PIN."""
+    return {
+        "tls-backend": home / "tls" / "backend.pem",
+        "tls-authority": home / "tls" / "ca.pem",
+        "backend": home / "pki" / "backend.pem",
+        "pin": home / PIN_CERTIFICATE,
+    }
 
 
 def run_backend(settings: Settings) -> None:

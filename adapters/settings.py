@@ -15,12 +15,15 @@ from urllib.parse import urlsplit
 
 PREFIX: Final = "TICKETRESTAURANT_"
 DEFAULT_PORT_BASE: Final = 7300
-# Ports of the three servers as distances from the base.
+# Ports of the three servers, and of their health and metrics, as distances from the base.
 _PORTS: Final = {
     "gateway_port": 0,
     "backend_port": 1,
     "gateway_validation_port": 2,
     "website_port": 80,
+    "gateway_monitor_port": 10,
+    "backend_monitor_port": 11,
+    "website_monitor_port": 12,
 }
 _FILE: Final = "settings.json"
 # Never in the file: a PIN beside the token that it opens protects nothing.
@@ -45,38 +48,63 @@ class Settings:
     """The state folder: everything that the system writes lies under it."""
 
     issuer_name: str = "TicketRestaurant US"
+    """Who issues the cards; part of every id of the issuer, so never changed after `init`."""
 
-    # Where the servers listen. Whoever sets another host than loopback means to be reached.
+    # Where the servers listen
     gateway_host: str = "127.0.0.1"
+    """Where devices and operators reach the gateway. Another address than loopback: it is meant."""
     gateway_port: int = DEFAULT_PORT_BASE + _PORTS["gateway_port"]
+    """The gateway's port: the base."""
     gateway_validation_port: int = DEFAULT_PORT_BASE + _PORTS["gateway_validation_port"]
     """CRL, OCSP and the authorities' certificates over HTTP, for whoever checks certificates."""
     backend_host: str = "127.0.0.1"
+    """Where the gateway reaches the backend; nobody else needs to."""
     backend_port: int = DEFAULT_PORT_BASE + _PORTS["backend_port"]
+    """The backend's port: the base and 1."""
     website_host: str = "127.0.0.1"
+    """Where the website is reached, by plain HTTP: on loopback, with a proxy for TLS before it."""
     website_port: int = DEFAULT_PORT_BASE + _PORTS["website_port"]
+    """The website's port: the base and 80."""
 
-    # Networks in CIDR form; fingerprints are JA4 texts or SHA-256 of a certificate in hex.
+    # Health and metrics, by plain HTTP and without log-in
+    monitor_host: str = "127.0.0.1"
+    """Where health and metrics of all servers are asked for; keep it on loopback."""
+    gateway_monitor_port: int = DEFAULT_PORT_BASE + _PORTS["gateway_monitor_port"]
+    """Health and metrics of the gateway: the base and 10."""
+    backend_monitor_port: int = DEFAULT_PORT_BASE + _PORTS["backend_monitor_port"]
+    """Health and metrics of the backend: the base and 11."""
+    website_monitor_port: int = DEFAULT_PORT_BASE + _PORTS["website_monitor_port"]
+    """Health and metrics of the website: the base and 12."""
+
+    # Filters of the gateway; an empty allow list allows all, deny wins
     gateway_allow_addresses: tuple[str, ...] = ()
+    """Networks (CIDR) from which connections are taken."""
     gateway_deny_addresses: tuple[str, ...] = ()
+    """Networks (CIDR) from which none are taken."""
     gateway_allow_fingerprints: tuple[str, ...] = ()
+    """JA4 texts of TLS clients, or SHA-256 of certificates in hex, that are let in."""
     gateway_deny_fingerprints: tuple[str, ...] = ()
+    """The same, of those that are not."""
 
+    # The website as people reach it
     validation_url: str = ""
     """What certificates say of where CRL and OCSP are found; by default http:// and the gateway's
     host and validation port."""
-
     website_url: str = ""
-    """What people type, where a proxy stands before the website."""
+    """What people type, where a proxy stands before the website. With https cookies are Secure."""
     website_trusted_proxies: str = ""
     """Addresses, separated by commas, whose X-Forwarded-For is believed."""
 
-    # Databases of one's own instead of the embedded ones (PostgreSQL 15 or newer), as libpq
-    # connection strings. The owner's is used by migrations alone.
+    # Databases of one's own instead of the embedded ones: PostgreSQL 15 or newer, as libpq
+    # connection strings
     ledger_dsn: str | None = field(default=None, repr=False)
+    """The ledger for the backend's role; without it the embedded server is used."""
     ledger_owner_dsn: str | None = field(default=None, repr=False)
+    """The same database for the role that owns the tables; used by migrations alone."""
     ledger_auditor_dsn: str | None = field(default=None, repr=False)
+    """The same database for the role that may read the events; used by `audit verify`."""
     website_dsn: str | None = field(default=None, repr=False)
+    """The website's database; without it the embedded server is used."""
 
     # The HSM; which settings go together is in adapters/hsm_choice.py and TR-BEFS section 9.
     hsm_provider: str = "software"
@@ -84,6 +112,7 @@ class Settings:
     pkcs11_module: Path | None = None
     """The maker's PKCS#11 module of an own or network HSM; else where SoftHSM's module is."""
     hsm_token: str = "ticketrestaurant"  # noqa: S105 - a label
+    """The label of the token."""
     hsm_slot: int | None = None
     """The slot of the token, where the label is not enough to find it."""
     hsm_threads: int | None = None
@@ -91,24 +120,36 @@ class Settings:
     hsm_pin_file: Path | None = None
     """Where the PIN of the HSM lies; by default <home>/secrets/hsm-pin, which suits a demo only."""
     hsm_pin: str | None = field(default=None, repr=False)
-    """The PIN itself, by the environment of the backend's service manager only."""
+    """The PIN itself, by the environment of the backend's service manager only, never the file."""
 
     # The smart card of provider `card`: the module of its maker, its token, its P-256 key, its PIN.
     hsm_card_module: Path | None = None
+    """The PKCS#11 module of the card's maker."""
     hsm_card_token: str = ""
+    """The label of the card's token."""
     hsm_card_key: str = "ticketrestaurant"
+    """The label of the card's P-256 key pair."""
     hsm_card_pin_file: Path | None = None
+    """Where the card's PIN lies."""
     hsm_card_pin: str | None = field(default=None, repr=False)
+    """The card's PIN itself, by the environment only."""
 
     hsm_simulated_delay_ms: int = 0
     """For measurements: every call to the software token takes so much longer. Never in service."""
 
+    # Evidence and backups
     checkpoint_folder: Path | None = None
     """Where signed checkpoints of the log go; by default <home>/checkpoints. Better: elsewhere."""
+    wal_archive_folder: Path | None = None
+    """Where the embedded databases archive their write-ahead logs, for a restore to a point in
+    time; nothing is archived without it. Better on another disk than the databases."""
+    wal_archive_every_s: int = 60
+    """After so many seconds what was written is archived, also where little was written."""
 
     # Where each new checkpoint is published to, off this machine: whoever takes the machine cannot
     # take it back. The backend starts only on a log that extends what lies in publish_folder.
     publish_folder: Path | None = None
+    """A further folder for checkpoints, best on another machine's disk."""
     publish_urls: tuple[str, ...] = ()
     """HTTPS addresses that take the note as the body of a PUT."""
     publish_method: str = "PUT"
@@ -120,8 +161,11 @@ class Settings:
     publish_every_s: int = 10
     """At most so often to an address; the newest checkpoint wins."""
 
+    # Logs
     log_max_bytes: int = 10_000_000
+    """A log file that is larger is rotated, within five seconds."""
     log_files: int = 3
+    """So many rotated files of each server are kept."""
 
     @property
     def checkpoints(self) -> Path:
@@ -174,6 +218,64 @@ def load(environment: Mapping[str, str] | None = None, home: Path | None = None)
     return settings
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a setting's value comes from: `default`, the file's path, or the variable's name."""
+
+    name: str
+    value: Any
+    source: str
+
+
+def explain(
+    environment: Mapping[str, str] | None = None, home: Path | None = None
+) -> tuple[list[Source], list[str]]:
+    """Every setting with its value and source, and everything that is wrong, in words.
+
+    A value that is wrong is left out; `load` would stop at the first.
+    """
+    environment = os.environ if environment is None else environment
+    chosen = (home or Path(environment.get(PREFIX + "HOME") or "var")).expanduser().absolute()
+    found: dict[str, Source] = {}
+    faults: list[str] = []
+    path = chosen / _FILE
+    try:
+        in_file = _read(path)
+    except SettingsError as error:
+        in_file = {}
+        faults.append(str(error))
+    sources = (
+        (in_file, f"{path}: ", str, lambda name: str(path)),
+        (_variables(environment), PREFIX, str.upper, lambda name: PREFIX + name.upper()),
+    )
+    for values, prefix, show, of in sources:
+        for name in sorted(values, key=lambda name: name != "port_base"):
+            try:
+                if prefix != PREFIX and name in _ENVIRONMENT_ONLY:
+                    raise SettingsError(f"{prefix}{name} cannot stand in the file")
+                converted = _convert_all({name: values[name]}, prefix, show=show)
+            except SettingsError as error:
+                faults.append(str(error))
+                continue
+            found |= {
+                key: Source(name=key, value=value, source=of(name))
+                for key, value in converted.items()
+            }
+    plain = Settings(home=chosen)
+    settings = [
+        found.get(each.name)
+        or Source(name=each.name, value=getattr(plain, each.name), source="default")
+        for each in fields(Settings)
+        if each.name != "home"
+    ]
+    try:
+        load(environment, home)
+    except SettingsError as error:
+        if not faults:
+            faults.append(str(error))
+    return settings, faults
+
+
 def file_with(home: Path, changes: Mapping[str, Any]) -> str:
     """The text of <home>/settings.json with some settings changed. Raises SettingsError."""
     kept = _read(home / _FILE)
@@ -204,13 +306,18 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    return _convert_all(_variables(environment), PREFIX, show=str.upper)
+
+
+def _variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Ours, by the names of their settings."""
     values = {
         name.removeprefix(PREFIX).lower(): text
         for name, text in environment.items()
         if name.startswith(PREFIX) and text and not name.startswith(PREFIX + "TEST_")
     }
     values.pop("home", None)
-    return _convert_all(values, PREFIX, show=str.upper)
+    return values
 
 
 def _convert_all(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from application.histogram import LATENCY_S, Histogram
 from application.ports import Claim, Clock, Conflict, EventLog, Unavailable
 from application.states import States
 from domain.event import Event
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 RETRIES = 3
 GATHER_FROM = 4
 """A batch of so many was load enough to wait a moment for a larger one."""
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class Needs:
@@ -96,7 +98,8 @@ class GroupCommit:
         self._batch_most = batch_most
         self._queue_most = queue_most
         self._gather_s = gather_s
-        self._queue: deque[_Waiting] = deque()
+        self._queue: deque[tuple[Work, Callable[[Any], None], float]] = deque()
+        self._arrived: list[float] = []
         self._wake = threading.Event()
         self._stopping = False
         self._halted = False
@@ -104,6 +107,8 @@ class GroupCommit:
         self._broken = True
         self._next_attempt = 0.0
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+        self.latency = Histogram(LATENCY_S)
+        self.batch_sizes = Histogram(_BATCH_SIZES)
         self.batches = 0
         self.works = 0
         self.tampered = False
@@ -112,6 +117,16 @@ class GroupCommit:
     def available(self) -> bool:
         """Whether the last contact with the log went well."""
         return not self._broken
+
+    @property
+    def halted(self) -> bool:
+        """Whether it takes nothing any more, until somebody has looked at the log."""
+        return self._halted or self.tampered
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """How many works wait, and how many may."""
+        return len(self._queue), self._queue_most
 
     def start(self) -> None:
         """Starts the writer's thread."""
@@ -132,7 +147,7 @@ class GroupCommit:
         """Queues a work; False where the queue is full (answer 91 at once)."""
         if len(self._queue) >= self._queue_most or self._halted:
             return False
-        self._queue.append((work, done))
+        self._queue.append((work, done, time.monotonic()))
         if not self._wake.is_set():
             self._wake.set()
         return True
@@ -146,6 +161,14 @@ class GroupCommit:
             while self._queue and not self._stopping:
                 self._gather()
                 self._turn(self._take())
+                self._count()
+
+    def _count(self) -> None:
+        """How long the batch in hand took, from the arrival of each work to its answer."""
+        now = time.monotonic()
+        for arrived in self._arrived:
+            self.latency.add(now - arrived)
+        self.batch_sizes.add(len(self._arrived))
 
     def _gather(self) -> None:
         """Under load, waits a moment for more to come: a commit costs the same for many.
@@ -159,8 +182,10 @@ class GroupCommit:
         queue, now_us = self._queue, self._clock.now_us()
         batch: list[_Waiting] = []
         late: list[Done] = []
+        self._arrived = []
         while queue and len(batch) < self._batch_most:
-            work, done = queue.popleft()
+            work, done, arrived = queue.popleft()
+            self._arrived.append(arrived)
             if work.deadline_us < now_us:
                 late.append((done, UNAVAILABLE))
             else:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from application.histogram import LATENCY_S, Histogram
 from application.ports import Unavailable
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class HsmLane:
         self._answers = False
         self._answered_s = 0.0
         self._trouble = "it was not asked yet"
+        self.latency = Histogram(LATENCY_S)
 
     @property
     def healthy(self) -> bool:
@@ -126,7 +128,7 @@ class HsmLane:
             if job.answered:
                 continue
             self._busy_since_s[place] = time.monotonic()
-            result = _result(job.ask)
+            result = self._result(job.ask)
             self._busy_since_s[place] = None
             self._hand_over(job, result)
 
@@ -139,6 +141,15 @@ class HsmLane:
                 self._loop.call_soon_threadsafe(self._deliver)
             except RuntimeError:
                 log.warning("stopped with answers of the HSM on the way")
+
+    def _result(self, job: Callable[[], Any]) -> Any:
+        started_s = time.monotonic()
+        try:
+            return job()
+        except Exception as error:
+            return error
+        finally:
+            self.latency.add(time.monotonic() - started_s)
 
     def _beat(self) -> None:
         while True:
@@ -198,10 +209,3 @@ class HsmLane:
             job.done(result)
         except Exception:
             log.exception("answering after the HSM")
-
-
-def _result(job: Callable[[], Any]) -> Any:
-    try:
-        return job()
-    except Exception as error:
-        return error

@@ -90,6 +90,7 @@ class Payments:
         self._issuer_id = issuer_id
         # Keyed with a secret of this run: a dump of memory shows no card number by it.
         self._secret = secrets.token_bytes(32)
+        self.answers: dict[str, int] = {}
         self._stripes: Cache[bytes, Stripe | None] = Cache(STRIPES_KEPT)
 
     def received(self, peer: Peer, line: Line, body: bytes) -> None:
@@ -242,6 +243,7 @@ class Payments:
             return
         if isinstance(answer, Failed):
             answer = undecided(answer, contract)
+        self.answers[answer.code] = self.answers.get(answer.code, 0) + 1
         peer.send("I", "DECISION", to_pos(payment.request, contract, answer))
         if payment.phone is not None:
             payment.phone.send("I", "DECISION", to_phone(contract, answer))

@@ -38,6 +38,8 @@ class Backend:
     sessions: Sessions
     asked: OnAsk
     parts: list[Part] = field(default_factory=list)
+    link_changed: Callable[[bool], None] = lambda up: None
+    """Told when the gateway comes and goes."""
 
 
 class Delivery:
@@ -81,8 +83,8 @@ async def run(build: Callable[[asyncio.AbstractEventLoop], Backend]) -> None:
         sessions.on_open,
         sessions.on_line,
         sessions.on_close,
-        lambda: None,
-        lambda: None,
+        lambda: backend.link_changed(True),
+        lambda: backend.link_changed(False),
         backend.asked,
     )
     sessions.attach(link)

@@ -157,6 +157,13 @@ class Sessions:
         """Waits while a connection takes no more; False: it is gone."""
         return await self.link.drain(conn)
 
+    def by_role(self) -> dict[str, int]:
+        """How many sessions are open; for any thread."""
+        found: dict[str, int] = dict.fromkeys(self._services, 0)
+        for peer in list(self.by_session.values()):
+            found[peer.role] = found.get(peer.role, 0) + 1
+        return found
+
     def peer_of(self, subject_id: UUID) -> Peer | None:
         """The open session of a subject."""
         return self._by_subject.get(subject_id)

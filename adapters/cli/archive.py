@@ -1,4 +1,4 @@
-"""The file that `backup` writes: a tar of the cold state folder, and a manifest that proves it.
+"""The file that `backup` writes: a tar of parts of the state folder, and a manifest that proves it.
 
 The manifest is the last member, because it holds the SHA-256 of everything before it. Only plain
 files and folders are taken, all become 0600 and 0700, and nothing else is accepted back.
@@ -9,7 +9,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
@@ -24,11 +24,15 @@ class ArchiveBroken(Exception):
     """The file is no complete backup: cut off, altered, or not one of ours."""
 
 
-def size_of(home: Path, parts: list[str], leave_out: frozenset[str]) -> int:
+def size_of(
+    home: Path,
+    parts: list[str],
+    leave_out: frozenset[str],
+    elsewhere: Mapping[str, Path] | None = None,
+) -> int:
     """How many bytes `write` will copy."""
-    return sum(
-        path.stat().st_size for _, path in _members(home, parts, leave_out) if path.is_file()
-    )
+    members = _members(home, parts, leave_out, elsewhere or {})
+    return sum(path.stat().st_size for _, path in members if path.is_file())
 
 
 def write(
@@ -39,11 +43,12 @@ def write(
     *,
     leave_out: frozenset[str],
     progress: _Progress,
+    elsewhere: Mapping[str, Path] | None = None,
 ) -> dict[str, Any]:
     """Copies `parts` of `home` into the new file `target`, 0600, there as a whole or not at all.
 
-    `facts` become part of the manifest, which is returned. Raises OSError; ValueError for a
-    link or another special file in the state folder.
+    `elsewhere` names parts that do not lie in `home`. `facts` become part of the manifest, which
+    is returned. Raises OSError; ValueError for a link or another special file in the state folder.
     """
     unfinished = target.with_name(target.name + ".part")
     descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -52,7 +57,7 @@ def write(
             with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
                 files = [
                     _add(tar, name, path, progress)
-                    for name, path in _members(home, parts, leave_out)
+                    for name, path in _members(home, parts, leave_out, elsewhere or {})
                 ]
                 manifest = {"format": FORMAT, **facts, "files": files}
                 text = json.dumps(manifest, indent=0).encode()
@@ -89,9 +94,11 @@ def extract(source: Path, folder: Path, *, progress: _Progress) -> dict[str, Any
     raise ArchiveBroken("it ends before its manifest")
 
 
-def _members(home: Path, parts: list[str], leave_out: frozenset[str]) -> Iterator[tuple[str, Path]]:
+def _members(
+    home: Path, parts: list[str], leave_out: frozenset[str], elsewhere: Mapping[str, Path]
+) -> Iterator[tuple[str, Path]]:
     for part in parts:
-        top = home / part
+        top = elsewhere.get(part, home / part)
         if not top.exists():
             continue
         for path in [top, *sorted(top.rglob("*"))] if top.is_dir() else [top]:
@@ -99,7 +106,7 @@ def _members(home: Path, parts: list[str], leave_out: frozenset[str]) -> Iterato
                 continue
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
                 raise ValueError(f"{path} is neither a file nor a folder")
-            yield path.relative_to(home).as_posix(), path
+            yield (PurePosixPath(part) / path.relative_to(top).as_posix()).as_posix(), path
 
 
 def _add(tar: tarfile.TarFile, name: str, path: Path, progress: _Progress) -> dict[str, Any]:

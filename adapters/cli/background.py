@@ -36,8 +36,6 @@ def start_in_background(
     with sole_use(settings):
         pass
     log = ProcessLog(settings.logs, "supervisor", max_bytes=settings.log_max_bytes, files=1)
-    with contextlib.suppress(OSError):
-        log.rotate_if_large()
     output = log.open()
     arguments = ["serve", *(["--with-parent", str(os.getpid())] if die_with_us else [])]
     try:

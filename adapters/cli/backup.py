@@ -1,10 +1,12 @@
-"""`backup` and `restore`: the whole cold installation as one file, and back again."""
+"""`backup` and `restore`: the whole installation as one file, and back again."""
 
 import contextlib
 import os
 import shutil
-import time
+import signal
+import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -15,11 +17,6 @@ from adapters.cli.failure import integrity_broken, misconfigured, refused
 from adapters.cli.output import print_json, progress, say
 from adapters.settings import Settings
 
-PARTS: Final = [
-    *("postgres", "hsm", "secrets", "tls", "pki", "operators", "checkpoints", "settings.json")
-]
-# Of a server that is not running; it makes them anew.
-_LEAVE_OUT: Final = frozenset({"postmaster.pid", "postmaster.opts", "data.new"})
 _STILL_STOPPING_S: Final = 60
 _Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
@@ -32,74 +29,231 @@ def register(app: typer.Typer) -> None:
 
 def backup(
     file: Annotated[Path, typer.Argument(help="The file to make; it must not exist.")],
+    max_rate: Annotated[
+        int | None,
+        typer.Option(
+            help="Copy so many MB a second at most while serving.",
+            min=1,
+            max=1024,
+            show_default=False,
+        ),
+    ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Copy the whole installation into one file of mode 0600, while it is stopped.
+    """Copy the whole installation into one file of mode 0600, serving or stopped.
 
     Databases, token, passwords, certificates, operators, checkpoints and settings: whoever has
     the file, and the HSM's PIN, has everything. The PIN is in it only if it lies in the state
     folder. POS and virtual cards on this machine are not: they are other people's devices.
+    While serving, a copy is made beside the file first: it takes its space twice.
 
-    Example: [bold]ticketrestaurant stop; ticketrestaurant backup /mnt/safe/2026-11-23.tar[/bold]
+    Example: [bold]ticketrestaurant backup /mnt/safe/2026-11-23.tar[/bold]
     """
-    from adapters.cli import archive
-
     found = settings.load()
     target = file.expanduser().absolute()
+    manifest = make_backup(found, target, max_rate_kb=max_rate * 1024 if max_rate else None)
+    _tell_saved(found, target, manifest, as_json)
+
+
+def make_backup(
+    found: Settings, target: Path, *, max_rate_kb: int | None = None, remembered: bool = True
+) -> dict[str, Any]:
+    """Makes the file; its manifest. Raises Failure, then there is no file.
+
+    `remembered`: it counts as the last backup.
+    """
+    from adapters.cli import saving
+    from adapters.cli.settled import NeverSettled
+    from adapters.postgres.embedded import ClusterError
+
     if target.exists():
         raise refused(f"{target} exists already")
+    if not target.parent.is_dir():
+        raise misconfigured(f"no backup was made: there is no folder {target.parent}")
     _check_embedded(found)
-    with _stopped(found):
-        size = archive.size_of(found.home, PARTS, _LEAVE_OUT)
-        with progress("Copying", size) as bar:
-            try:
-                manifest = archive.write(
-                    target,
-                    found.home,
-                    PARTS,
-                    {"created_us": time.time_ns() // 1_000, "issuer": found.issuer_name},
-                    leave_out=_LEAVE_OUT,
-                    progress=bar.advance,
-                )
-            except (OSError, ValueError) as error:
-                raise misconfigured(f"no backup was made: {error}") from None
-    _tell(manifest, as_json, f"saved {found.home} in {target}")
+    try:
+        if _serves(found):
+            manifest = _save_serving(found, target, max_rate_kb)
+        else:
+            manifest = _save_stopped(found, target)
+        if remembered:
+            saving.remember(found, target, manifest)
+    except (ClusterError, NeverSettled, OSError, ValueError) as error:
+        raise misconfigured(f"no backup was made: {error}") from None
+    except saving.KeysDestroyed as error:
+        raise refused(f"no backup was made: {error}") from None
+    return manifest
 
 
 def restore(
     file: Annotated[Path, typer.Argument(help="A file made by `backup`.")],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help='Replay archived logs up to this time ("2026-11-24 12:00", this machine\'s time '
+            'unless it has an offset), or "latest" for all that is archived.',
+            metavar="TIME",
+            show_default=False,
+        ),
+    ] = None,
+    to_position: Annotated[
+        int | None,
+        typer.Option(help="Replay up to the commit of this event.", min=1, show_default=False),
+    ] = None,
+    wal: Annotated[
+        Path | None,
+        typer.Option(help="Where the archives of logs lie now.", show_default=False),
+    ] = None,
+    published: Annotated[
+        Path | None,
+        typer.Option(
+            help="The last published checkpoints, such as a copy on another machine.",
+            show_default=False,
+        ),
+    ] = None,
+    accept_loss: Annotated[
+        str | None,
+        typer.Option(
+            help="Restore although signed events are missing; say why: it is recorded.",
+            metavar="WHY",
+            show_default=False,
+        ),
+    ] = None,
+    rehearsal: Annotated[
+        bool,
+        typer.Option(help="A copy to look at: settings that name folders outside are dropped."),
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Make the state folder, which must be empty or missing, from a backup.
 
-    Everything is checked against the manifest before the folder takes its place. Afterwards
-    run `ticketrestaurant audit verify`: the log must extend the last checkpoint that was
-    published, otherwise the backup is older than what was answered since.
+    Before it takes its place everything is checked against the manifest, the databases are
+    recovered, persons who were erased since are erased again, and the log must hold everything
+    that the last published checkpoint covers; otherwise nothing is restored (exit status 4).
 
     Example: [bold]ticketrestaurant --home /srv/meals restore /mnt/safe/2026-11-23.tar[/bold]
     """
-    from adapters.cli import archive
+    from adapters.cli.restoring import Wanted, restore_installation
 
     found = settings.load()
-    home = found.home
-    if home.exists() and any(home.iterdir()):
-        raise refused(f"{home} is not empty")
-    source = file.expanduser()
-    staging = home.with_name(f"{home.name}.restoring-{os.getpid()}")
+    if found.home.exists() and any(found.home.iterdir()):
+        raise refused(f"{found.home} is not empty")
+    if to is not None and to_position is not None:
+        raise typer.BadParameter("--to and --to-position exclude each other")
+    wanted = Wanted(
+        at=_time(to) if to not in (None, "latest") else None,
+        position=to_position,
+        latest=to == "latest",
+        wal=wal.expanduser().absolute() if wal else None,
+        published=published.expanduser().absolute() if published else None,
+        accept_loss=accept_loss,
+        rehearsal=rehearsal,
+    )
+    source = file.expanduser().absolute()
+    with _explained(source), progress("Unpacking", source.stat().st_size) as bar:
+        restored = restore_installation(source, found.home, wanted, bar.advance, _say_step)
+    standing = restored.standing
+    if as_json:
+        print_json(
+            {
+                **_summary(restored.manifest),
+                "events": standing.events,
+                "published_events": standing.published,
+                "lost_events": standing.lost,
+                "last_commit": restored.last_commit,
+                "erased_again": restored.erased_again,
+                "kept_evidence": restored.kept_evidence,
+            }
+        )
+        return
+    say(f"restored {found.home} from {source}: {standing.words}")
+    if restored.last_commit is not None:
+        say(f"the last commit that was replayed is of {restored.last_commit.astimezone():%c %z}")
+    if restored.erased_again:
+        say(f"{restored.erased_again:,} persons who had been erased were erased again")
+    if restored.kept_evidence is not None:
+        say(f"the later evidence is kept in {restored.kept_evidence}")
+
+
+@contextlib.contextmanager
+def _explained(source: Path) -> Iterator[None]:
+    """What can go wrong with a restore, as Failures."""
+    from adapters.audit.erasures import ErasuresBroken
+    from adapters.cli.archive import ArchiveBroken
+    from adapters.cli.restored_log import LogUnfit
+    from adapters.cli.restoring import LossRefused
+    from adapters.postgres.embedded import ClusterError
+    from adapters.postgres.recovery import TargetMissed
+
     try:
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with progress("Restoring", source.stat().st_size) as bar:
-            manifest = archive.extract(source, staging, progress=bar.advance)
-        if home.exists():
-            home.rmdir()
-        staging.rename(home)
-    except archive.ArchiveBroken as error:
+        yield
+    except ArchiveBroken as error:
         raise integrity_broken(f"{source} is no usable backup: {error}") from None
-    except OSError as error:
+    except (LogUnfit, ErasuresBroken) as error:
+        raise integrity_broken(f"nothing was restored: {error}") from None
+    except LossRefused as error:
+        raise integrity_broken(
+            f"nothing was restored: {error}. Look for a later backup, replay archived logs "
+            '(--to latest), or give these events up for good: --accept-loss "WHY"'
+        ) from None
+    except TargetMissed as error:
+        raise refused(f"nothing was restored: {error}") from None
+    except (ClusterError, OSError) as error:
         raise misconfigured(f"nothing was restored: {error}") from None
+
+
+def _save_serving(found: Settings, target: Path, max_rate_kb: int | None) -> dict[str, Any]:
+    from adapters.cli import saving
+
+    staging = target.with_name(f"{target.name}.{os.getpid()}.staging")
+    # Twice: out of the servers, into the file.
+    with _ended_in_order(), progress("Copying", 2 * saving.bytes_to_copy(found)) as bar:
+        try:
+            gathered = saving.gather(found, staging, bar.advance, max_rate_kb)
+            return saving.write(target, gathered, bar.advance)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM within the block leaves no copy behind."""
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    _tell(manifest, as_json, f"restored {home} from {source}")
+        signal.signal(signal.SIGTERM, before)
+
+
+def _save_stopped(found: Settings, target: Path) -> dict[str, Any]:
+    from adapters.cli import archive, saving
+
+    with stopped(found):
+        elsewhere = {"checkpoints": found.checkpoints}
+        parts, leave_out = saving.PARTS, saving.LEAVE_OUT
+        size = archive.size_of(found.home, parts, leave_out, elsewhere)
+        with progress("Copying", size) as bar:
+            return archive.write(
+                target,
+                found.home,
+                parts,
+                saving.facts(found, "stopped"),
+                leave_out=leave_out,
+                progress=bar.advance,
+                elsewhere=elsewhere,
+            )
+
+
+def _serves(found: Settings) -> bool:
+    """Whether the database servers are up: then they are asked for the copy."""
+    from adapters.cli.parts import embedded_clusters
+
+    if not found.home.is_dir():
+        raise misconfigured(f"{found.home} does not exist")
+    clusters = embedded_clusters(found).values()
+    if not all(cluster.exists for cluster in clusters):
+        raise misconfigured(f"{found.home} is not set up: there is nothing to save")
+    return all(cluster.ready() for cluster in clusters)
 
 
 def _check_embedded(found: Settings) -> None:
@@ -111,7 +265,7 @@ def _check_embedded(found: Settings) -> None:
 
 
 @contextlib.contextmanager
-def _stopped(found: Settings) -> Iterator[None]:
+def stopped(found: Settings) -> Iterator[None]:
     """Nothing of the installation runs within the block. Raises Failure."""
     from adapters.cli.parts import embedded_clusters
     from adapters.cli.supervisor import AlreadyServing, sole_use
@@ -129,11 +283,32 @@ def _stopped(found: Settings) -> Iterator[None]:
         raise refused(f"{error}; run: ticketrestaurant stop") from None
 
 
-def _tell(manifest: dict[str, Any], as_json: bool, text: str) -> None:
-    files = [each for each in manifest["files"] if "size" in each]
-    size = sum(each["size"] for each in files)
+def _time(text: str | None) -> datetime:
+    """A time as people write it; without an offset it is this machine's."""
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise typer.BadParameter('--to needs a time like "2026-11-24 12:00", or latest') from None
+    return at.astimezone()
+
+
+def _say_step(text: str) -> None:
+    say(f"  {text} …")
+
+
+def _tell_saved(found: Settings, target: Path, manifest: dict[str, Any], as_json: bool) -> None:
+    summary = _summary(manifest)
     if as_json:
-        facts = {name: value for name, value in manifest.items() if name != "files"}
-        print_json({**facts, "file_count": len(files), "bytes": size})
-    else:
-        say(f"{text}: {len(files)} files, {size / 1e6:,.0f} MB")
+        print_json(summary)
+        return
+    say(
+        f"saved {found.home} in {target}: {summary['file_count']} files,"
+        f" {summary['bytes'] / 1e6:,.0f} MB"
+    )
+
+
+def _summary(manifest: dict[str, Any]) -> dict[str, Any]:
+    files = [each for each in manifest["files"] if "size" in each]
+    facts = {name: value for name, value in manifest.items() if name != "files"}
+    size = sum(each["size"] for each in files)
+    return {**facts, "file_count": len(files), "bytes": size}

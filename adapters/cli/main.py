@@ -36,9 +36,13 @@ COMMANDS: Final = {
     "serve": Entry("serve", "Run all servers, and keep them running.", _HOUSE),
     "stop": Entry("serve", "Stop what `serve` runs.", _HOUSE),
     "status": Entry("status", "Show every part, its address and whether it is up.", _HOUSE),
+    "config": Entry("config", "Show and check the settings.", _HOUSE),
     "backup": Entry("backup", "Copy the whole installation into one file.", _HOUSE),
     "restore": Entry("backup", "Make an installation from such a file.", _HOUSE),
     "hsm": Entry("hsm", "Look at the HSM and its keys; back up its token.", _HOUSE),
+    "upgrade": Entry(
+        "upgrade", "Bring an installation to this version, after a rehearsal.", _HOUSE
+    ),
     "register": Entry("register", "Register a company, a shop or a terminal.", _OPERATORS),
     "menu": Entry("menu", "Set the menu of a shop.", _OPERATORS),
     "issue": Entry("issue", "Issue cards to an employee.", _OPERATORS),

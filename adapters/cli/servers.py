@@ -67,5 +67,8 @@ def website() -> None:
             public_url=found.website_url,
             trusted_proxies=found.website_trusted_proxies,
             identity=identity if identity.is_dir() else None,
+            monitor_host=found.monitor_host,
+            monitor_port=found.website_monitor_port,
+            home=found.home,
         )
     )

@@ -52,6 +52,7 @@ def installation_status(found: Settings) -> dict[str, Any]:
         }
     _add_databases(found, shown)
     shown["backend"]["checkpoints"] = _checkpoints(found)
+    _add_health(found, shown)
     return {
         "home": str(found.home),
         "serving": supervisor is not None,
@@ -78,6 +79,45 @@ def _checkpoints(found: Settings) -> dict[str, Any]:
         "signed_events": signed,
         "published": msgspec.to_builtins(read_placed(found.published_file)),
     }
+
+
+def _add_health(found: Settings, shown: dict[str, Any]) -> None:
+    """What the servers that are up say of themselves; None where they do not answer that."""
+    from adapters.cli.health import ask_health
+    from adapters.cli.parts import SERVERS
+
+    for name in SERVERS:
+        part = shown[name]
+        port = getattr(found, f"{name}_monitor_port")
+        part["monitor"] = f"{found.monitor_host}:{port}"
+        part["health"] = ask_health(part["monitor"], part["pid"]) if part["up"] else None
+
+
+def _print_published(found: dict[str, Any]) -> None:
+    """How far each place is that checkpoints are published to."""
+    from rich.console import Console
+
+    console = Console()
+    for place in found["backend"]["checkpoints"]["published"]:
+        name, trouble, events = place["name"], place["trouble"], place["events"]
+        if trouble:
+            last = f"; the last one there has {events:,} events" if events >= 0 else ""
+            text = f"checkpoints are NOT published to {name}: {trouble}{last}"
+        elif events >= 0:
+            text = f"checkpoint of {events:,} events published to {name}"
+        else:
+            text = f"no checkpoint published to {name} yet"
+        console.print(text, style="red" if trouble else None, markup=False, highlight=False)
+
+
+def _print_health(found: dict[str, Any]) -> None:
+    """Reasons and warnings; nothing where all is well."""
+    for name in found["parts"]:
+        health = found[name].get("health") or {}
+        for text in health.get("reasons", {}).values():
+            print(f"✗ {name}: {text}")
+        for text in health.get("warnings", {}).values():
+            print(f"! {name}: {text}")
 
 
 def _add_databases(found: Settings, shown: dict[str, Any]) -> None:
@@ -117,15 +157,7 @@ def _print_table(found: dict[str, Any]) -> None:
         )
     console = Console()
     console.print(table)
-    for place in found["backend"]["checkpoints"]["published"]:
-        name, trouble, events = place["name"], place["trouble"], place["events"]
-        if trouble:
-            last = f"; the last one there has {events:,} events" if events >= 0 else ""
-            text = f"checkpoints are NOT published to {name}: {trouble}{last}"
-        elif events >= 0:
-            text = f"checkpoint of {events:,} events published to {name}"
-        else:
-            text = f"no checkpoint published to {name} yet"
-        console.print(text, style="red" if trouble else None, markup=False, highlight=False)
+    _print_published(found)
+    _print_health(found)
     if not found["serving"]:
         console.print("\nNothing is being served here; start it with: ticketrestaurant serve")

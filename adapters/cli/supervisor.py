@@ -60,6 +60,8 @@ class Supervisor:
         self._settings = settings
         self._watcher = announce
         self._children = {part.name: self._child(part) for part in parts}
+        # In the background our own words go to a file, too; how a part fails for a night is long.
+        self._own_log = self._log("supervisor")
         self._stopping = False
         self._was_ready = False
         self._rotate_from_s = 0.0
@@ -90,11 +92,13 @@ class Supervisor:
             self._watcher(text)
 
     def _child(self, part: Part) -> Child:
+        return Child(part, self._log(part.name))
+
+    def _log(self, name: str) -> ProcessLog:
         settings = self._settings
-        log = ProcessLog(
-            settings.logs, part.name, max_bytes=settings.log_max_bytes, files=settings.log_files
+        return ProcessLog(
+            settings.logs, name, max_bytes=settings.log_max_bytes, files=settings.log_files
         )
-        return Child(part, log)
 
     def _step(self, child: Child) -> bool:
         was_up, was = child.up, child.pid
@@ -118,9 +122,9 @@ class Supervisor:
         if now_s() < self._rotate_from_s:
             return
         self._rotate_from_s = now_s() + _ROTATE_EVERY_S
-        for child in self._children.values():
+        for log in (self._own_log, *(child.log for child in self._children.values())):
             with contextlib.suppress(OSError):
-                child.log.rotate_if_large()
+                log.rotate_if_large()
 
     def _stop(self, number: int) -> None:
         if not self._stopping:

@@ -26,6 +26,10 @@ class GatewayConfig:
     backend_host: str = "127.0.0.1"
     backend_port: int = 7301
 
+    # Health and metrics; 0: none.
+    monitor_host: str = "127.0.0.1"
+    monitor_port: int = 0
+
     # Filters: networks in CIDR form; fingerprints are JA4 texts or SHA-256 of a certificate in
     # hex. An empty allow list allows all; deny wins.
     allow_addresses: tuple[str, ...] = ()
@@ -74,7 +78,8 @@ def gateway_config(settings: Any) -> GatewayConfig:
     """The gateway's part of the settings; what they do not name keeps the default above."""
     found: dict[str, Any] = {"home": settings.home}
     for field in fields(GatewayConfig):
-        name = field.name if field.name.startswith("backend_") else f"gateway_{field.name}"
+        shared = field.name.startswith("backend_") or field.name == "monitor_host"
+        name = field.name if shared else f"gateway_{field.name}"
         value = getattr(settings, name, None)
         if value is not None and field.name != "home":
             found[field.name] = value

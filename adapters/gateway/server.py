@@ -12,8 +12,10 @@ from adapters.gateway.config import GatewayConfig, gateway_config
 from adapters.gateway.counters import StatusFile
 from adapters.gateway.listener import Listener
 from adapters.gateway.log import Log
+from adapters.gateway.monitor import gateway_monitor
 from adapters.gateway.relay import Relay
 from adapters.gateway.validation_http import ValidationServer
+from adapters.monitoring.server import Monitor
 from adapters.tls import TlsFiles, client_context, server_context
 from protocol.errors import UNAVAILABLE
 
@@ -62,6 +64,7 @@ class Gateway:
             else None
         )
         self._status = StatusFile(config.home / "run" / "gateway.json")
+        self._monitor: Monitor | None = None
         self._started_ms = time.time_ns() // 1_000_000
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -73,6 +76,9 @@ class Gateway:
         if self._validation is not None:
             self._validation.start()
         loop = asyncio.get_running_loop()
+        if self.config.monitor_port:
+            self._monitor = gateway_monitor(self, loop)
+            self._monitor.start()
         self._tasks = [
             loop.create_task(work)
             for work in (
@@ -95,6 +101,8 @@ class Gateway:
             await asyncio.wait_for(self.relay.emptied(), _GOODBYE_S)
         self.relay.link.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._monitor is not None:
+            await asyncio.to_thread(self._monitor.stop)
         self._status.remove()
         self.relay.log("stopped")
 

@@ -41,7 +41,7 @@ def database(settings: Settings, name: str) -> Database:
                 ("owner", "website"), settings.website_dsn
             )
             return Database(name, None, external)
-        cluster = Cluster(settings.home, name)
+        cluster = _cluster(settings, name)
         return Database(name, cluster, dict.fromkeys(("owner", "website"), cluster.dsn("website")))
     if settings.ledger_dsn:
         external = {
@@ -50,9 +50,18 @@ def database(settings: Settings, name: str) -> Database:
             "auditor": settings.ledger_auditor_dsn,
         }
         return Database(name, None, external)
-    cluster = Cluster(settings.home, name)
+    cluster = _cluster(settings, name)
     roles = ("owner", "backend", "auditor")
     return Database(name, cluster, {role: cluster.dsn(f"ledger_{role}") for role in roles})
+
+
+def _cluster(settings: Settings, name: str) -> Cluster:
+    return Cluster(
+        settings.home,
+        name,
+        wal_folder=settings.wal_archive_folder,
+        wal_every_s=settings.wal_archive_every_s,
+    )
 
 
 def ledger_dsn(settings: Settings, role: str = "backend") -> str:

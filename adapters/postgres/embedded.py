@@ -26,6 +26,7 @@ from psycopg.conninfo import make_conninfo
 from adapters.postgres import binaries
 from adapters.postgres.containment import containment
 from adapters.postgres.socket_folder import make_private, socket_folder
+from adapters.postgres.wal_folder import WalFolder
 
 SUPERUSER: Final = "postgres"
 STOP_SIGNAL: Final = signal.SIGINT
@@ -91,9 +92,14 @@ PLANS: Final = {
 
 
 class Cluster:
-    """The embedded server `name` (a key of PLANS) of the installation in `home`."""
+    """The embedded server `name` (a key of PLANS) of the installation in `home`.
 
-    def __init__(self, home: Path, name: str) -> None:
+    `wal_folder`: where it archives its write-ahead log, a file at least every `wal_every_s`.
+    """
+
+    def __init__(
+        self, home: Path, name: str, *, wal_folder: Path | None = None, wal_every_s: int = 60
+    ) -> None:
         self.name = name
         self.plan = PLANS[name]
         self._home = home.absolute()
@@ -101,6 +107,7 @@ class Cluster:
         self.folder = self._home / "postgres" / name
         self.data = self.folder / "data"
         self.socket = socket_folder(self.folder / "socket")
+        self.archive = WalFolder(wal_folder, self.folder, name, wal_every_s) if wal_folder else None
 
     @property
     def exists(self) -> bool:
@@ -130,12 +137,21 @@ class Cluster:
             ]
         )
 
-    def command(self, *, parent: int | None = None, data: Path | None = None) -> list[str]:
+    def command(
+        self,
+        *,
+        parent: int | None = None,
+        data: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> list[str]:
         """Runs the server in the foreground until STOP_SIGNAL, or until process `parent` dies.
 
-        The caller must be the parent, and give `binaries.environment()` to the child.
+        The caller must be the parent, and give `binaries.environment()` to the child. `settings`
+        are PostgreSQL's and win over ours.
         """
-        settings = {**_SETTINGS, **self.plan.settings, "unix_socket_directories": str(self.socket)}
+        archived = self.archive.settings() if self.archive and data is None else {}
+        sockets = {"unix_socket_directories": str(self.socket)}
+        settings = {**_SETTINGS, **self.plan.settings, **archived, **sockets, **(settings or {})}
         server = [str(binaries.program("postgres")), "-D", str(data or self.data)]
         for name, value in settings.items():
             server += ["-c", f"{name}={value}"]
@@ -147,6 +163,8 @@ class Cluster:
         Raises OSError.
         """
         make_private(self.socket, containment().owner)
+        if self.archive:
+            self.archive.prepare()
         containment().give(self.folder, self._home)
 
     def tidy_up(self) -> None:
@@ -191,12 +209,18 @@ class Cluster:
         return True
 
     @contextlib.contextmanager
-    def start_temporarily(self, *, data: Path | None = None, wait_s: float = 60) -> Iterator[None]:
+    def start_temporarily(
+        self,
+        *,
+        data: Path | None = None,
+        wait_s: float = 60,
+        settings: Mapping[str, str] | None = None,
+    ) -> Iterator[None]:
         """The server runs within the block. Raises ClusterError where it does not start."""
         self.prepare_to_run()
         with tempfile.TemporaryFile() as said:
             server = subprocess.Popen(
-                self.command(parent=os.getpid(), data=data),
+                self.command(parent=os.getpid(), data=data, settings=settings),
                 env=binaries.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=said,
@@ -208,8 +232,7 @@ class Cluster:
                 yield
             except _NotReady as error:
                 said.seek(0)
-                last = said.read().decode(errors="replace").strip().splitlines()[-5:]
-                raise ClusterError(f"{self.name}: {error}: " + " | ".join(last)) from None
+                raise ClusterError(f"{self.name}: {error}: {_last_words(said.read())}") from None
             finally:
                 _stop(server)
                 self.tidy_up()
@@ -221,7 +244,8 @@ class Cluster:
                 raise _NotReady(f"the server ended with status {server.returncode}")
             if time.monotonic() > deadline_s:
                 raise _NotReady(f"the server was not ready within {wait_s:.0f} s")
-            time.sleep(0.02)
+            waited_s = time.monotonic() - deadline_s + wait_s
+            time.sleep(min(0.5, 0.02 + waited_s / 20))  # each look is a line in its log
 
     def _server_pid(self) -> int | None:
         """The server's process by its own pid file, unless that is left over from a crash."""
@@ -291,6 +315,13 @@ class Cluster:
 
 class _NotReady(Exception):
     pass
+
+
+def _last_words(said: bytes) -> str:
+    """Why a server ended: what it called fatal, else its last lines."""
+    lines = said.decode(errors="replace").strip().splitlines()
+    fatal = [line for line in lines if "FATAL:" in line and "accepting connections" not in line]
+    return " | ".join(fatal[-2:] or lines[-5:])
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from adapters.web.config import Clock, WebConfig, system_clock
 from adapters.web.edge import Edge
 from adapters.web.error_pages import EXCEPTION_HANDLERS
 from adapters.web.forms import MAX_BODY_BYTES
+from adapters.web.monitor import site_monitor
 from adapters.web.site import Site, make_site, provide_site
 from adapters.web.visitor import provide_visitor
 
@@ -42,7 +43,7 @@ ROUTES = [
 def make_app(config: WebConfig, clock: Clock = system_clock) -> Edge:
     """The ASGI application of one website process; its life span opens and closes everything."""
     site = make_site(config, clock)
-    return Edge(make_litestar(site), config)
+    return Edge(make_litestar(site), config, site.answers)
 
 
 def make_litestar(site: Site) -> Litestar:
@@ -66,12 +67,17 @@ def _running(site: Site) -> Callable[[Litestar], contextlib.AbstractAsyncContext
         # Does not wait: the site comes up without database and without gateway.
         await site.pool.open(wait=False)
         tasks = [asyncio.create_task(site.link.run()), asyncio.create_task(_keep_house(site))]
+        monitor = site_monitor(site, asyncio.get_running_loop())
+        if monitor is not None:
+            monitor.start()
         try:
             yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if monitor is not None:
+                await asyncio.to_thread(monitor.stop)
             await site.pool.close()
 
     return life

@@ -23,6 +23,8 @@ class WebConfig:
     (certificates, keys, the gateway's address); without it the pages work and no news arrives.
     `public_url` is what people type; cookies are `Secure` when it is https. `trusted_proxies` are
     the addresses (comma separated) whose `X-Forwarded-For` is believed; empty believes nobody.
+    `monitor_port`: of health and metrics for this machine, 0 for none; `home` is the state folder,
+    of which the monitor reads a small file.
     """
 
     dsn: str
@@ -31,6 +33,9 @@ class WebConfig:
     public_url: str = ""
     identity: Path | None = None
     trusted_proxies: str = ""
+    monitor_host: str = "127.0.0.1"
+    monitor_port: int = 0
+    home: Path | None = None
 
     @property
     def https(self) -> bool:

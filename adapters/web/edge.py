@@ -43,7 +43,11 @@ _ONE_YEAR = "max-age=31536000"
 class Edge:
     """An ASGI application around the site's."""
 
-    def __init__(self, app: App, config: WebConfig) -> None:
+    def __init__(
+        self, app: App, config: WebConfig, answers: MutableMapping[int, int] | None = None
+    ) -> None:
+        """`answers` counts what was answered, by status."""
+        self._answers = {} if answers is None else answers
         self._app = app
         self._hosts = config.allowed_hosts
         headers = _HEADERS | ({"strict-transport-security": _ONE_YEAR} if config.https else {})
@@ -71,6 +75,7 @@ class Edge:
         except Exception as error:  # the last resort: nothing of the error may reach log or answer
             _log.error("unexpected %s in %s", type(error).__name__, _pattern(inner))
             await answer.plain(500, b"Something went wrong.\n")
+        self._answers[answer.status] = self._answers.get(answer.status, 0) + 1
         spent_ms = (time.perf_counter_ns() - started_ns) // 1_000_000
         _log.info("%s %s %s %d ms", method, _pattern(inner), answer.status, spent_ms)
 

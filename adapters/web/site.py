@@ -1,6 +1,6 @@
 """Everything that a page may use, made once per process and handed to the handlers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from litestar import Request
 
@@ -30,6 +30,8 @@ class Site:
     tries: Tries
     records: ShopRecords
     link: ReportLink
+    answers: dict[int, int] = field(default_factory=dict)
+    """How many requests were answered with each HTTP status."""
 
 
 def make_site(config: WebConfig, clock: Clock) -> Site:

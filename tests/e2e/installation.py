@@ -23,7 +23,7 @@ from devices.identity import Device, load_device
 from devices.link import Link
 
 PATIENCE_S = 30.0
-_DISTANCES = (0, 1, 2, 80)
+_DISTANCES = (0, 1, 2, 10, 11, 12, 80)
 
 
 class Installation:

@@ -97,7 +97,7 @@ def test_the_ledger_is_dumped_by_the_command_that_status_shows(serving: Installa
     assert "CREATE TABLE public.events" in done.stdout
 
 
-@pytest.mark.parametrize("command", [("serve",), ("init",), ("backup", "/nonexistent/file")])
+@pytest.mark.parametrize("command", [("serve",), ("init",)])
 def test_what_needs_the_folder_alone_is_refused_meanwhile(
     serving: Installation, command: tuple[str, ...]
 ) -> None:
@@ -135,6 +135,27 @@ def test_a_server_that_cannot_start_is_named_with_its_last_words(serving: Instal
     assert "gateway does not come up; the end of" in done.stderr
     until(lambda: not of_home(serving.home), "everything gone")
     assert serving("serve", "--background").returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_backup_that_is_ended_leaves_no_file_and_no_process(
+    serving: Installation, tmp_path: Path, number: signal.Signals
+) -> None:
+    before = len(of_home(serving.home))
+    command = ["--home", str(serving.home), "backup", str(tmp_path / "b.tar"), "--max-rate", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "adapters.cli.main", *command],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.DEVNULL,
+    )
+    until(lambda: list(tmp_path.rglob("PG_VERSION")), "the copy has begun", 60)
+    process.send_signal(number)
+    process.wait(20)
+    until(lambda: len(of_home(serving.home)) <= before, "nothing of it runs")
+    assert not (tmp_path / "b.tar").exists()
+    if number != signal.SIGKILL:
+        assert list(tmp_path.iterdir()) == []
+    assert serving.is_up()
 
 
 def test_a_backup_restores_the_whole_installation(serving: Installation, tmp_path: Path) -> None:

@@ -108,6 +108,14 @@ def test_logs_are_kept_small(serving: Serving) -> None:
     assert log.path.stat().st_mode & 0o077 == 0
 
 
+def test_the_log_of_the_supervisor_itself_is_rotated_too(serving: Serving) -> None:
+    log = serving.settings.logs / "supervisor.log"
+    log.write_text("x" * 200_000)
+    until(log.with_name("supervisor.log.1").exists, "a rotation")
+    assert log.stat().st_size == 0
+    assert log.with_name("supervisor.log.1").stat().st_mode & 0o077 == 0
+
+
 def test_a_part_that_never_comes_up_is_tried_again_and_the_others_serve(tmp_path: Path) -> None:
     serving = Serving(tmp_path, str(free_port()), "broken")
     try:
