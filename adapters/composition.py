@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 
-from adapters import tls
 from adapters.audit.checkpointer import Checkpointer
 from adapters.backend import server
 from adapters.backend.cryptography_checks import HsmChecks
@@ -44,6 +43,7 @@ from adapters.postgres.log_reader import SealedLogReader
 from adapters.postgres.mapper import SealedMapper
 from adapters.postgres.recorder import ShardRecorder
 from adapters.settings import Settings, SettingsError
+from adapters.tls_rotation import WatchedTls
 from application.group_commit import GroupCommit
 from application.states import States
 from protocol.certificates import BACKEND, Trust
@@ -196,7 +196,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     return server.Backend(
         host=settings.backend_host,
         port=settings.backend_port,
-        ssl_context=tls.server_context(tls.TlsFiles.of_server(settings.home, "backend")),
+        tls=WatchedTls(settings.home, "backend"),
         lane=lane,
         engine=engine,
         sessions=sessions,

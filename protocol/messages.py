@@ -311,7 +311,7 @@ class WebsiteStatus(TypedDict):
 
 
 _READS: Final[dict[str, type[Any]]] = {"D QUERY": Query, "D AUDIT": Audit, "D EXPORT": Export}
-_COMMANDS: Final = ("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN")
+_COMMANDS: Final = ("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "TLS")
 
 REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
     "pos": {

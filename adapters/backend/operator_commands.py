@@ -13,6 +13,7 @@ from uuid import UUID
 
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
 from adapters.backend.signed_command import SignedCommand
+from adapters.backend.tls_commands import tls
 from application import fields
 from application.block import STATUSES, BlockCard, BlockTerminal
 from application.command import Command, Origin, Refused
@@ -306,6 +307,7 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "CORRECT": OperatorCommands.correct,
     "BLOCK": OperatorCommands.block,
     "MENU": OperatorCommands.menu,
+    "TLS": tls,
 }
 
 

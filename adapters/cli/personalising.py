@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.cli.failure import misconfigured
-from adapters.tls import TlsFiles as TlsPaths
+from adapters.tls_material import class_tls_files
 from devices.durable import write_durably
 from devices.identity import Device
 from devices.keystore import FileKeyStore
 from devices.magstripe import StripeError, read_stripe
-from devices.personalisation import CardData, TlsFiles, new_request, store_card, write_identity
+from devices.personalisation import CardData, new_request, store_card, write_identity
 from protocol.encoding import b64, unb64
 
 STRIPE_FILE: Final = "stripe.txt"
@@ -122,22 +122,13 @@ class NewIdentity:
             gateway=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             chain_der=[unb64(each) for each in chain],
             root_pem=(self._home / "pki" / "root.pem").read_bytes(),
-            tls=_tls_files(self._home, role),
+            tls=class_tls_files(self._home, role),
             shop=shop,
             shop_name=shop_name,
         )
         place = self._folder.with_name(subject_id)
         self._folder.rename(place)
         return place
-
-
-def _tls_files(home: Path, tls_class: str) -> TlsFiles:
-    paths = TlsPaths.of_server(home, tls_class)
-    return TlsFiles(
-        authority_pem=paths.authority.read_bytes(),
-        certificate_pem=paths.certificate.read_bytes(),
-        key_pem=paths.key.read_bytes(),
-    )
 
 
 def random_pin() -> str:
