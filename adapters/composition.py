@@ -102,7 +102,10 @@ def hsm_pin(settings: Settings) -> str:
     try:
         return path.read_text().strip()
     except OSError as error:
-        raise SettingsError(f"the HSM's PIN cannot be read: {path}: {error.strerror}") from None
+        raise SettingsError(
+            f"the HSM's PIN cannot be read: {path}: {error.strerror}. After a key ceremony:"
+            " ticketrestaurant ceremony recover --to - | ticketrestaurant serve --hsm-pin-stdin"
+        ) from None
 
 
 def open_hsm(settings: Settings) -> Hsm:

@@ -15,6 +15,16 @@ _FOLDERS = ("secrets", "checkpoints", "run", "logs", "devices", "exports")
 _PIN_DIGITS = 12
 
 
+class PinMissing(OSError):
+    """The HSM was made and its PIN is not here: a new one would not open it."""
+
+    def __str__(self) -> str:
+        return (
+            "the HSM's PIN is not here. Set TICKETRESTAURANT_HSM_PIN_FILE; after a key ceremony get"
+            " it from the custodians' shares: ticketrestaurant ceremony recover --to FILE"
+        )
+
+
 class Step(NamedTuple):
     """One step: what it makes, in words, and how."""
 
@@ -46,6 +56,8 @@ def hsm_pin(settings: Settings) -> str:
         return settings.hsm_pin_file.read_text().strip()
     path = settings.secrets / "hsm-pin"
     if not path.exists():
+        if (settings.home / "hsm" / "serial").exists():
+            raise PinMissing
         write_private(path, f"{secrets.randbelow(10**_PIN_DIGITS):0{_PIN_DIGITS}}\n")
     return path.read_text().strip()
 

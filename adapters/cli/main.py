@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "serve": Entry("serve", "Run all servers, and keep them running.", _HOUSE),
     "stop": Entry("serve", "Stop what `serve` runs.", _HOUSE),
     "status": Entry("status", "Show every part, its address and whether it is up.", _HOUSE),
+    "ceremony": Entry("ceremony", "Make keys and PIN before witnesses; recover.", _HOUSE),
     "tls": Entry("tls", "TLS certificates: list, export, rotate.", _HOUSE),
     "backup": Entry("backup", "Copy the whole installation into one file.", _HOUSE),
     "restore": Entry("backup", "Make an installation from such a file.", _HOUSE),

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -70,14 +71,10 @@ def test_what_is_no_pkcs12_is_refused(data: bytes) -> None:
         unpack(data, PASSWORD)
 
 
-def made(key: object, leaf: x509.Certificate | None, more: list[x509.Certificate]) -> bytes:
+def made(key: Any, leaf: x509.Certificate | None, more: list[x509.Certificate]) -> bytes:
     """A file as another program might write it."""
     return pkcs12.serialize_key_and_certificates(
-        b"n",
-        key,
-        leaf,
-        more,
-        BestAvailableEncryption(PASSWORD),  # type: ignore[arg-type]
+        b"n", key, leaf, more, BestAvailableEncryption(PASSWORD)
     )
 
 
