@@ -58,6 +58,8 @@ class Conduct:
 
     def run(self) -> None:
         """All steps that are not done yet. Raises Abandoned, HsmUnavailable, OSError."""
+        if self._transcript.find("closing") is not None:
+            return  # interrupted while it was signed: nothing follows the line that is signed
         if self._transcript.entries:
             self._forget_shares()
             self._note(self._leader, "The ceremony was interrupted and goes on.")
