@@ -1,4 +1,4 @@
-"""After a key ceremony the HSM's PIN lies nowhere: it comes from the custodians' shares at start."""
+"""After a key ceremony the HSM's PIN lies nowhere: it comes from custodians' shares at start."""
 
 import json
 import os
