@@ -55,9 +55,7 @@ class Relay:
         elif not self._fingerprints.admits(connection.fingerprint, certificate_fingerprint(der)):
             connection.drop(FORBIDDEN)
         elif self.is_superseded(transport):
-            connection.drop(FORBIDDEN)
-            self.counters.refused["superseded-certificate"] += 1
-            self.log("refused", address=connection.address, why="superseded-certificate")
+            connection.drop(FORBIDDEN, "superseded-certificate")
         else:
             self.link.open(connection)
 

@@ -174,6 +174,10 @@ def test_a_device_pays_with_pkcs12_which_openssl_opens(
     done = own.run("tls", "export", "pos", str(file), "--password-file", "-", stdin=word + "\n")
     assert done.returncode == 0, done.stderr
     assert file.stat().st_mode & 0o777 == 0o600
+    short = own.run(
+        "tls", "export", "pos", f"{file}.2", "--password-file", "-", stdin="eleven chr\n"
+    )
+    assert (short.returncode, "12 characters" in short.stderr) == (1, True)
     opened = subprocess.run(
         ["openssl", "pkcs12", "-in", str(file), "-info", "-nodes", "-passin", "stdin"],
         input=word, capture_output=True, text=True,
