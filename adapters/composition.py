@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 
-from adapters import hsm_choice, tls
+from adapters import hsm_choice
 from adapters.audit.checkpointer import Checkpointer
 from adapters.audit.places import places
 from adapters.audit.publishing import Publisher
@@ -58,6 +58,7 @@ from adapters.postgres.log_reader import SealedLogReader
 from adapters.postgres.mapper import SealedMapper
 from adapters.postgres.recorder import ShardRecorder
 from adapters.settings import Settings, SettingsError
+from adapters.tls_rotation import WatchedTls
 from application.group_commit import GroupCommit
 from application.states import States
 from domain.aggregates.policy import MOST_GRACE_DAYS
@@ -254,7 +255,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     return server.Backend(
         host=settings.backend_host,
         port=settings.backend_port,
-        ssl_context=tls.server_context(tls.TlsFiles.of_server(settings.home, "backend")),
+        tls=WatchedTls(settings.home, "backend"),
         lane=lane,
         engine=engine,
         sessions=sessions,

@@ -25,6 +25,10 @@ NETWORK: Final = "network"
 SEALED_PIN: Final = "hsm-pin.sealed"
 """In the folder of the secrets: the token's PIN, for the smart card only."""
 _PIN_DIGITS: Final = 12
+_PIN_MISSING: Final = (
+    f"the HSM's PIN is not here. Set {PREFIX}HSM_PIN_FILE; after a key ceremony get it from the"
+    " custodians' shares: ticketrestaurant ceremony recover --to FILE"
+)
 
 
 class _Provider(NamedTuple):
@@ -164,6 +168,8 @@ def _make_pin(settings: Settings, card: Card | None) -> None:
         _refuse_orphan(settings)
         sealed_pin.write(_sealed(settings), secrets.token_hex(16), card.public_key())
     elif pin_lies_beside_the_token(settings) and not _plain(settings).exists():
+        if (settings.home / "hsm" / "serial").exists():
+            raise SettingsError(_PIN_MISSING)
         digits = f"{secrets.randbelow(10**_PIN_DIGITS):0{_PIN_DIGITS}}"
         write_durably(_plain(settings), f"{digits}\n".encode())
 

@@ -13,10 +13,15 @@ from typing import Any, Final, NamedTuple
 CLASSES: Final = frozenset({"gateway", "backend", "website", "pos", "card"})
 DOMAIN: Final = "ticketrestaurant.internal"
 COMMON_NAME: Final = "TicketRestaurant US TLS "
+KEY_INSIDE: Final = b"-----BEGIN PRIVATE KEY-----"
 
 
 class TlsFiles(NamedTuple):
-    """Where one party's TLS material lies, all PEM."""
+    """Where one party's TLS material lies, all PEM.
+
+    A certificate file that holds the private key, too, needs no `key`: such a file is replaced
+    as one, so nobody ever reads the key of one certificate beside another.
+    """
 
     certificate: Path
     key: Path
@@ -27,6 +32,11 @@ class TlsFiles(NamedTuple):
         """Those of a server in the state folder `home`."""
         folder = home / "tls"
         return cls(folder / f"{tls_class}.pem", folder / f"{tls_class}.key", folder / "ca.pem")
+
+    @property
+    def has_key_inside(self) -> bool:
+        """Whether the certificate file holds the private key. Raises OSError."""
+        return KEY_INSIDE in self.certificate.read_bytes()
 
     @classmethod
     def of_identity(cls, folder: Path) -> "TlsFiles":
@@ -62,7 +72,7 @@ def _strict(context: ssl.SSLContext, files: TlsFiles) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(cafile=files.authority)
-    context.load_cert_chain(files.certificate, files.key)
+    context.load_cert_chain(files.certificate, None if files.has_key_inside else files.key)
     return context
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from devices.identity_files import CERTIFICATE_FILE, IDENTITY_FILE, ROOT_FILE
 from devices.keystore import FileKeyStore, KeyStore, KeyStoreError
 from devices.succession import NEXT_FOLDER, finish
+from devices.tls_files import TlsSource
 from protocol.certificates import Trust
 from protocol.handshake import Identity
 
@@ -44,7 +45,12 @@ class Device:
     keystore: KeyStore
     identity: Identity
     trust: Trust
-    tls: ssl.SSLContext
+    tls_source: TlsSource
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """TLS for the next connection, from the files as they are now."""
+        return self.tls_source.context()
 
     def reload(self) -> None:
         """Takes up the key and certificate that are in the folder now. Raises IdentityError."""
@@ -74,7 +80,7 @@ def load_device(folder: Path, *roles: str) -> Device:
             keystore=keystore,
             identity=Identity(role, _chain(folder / CERTIFICATE_FILE), keystore.sign),
             trust=Trust(_chain(folder / ROOT_FILE)[0]),
-            tls=_tls(folder),
+            tls_source=TlsSource(folder, keystore),
         )
     except KeyError as error:
         raise IdentityError(f"{IDENTITY_FILE} has no {error}") from None
@@ -107,12 +113,3 @@ def _facts(folder: Path) -> dict[str, Any]:
 def _chain(path: Path) -> list[bytes]:
     certificates = x509.load_pem_x509_certificates(path.read_bytes())
     return [certificate.public_bytes(Encoding.DER) for certificate in certificates]
-
-
-def _tls(folder: Path) -> ssl.SSLContext:
-    """TLS 1.3 with the class certificate; only a server named as the gateway is accepted."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_verify_locations(folder / "tls-ca.pem")
-    context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
-    return context

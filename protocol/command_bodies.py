@@ -142,3 +142,19 @@ class Approve(TypedDict):
     approve: bool
     command_hash: NotRequired[str]
     why: NotRequired[str]
+
+
+class CertifyTls(TypedDict):
+    """`csr` (b64 DER) is for a key that stays where it was made; `names` for a server's SAN."""
+
+    what: Literal["certificate"]
+    holder: Literal["backend", "card", "gateway", "pos", "website"]
+    csr: str
+    names: NotRequired[list[str]]
+
+
+class NextTlsAuthority(TypedDict):
+    """`replaces`: SHA-256 (hex) of the newest TLS authority's certificate that the caller knows."""
+
+    what: Literal["authority"]
+    replaces: str

@@ -7,7 +7,9 @@ by `@CLOSE` or because the link was lost.
 
 import asyncio
 import logging
+import socket
 import ssl
+import time
 import traceback
 from base64 import b64decode, b64encode
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from adapters.tls import peer_class
+from adapters.tls_rotation import SupersededList
 from protocol.errors import INTERNAL
 
 log = logging.getLogger(__name__)
@@ -24,6 +27,7 @@ _PING_S: Final = 2.0
 _SILENT_S: Final = 10.0
 _TLS_TIMEOUT_S: Final = 5.0
 _TLS_SHUTDOWN_S: Final = 1.0
+_BACKLOG: Final = 100
 
 
 OnOpen = Callable[[int, str, str], None]
@@ -60,6 +64,8 @@ class LinkServer:
         self._on_link_down = on_link_down
         self._loop = asyncio.get_running_loop()
         self._server: asyncio.Server | None = None
+        self._socket: socket.socket | None = None
+        self.superseded = SupersededList()
         self._link: _Link | None = None
         self._connections: set[int] = set()
         self._paused: set[int] = set()
@@ -74,8 +80,25 @@ class LinkServer:
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
+        assert self._socket is not None
+        return int(self._socket.getsockname()[1])
+
+    async def use(self, context: ssl.SSLContext, superseded: SupersededList) -> None:
+        """Handshakes from now on use this context; the link that is open stays as it is.
+
+        The socket is the same all the time, so nobody who connects meanwhile is turned away.
+        """
+        assert self._socket is not None
+        before, self.superseded = self._server, superseded
+        self._server = await self._loop.create_server(
+            lambda: _Link(self),
+            sock=self._socket.dup(),
+            ssl=context,
+            ssl_handshake_timeout=_TLS_TIMEOUT_S,
+            ssl_shutdown_timeout=_TLS_SHUTDOWN_S,
+        )
+        if before is not None:
+            before.close()
 
     # To the gateway
 
@@ -113,6 +136,8 @@ class LinkServer:
         """Ends link and listener."""
         if self._server is not None:
             self._server.close()
+        if self._socket is not None:
+            self._socket.close()
         if self._link is not None:
             self._flush()
             self._link.close()
@@ -211,6 +236,8 @@ class _Link(asyncio.BufferedProtocol):
         tls_class = peer_class(transport.get_extra_info("peercert"))
         if tls_class != "gateway":
             log.warning("refused a link: TLS class %s is not gateway", tls_class)
+        elif self._is_superseded(transport):
+            log.warning("refused a link: its certificate was replaced, and the window is over")
         elif not self._server._adopt(self):
             log.warning("refused a link: there is one already")
         else:
@@ -218,6 +245,10 @@ class _Link(asyncio.BufferedProtocol):
             self._watch()
         if not self._adopted:
             self._transport.abort()
+
+    def _is_superseded(self, transport: asyncio.BaseTransport) -> bool:
+        der = transport.get_extra_info("ssl_object").getpeercert(True)
+        return self._server.superseded.refuses(der, time.time_ns() // 1_000_000)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._transport = None
@@ -292,12 +323,8 @@ async def serve_link(
     Raises OSError when the port is taken.
     """
     server = LinkServer(on_open, on_line, on_close, on_link_up, on_link_down, on_ask)
-    server._server = await asyncio.get_running_loop().create_server(
-        lambda: _Link(server),
-        host,
-        port,
-        ssl=ssl_context,
-        ssl_handshake_timeout=_TLS_TIMEOUT_S,
-        ssl_shutdown_timeout=_TLS_SHUTDOWN_S,
-    )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    server._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    server._socket.setblocking(False)
+    await server.use(ssl_context, SupersededList())
     return server

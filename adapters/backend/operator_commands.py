@@ -14,6 +14,7 @@ from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.certifying import Certifying, PolicyVerb
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
 from adapters.backend.revoking import Revoking
+from adapters.backend.tls_commands import tls
 from adapters.backend.told import Told
 from adapters.backend.two_persons import TwoPersons
 from application import fields
@@ -41,12 +42,12 @@ class OperatorCommands:
     """
 
     def __init__(self, surroundings: Surroundings) -> None:
-        self._outside = surroundings
-        self._works = CarryingOut(surroundings)
+        self.outside = surroundings
+        self.works = CarryingOut(surroundings)
         self._two_persons = TwoPersons(
-            self._works, {"REVOKE": Revoking(self._works), "POLICY": PolicyVerb(self._works)}
+            self.works, {"REVOKE": Revoking(self.works), "POLICY": PolicyVerb(self.works)}
         )
-        self._certifying = Certifying(self._works, surroundings.personalisation)
+        self._certifying = Certifying(self.works, surroundings.personalisation)
 
     async def two_persons(self, told: Told) -> Answer:
         """A command that, by what it does, one operator gives or two."""
@@ -70,10 +71,10 @@ class OperatorCommands:
         return await self._register_terminal(told)
 
     async def _register_company(self, told: Told) -> Answer:
-        return await self._works.carry_out(
+        return await self.works.carry_out(
             RegisterCompany(
                 told.origin,
-                self._works.deadline_us(),
+                self.works.deadline_us(),
                 partition=any_partition(),
                 name=fields.text(told.body, "name", fields.NAME_MOST),
                 timezone=fields.timezone(told.body),
@@ -89,12 +90,12 @@ class OperatorCommands:
             "timezone": fields.timezone(told.body),
             "email": fields.email(told.body),
         }
-        hsm = self._outside.personalisation
-        code = await self._works.in_lane(lambda: hsm.activation_code(told.command_id))
-        answer = await self._works.carry_out(
+        hsm = self.outside.personalisation
+        code = await self.works.in_lane(lambda: hsm.activation_code(told.command_id))
+        answer = await self.works.carry_out(
             RegisterShop(
                 told.origin,
-                self._works.deadline_us(),
+                self.works.deadline_us(),
                 partition=any_partition(),
                 activation_sha256=sha256(code.encode()).digest(),
                 **checked,
@@ -107,10 +108,10 @@ class OperatorCommands:
         label = fields.text(told.body, "label", fields.LABEL_MOST)
         terminal_id = derived_id("terminal", told.command_id, told.issued_ms, any_partition())
         certified = await self._certify(told, terminal_id, "pos") if "csr" in told.body else None
-        answer = await self._works.carry_out(
+        answer = await self.works.carry_out(
             RegisterTerminal(
                 told.origin,
-                self._works.deadline_us(),
+                self.works.deadline_us(),
                 terminal_id=terminal_id,
                 shop_id=shop_id,
                 label=label,
@@ -143,14 +144,14 @@ class OperatorCommands:
             drawn = await self._draw(kinds, person)
             command = Issue(
                 told.origin,
-                self._works.deadline_us(),
+                self.works.deadline_us(),
                 partition=partition,
                 company_id=company_id,
                 person=person,
                 cards=[_new_card(kind, drawn[kind], certified.get(kind)) for kind in kinds],
             )
             try:
-                answer = await self._works.carry_out(command)
+                answer = await self.works.carry_out(command)
             except Denied as denied:
                 if denied.code != NUMBER_TAKEN:
                     raise
@@ -159,8 +160,8 @@ class OperatorCommands:
         raise Denied(NUMBER_TAKEN, "No free card number was found. Is the prefix nearly used up?")
 
     async def _draw(self, kinds: list[str], person: Person) -> dict[str, DrawnCard]:
-        hsm, now_us = self._outside.personalisation, self._outside.clock.now_us()
-        return await self._works.in_lane(
+        hsm, now_us = self.outside.personalisation, self.outside.clock.now_us()
+        return await self.works.in_lane(
             lambda: {
                 kind: hsm.draw_card(person.first_name, person.last_name, now_us) for kind in kinds
             }
@@ -175,8 +176,8 @@ class OperatorCommands:
             der = b""
         if not der:
             raise fields.Invalid("csr", "is missing. Give a certificate request, DER in base64url.")
-        hsm = self._outside.personalisation
-        return await self._works.in_lane(lambda: hsm.certify(der, subject_id, role))
+        hsm = self.outside.personalisation
+        return await self.works.in_lane(lambda: hsm.certify(der, subject_id, role))
 
     async def set_pin(self, told: Told) -> Answer:
         """A PIN, sealed from the operator's machine to the HSM."""
@@ -184,12 +185,12 @@ class OperatorCommands:
         sealed = [told.body.get(field) for field in ("ephemeral", "block")]
         ephemeral, block = (each if isinstance(each, str) else "" for each in sealed)
         point, wrapped = read_sealed_pin(ephemeral, block)
-        hsm = self._outside.personalisation
-        reference = await self._works.in_lane(
+        hsm = self.outside.personalisation
+        reference = await self.works.in_lane(
             lambda: hsm.pin_reference(point, wrapped, told.t4, told.issued_ms)
         )
-        return await self._works.carry_out(
-            SetPin(told.origin, self._works.deadline_us(), card_id=of_card, reference=reference)
+        return await self.works.carry_out(
+            SetPin(told.origin, self.works.deadline_us(), card_id=of_card, reference=reference)
         )
 
     async def refill(self, told: Told) -> Answer:
@@ -202,14 +203,14 @@ class OperatorCommands:
             lines = [(account, each) for account in await self._accounts(company_id)]
         else:
             lines = fields.refill_lines(told.body)
-        return await self._works.carry_out(
+        return await self.works.carry_out(
             RefillAccounts(
-                told.origin, self._works.deadline_us(), company_id=company_id, lines=lines
+                told.origin, self.works.deadline_us(), company_id=company_id, lines=lines
             )
         )
 
     async def _accounts(self, company_id: UUID) -> list[UUID]:
-        outside = self._outside
+        outside = self.outside
 
         def known() -> list[UUID]:
             if not outside.catch_up():
@@ -230,10 +231,10 @@ class OperatorCommands:
 
     async def correct(self, told: Told) -> Answer:
         """The right amount of an approved payment; with `preview` nothing is stored."""
-        return await self._works.carry_out(
+        return await self.works.carry_out(
             CorrectPayment(
                 told.origin,
-                self._works.deadline_us(),
+                self.works.deadline_us(),
                 transaction_id=fields.uuid(told.body, "transaction"),
                 amount_cents=fields.cents(told.body, "amount_cents", 0, fields.CORRECT_MOST_CENTS),
                 why=fields.text(told.body, "why", fields.WHY_MOST),
@@ -246,16 +247,16 @@ class OperatorCommands:
         why = fields.text(told.body, "why", fields.WHY_MOST)
         if "terminal" in told.body:
             terminal_id = fields.uuid(told.body, "terminal")
-            return await self._works.carry_out(
+            return await self.works.carry_out(
                 BlockTerminal(
-                    told.origin, self._works.deadline_us(), terminal_id=terminal_id, why=why
+                    told.origin, self.works.deadline_us(), terminal_id=terminal_id, why=why
                 )
             )
         body = {"status": STATUSES[0], **told.body}
-        return await self._works.carry_out(
+        return await self.works.carry_out(
             BlockCard(
                 told.origin,
-                self._works.deadline_us(),
+                self.works.deadline_us(),
                 card_id=fields.uuid(body, "card"),
                 status=fields.choice(body, "status", STATUSES),
                 why=why,
@@ -264,10 +265,10 @@ class OperatorCommands:
 
     async def menu(self, told: Told) -> Answer:
         """A shop's menu."""
-        return await self._works.carry_out(
+        return await self.works.carry_out(
             SetMenu(
                 told.origin,
-                self._works.deadline_us(),
+                self.works.deadline_us(),
                 shop_id=fields.uuid(told.body, "shop"),
                 items=fields.menu(told.body),
             )
@@ -286,6 +287,7 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "APPROVE": OperatorCommands.approve,
     "ENROLMENT": OperatorCommands.enrolment,
     "POLICY": OperatorCommands.two_persons,
+    "TLS": tls,
 }
 
 

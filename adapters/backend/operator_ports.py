@@ -1,6 +1,6 @@
 """What the operators' part of the backend needs from its surroundings: small injected ports."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
@@ -59,6 +59,13 @@ class Personalisation(Protocol):
 
     def code_digest(self, code: str) -> bytes:
         """The keyed hash by which an enrolment is found by its code, however it was typed."""
+
+    def certify_tls(self, request_der: bytes, holder: str, names: Sequence[str]) -> Certified:
+        """A certificate of a TLS class, `names` beside its own. Raises Denied for a bad request."""
+
+    def next_tls_authority(self, replaces: str) -> Certified:
+        """The TLS authority after the one with that SHA-256 of its certificate (hex): a new one
+        where that is the newest, else the newest."""
 
     def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
         """The reference of a PIN sealed in an operator's session. Raises Denied."""

@@ -4,11 +4,13 @@ Runs in the HSM's lane. A card number exists in full only here, on its way to th
 """
 
 import base64
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID
 
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard
@@ -99,6 +101,22 @@ class HsmPersonalisation:
     def code_digest(self, code: str) -> bytes:
         """See the port."""
         return self._hsm.index(_ENROLMENT + "-digest", "".join(filter(str.isalnum, code.upper())))
+
+    def certify_tls(self, request_der: bytes, holder: str, names: Sequence[str]) -> Certified:
+        """See the port."""
+        try:
+            leaf = self._authority.issue_tls(request_der, holder, names)
+        except RequestRefused as error:
+            raise Denied("bad-request", f"The certificate request is refused: {error}.") from None
+        chain = [each.public_bytes(Encoding.DER) for each in (leaf, self._authority.tls)]
+        return Certified(chain, recorded(leaf, f"tls:{holder}"))
+
+    def next_tls_authority(self, replaces: str) -> Certified:
+        """See the port."""
+        newest = self._authority.tls
+        if newest.fingerprint(SHA256()).hex() == replaces:
+            newest = self._authority.begin_tls_generation()
+        return Certified([newest.public_bytes(Encoding.DER)], recorded(newest, "tls:authority"))
 
     def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
         """See the port: an operator's block has counter 0."""

@@ -8,11 +8,12 @@ import logging
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from adapters.backend.hsm_lane import HsmLane
 from adapters.backend.link import LinkServer, OnAsk, serve_link
 from adapters.backend.sessions import Sessions
+from adapters.tls_rotation import LOOK_EVERY_S, WatchedTls
 from application.group_commit import Done, GroupCommit
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Backend:
 
     host: str
     port: int
-    ssl_context: Any
+    tls: WatchedTls
     lane: HsmLane
     engine: GroupCommit
     sessions: Sessions
@@ -79,7 +80,7 @@ async def run(build: Callable[[asyncio.AbstractEventLoop], Backend]) -> None:
     link: LinkServer = await serve_link(
         backend.host,
         backend.port,
-        backend.ssl_context,
+        backend.tls.state.server,
         sessions.on_open,
         sessions.on_line,
         sessions.on_close,
@@ -87,12 +88,28 @@ async def run(build: Callable[[asyncio.AbstractEventLoop], Backend]) -> None:
         lambda: backend.link_changed(False),
         backend.asked,
     )
+    link.superseded = backend.tls.state.superseded
+    watching = loop.create_task(_watch_tls(backend.tls, link))
     sessions.attach(link)
     log.info("backend listens on %s:%d", backend.host, backend.port)
     await stopping.wait()
+    watching.cancel()
     await link.close()
     await asyncio.to_thread(_stop, backend)
     log.info("backend stopped")
+
+
+async def _watch_tls(tls: WatchedTls, link: LinkServer) -> None:
+    """Takes over certificates that were replaced while we serve."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        if tls.look(lambda why: log.warning("the TLS files do not fit, the old stay: %s", why)):
+            try:
+                await link.use(tls.state.server, tls.state.superseded)
+            except OSError as error:
+                log.warning("the new TLS certificates cannot be used: %s", error.strerror)
+            else:
+                log.info("new TLS certificates are in use")
 
 
 def _stop(backend: Backend) -> None:

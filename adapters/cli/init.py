@@ -6,6 +6,7 @@ import typer
 
 from adapters import settings
 from adapters.cli.failure import misconfigured, refused
+from adapters.cli.options import HsmPinStdin, take_pin_from_stdin
 from adapters.cli.output import say, step
 from adapters.settings import DEFAULT_PORT_BASE, Settings
 
@@ -24,6 +25,7 @@ def init(
             show_default=False,
         ),
     ] = None,
+    hsm_pin_stdin: HsmPinStdin = False,
 ) -> None:
     """Make the state folder: databases, token with keys, certificates, first operators and auditor.
 
@@ -32,6 +34,8 @@ def init(
 
     Example: [bold]ticketrestaurant --home /srv/meals init --base-port 9300[/bold]
     """
+    if hsm_pin_stdin:
+        take_pin_from_stdin()
     found = settings.load()
     if base_port is not None:
         found = _with_ports(found, base_port)

@@ -78,7 +78,7 @@ def _issue(settings: Settings) -> None:
             settings.home,
             authority.establish(token, validation_url=settings.validated_at),
             gateway=f"{settings.gateway_host}:{settings.gateway_port}",
-            server_names=_names(settings),
+            server_names=server_names(settings),
         )
         # Verifying the log needs the key and nothing else of the token.
         key: Any = Hsm(token).log_public_key()
@@ -90,6 +90,7 @@ def _issue(settings: Settings) -> None:
         token.close()
 
 
-def _names(settings: Settings) -> list[str]:
+def server_names(settings: Settings) -> list[str]:
+    """Host names of gateway and backend beyond loopback, for their certificates."""
     hosts = {settings.gateway_host, settings.backend_host}
     return sorted(hosts - {"127.0.0.1", "localhost", "0.0.0.0", "::"})  # noqa: S104 - names, no binding

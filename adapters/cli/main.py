@@ -37,6 +37,8 @@ COMMANDS: Final = {
     "stop": Entry("serve", "Stop what `serve` runs.", _HOUSE),
     "status": Entry("status", "Show every part, its address and whether it is up.", _HOUSE),
     "config": Entry("config", "Show and check the settings.", _HOUSE),
+    "ceremony": Entry("ceremony", "Make keys and PIN before witnesses; recover.", _HOUSE),
+    "tls": Entry("tls", "TLS certificates: list, export, rotate.", _HOUSE),
     "backup": Entry("backup", "Copy the whole installation into one file.", _HOUSE),
     "restore": Entry("backup", "Make an installation from such a file.", _HOUSE),
     "hsm": Entry("hsm", "Look at the HSM and its keys; back up its token.", _HOUSE),

@@ -1,10 +1,14 @@
 """Options that several commands share, and how their values are read."""
 
+import os
 import re
+import sys
 from typing import Annotated, TypeAlias
 
 import typer
 
+from adapters.cli.failure import misconfigured
+from adapters.settings import PREFIX
 from domain.answers import dollars
 
 _AMOUNT = re.compile(r"\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,10})(?:\.([0-9]{2}))?", re.ASCII)
@@ -16,7 +20,19 @@ AsOperator: TypeAlias = Annotated[
 AsAuditor: TypeAlias = Annotated[
     str, typer.Option("--as", metavar="NAME", help="The auditor or operator who asks.")
 ]
+HsmPinStdin: TypeAlias = Annotated[
+    bool,
+    typer.Option("--hsm-pin-stdin", help="Read the HSM's PIN from the first line of the input."),
+]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def take_pin_from_stdin() -> None:
+    """The PIN for this process and for the backend that it starts. Raises Failure."""
+    pin = sys.stdin.readline().rstrip("\r\n")
+    if not pin:
+        raise misconfigured("standard input holds no PIN of the HSM")
+    os.environ[PREFIX + "HSM_PIN"] = pin
 
 
 def cents(text: str, least: int = 1, what: str = "the amount") -> int:

@@ -115,6 +115,14 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
+def _server_environment(settings: Settings, name: str) -> dict[str, str]:
+    """Only the backend is told the HSM's PIN."""
+    found = environment(settings)
+    if name != "backend":
+        found.pop(PREFIX + "HSM_PIN", None)
+    return found
+
+
 def _database_part(cluster: Cluster, parent: int | None) -> Part:
     return Part(
         name=DATABASE_PARTS[cluster.name],
@@ -135,7 +143,7 @@ def _server_part(settings: Settings, name: str, after: tuple[str, ...], parent: 
         name=name,
         address=f"{host}:{port}",
         command=bound_to_parent(program(name), parent),
-        environment=environment(settings),
+        environment=_server_environment(settings, name),
         is_up=lambda pid: accepts((host, port), pid),
         after=after,
     )

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from adapters.cli.failure import misconfigured
-from adapters.tls import TlsFiles as TlsPaths
+from adapters.tls_material import class_tls_files
 from devices.durable import write_durably
 from devices.identity import Device
 from devices.keystore import FileKeyStore
 from devices.magstripe import StripeError, read_stripe
-from devices.personalisation import CardData, TlsFiles, new_request, store_card, write_identity
+from devices.personalisation import CardData, new_request, store_card, write_identity
 from protocol.encoding import b64, unb64
 
 STRIPE_FILE: Final = "stripe.txt"
@@ -129,16 +129,6 @@ class NewIdentity:
         place = self._folder.with_name(subject_id)
         self._folder.rename(place)
         return place
-
-
-def class_tls_files(home: Path, tls_class: str) -> TlsFiles:
-    """What an identity folder or a package holds of a TLS class. Raises OSError."""
-    paths = TlsPaths.of_server(home, tls_class)
-    return TlsFiles(
-        authority_pem=paths.authority.read_bytes(),
-        certificate_pem=paths.certificate.read_bytes(),
-        key_pem=paths.key.read_bytes(),
-    )
 
 
 def random_pin() -> str:

@@ -47,7 +47,7 @@ def code(
     """
     from adapters.cli.failure import misconfigured
     from adapters.cli.operator_link import Operator, as_operator
-    from adapters.cli.personalising import class_tls_files
+    from adapters.tls_material import class_tls_files
     from devices.enrolment import write_package
 
     home = settings.load().home

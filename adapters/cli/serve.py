@@ -9,6 +9,7 @@ from adapters import contained_exec, settings
 from adapters.cli.background import NotReady, start_in_background
 from adapters.cli.background import stop as stop_background
 from adapters.cli.failure import Failure, misconfigured, not_running, refused
+from adapters.cli.options import HsmPinStdin, take_pin_from_stdin
 from adapters.cli.output import say
 from adapters.settings import Settings
 
@@ -23,6 +24,7 @@ def serve(
     background: Annotated[
         bool, typer.Option("--background", help="Return when all parts are up.")
     ] = False,
+    hsm_pin_stdin: HsmPinStdin = False,
     with_parent: Annotated[
         int | None, typer.Option(hidden=True, help="Stop when this parent process ends.")
     ] = None,
@@ -33,6 +35,8 @@ def serve(
 
     Example: [bold]ticketrestaurant serve --background[/bold]
     """
+    if hsm_pin_stdin:
+        take_pin_from_stdin()
     found = settings.load()
     _check_initialised(found)
     try:

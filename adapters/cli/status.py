@@ -58,6 +58,7 @@ def installation_status(found: Settings) -> dict[str, Any]:
         "serving": supervisor is not None,
         "supervisor_pid": supervisor["pid"] if supervisor else None,
         "website_url": found.website_url or f"http://{shown['website']['address']}/",
+        "warnings": _warnings(found),
         "parts": list(shown),
         **shown,
     }
@@ -120,6 +121,15 @@ def _print_health(found: dict[str, Any]) -> None:
             print(f"! {name}: {text}")
 
 
+def _warnings(found: Settings) -> list[str]:
+    """Certificates of this state folder that end within 30 days, or cannot be used."""
+    from datetime import UTC, datetime
+
+    from adapters.certificate_inventory import inventory, warnings
+
+    return warnings(inventory(found.home), datetime.now(UTC))
+
+
 def _add_databases(found: Settings, shown: dict[str, Any]) -> None:
     """External databases are parts, too; and how the ledger is dumped."""
     from adapters.cli.parts import DATABASE_PARTS
@@ -159,5 +169,7 @@ def _print_table(found: dict[str, Any]) -> None:
     console.print(table)
     _print_published(found)
     _print_health(found)
+    for text in found["warnings"]:
+        console.print(f"[yellow]! {text}[/yellow]", highlight=False)
     if not found["serving"]:
         console.print("\nNothing is being served here; start it with: ticketrestaurant serve")

@@ -231,12 +231,12 @@ class DeviceConnection(asyncio.BufferedProtocol):
         self.counters.refused[code] += 1
         self.send(refusal(code, session) if session else REFUSALS[code])
 
-    def drop(self, code: str) -> None:
-        """`I ERROR` and the end of this connection, of no other."""
+    def drop(self, code: str, why: str = "") -> None:
+        """`I ERROR` and the end of this connection, of no other; `why`: for log and counters."""
         if self.closing or self._transport is None:
             return
-        self.counters.refused[code] += 1
-        self.why = code
+        self.why = why or code
+        self.counters.refused[self.why] += 1
         self._write(REFUSALS.get(code) or refusal(code))
         self.closing = True
         self._transport.close()

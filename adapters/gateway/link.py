@@ -8,6 +8,7 @@ What the devices say within one turn of the event loop goes out in one write.
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
 from adapters.gateway.config import GatewayConfig
@@ -40,13 +41,13 @@ class BackendLink(asyncio.BufferedProtocol):
         self._lost = asyncio.Event()
         self.questions = Questions(self._say)
 
-    async def keep_up(self, context: ssl.SSLContext) -> None:
-        """Connects, and connects again whenever the link is lost, until cancelled."""
+    async def keep_up(self, context: Callable[[], ssl.SSLContext]) -> None:
+        """Connects, with what `context` gives then, whenever the link is lost, until cancelled."""
         wait_s = self._config.link_retry_min_s
         while True:
             try:
                 self._lost.clear()
-                await self._connect(context)
+                await self._connect(context())
                 generation = self.generation
                 await self._watch()
                 if self.generation != generation:
@@ -113,6 +114,8 @@ class BackendLink(asyncio.BufferedProtocol):
         self._out.clear()
         if peer_class(transport.get_extra_info("peercert")) != "backend":
             self._cut("wrong-class")
+        elif self._relay.is_superseded(transport):
+            self._cut("superseded-certificate")
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._transport = None

@@ -34,7 +34,8 @@ class Listener:
         config = relay.config
         self._relay = relay
         self._config = config
-        self._context = context
+        self.context = context
+        """What the next handshake uses: replaced while serving."""
         self._loop = asyncio.get_running_loop()
         self._filter = AddressFilter(config.allow_addresses, config.deny_addresses)
         self._denied_programs = FingerprintFilter((), config.deny_fingerprints)
@@ -119,7 +120,7 @@ class Listener:
             await self._loop.connect_accepted_socket(
                 lambda: connection,
                 sock,
-                ssl=self._context,
+                ssl=self.context,
                 ssl_handshake_timeout=self._config.tls_timeout_s,
                 ssl_shutdown_timeout=_TLS_SHUTDOWN_S,
             )

@@ -1,6 +1,7 @@
 """Which connection is which device, and what happens to them when the backend comes and goes."""
 
 import asyncio
+import time
 
 from adapters.gateway.config import GatewayConfig
 from adapters.gateway.counters import Counters
@@ -12,6 +13,7 @@ from adapters.gateway.log import Log
 from adapters.gateway.notices import REFUSALS
 from adapters.gateway.peers import PeerRelay
 from adapters.tls import peer_class
+from adapters.tls_rotation import SupersededList
 from protocol.certificates import ROLES_OF_TLS_CLASS
 from protocol.errors import FORBIDDEN, UNAVAILABLE, WRONG_CLASS
 
@@ -29,6 +31,7 @@ class Relay:
         self.newest: dict[bytes, DeviceConnection] = {}
         self.link = BackendLink(self, config)
         self.peers = PeerRelay(config, self.counters, self.newest)
+        self.superseded = SupersededList()
         self._of_device: dict[bytes, list[DeviceConnection]] = {}
         self._fingerprints = FingerprintFilter(config.allow_fingerprints, config.deny_fingerprints)
         self._held_back: set[DeviceConnection] = set()
@@ -51,8 +54,15 @@ class Relay:
             connection.drop(WRONG_CLASS)
         elif not self._fingerprints.admits(connection.fingerprint, certificate_fingerprint(der)):
             connection.drop(FORBIDDEN)
+        elif self.is_superseded(transport):
+            connection.drop(FORBIDDEN, "superseded-certificate")
         else:
             self.link.open(connection)
+
+    def is_superseded(self, transport: asyncio.BaseTransport) -> bool:
+        """Whether the other side shows a certificate that was replaced, after its window."""
+        der = transport.get_extra_info("ssl_object").getpeercert(True)
+        return self.superseded.refuses(der, time.time_ns() // 1_000_000)
 
     def bind(self, connection: DeviceConnection, device_id: bytes, role: str) -> None:
         """The backend says who this is."""

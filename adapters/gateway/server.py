@@ -16,7 +16,7 @@ from adapters.gateway.monitor import gateway_monitor
 from adapters.gateway.relay import Relay
 from adapters.gateway.validation_http import ValidationServer
 from adapters.monitoring.server import Monitor
-from adapters.tls import TlsFiles, client_context, server_context
+from adapters.tls_rotation import WatchedTls
 from protocol.errors import UNAVAILABLE
 
 _SWEEP_S: Final = 1.0
@@ -55,9 +55,9 @@ class Gateway:
         self.config = config
         self.port = config.port
         self.relay = Relay(config, Log(log_to))
-        files = TlsFiles.of_server(config.home, "gateway")
-        self._link_context = client_context(files)
-        self._listener = Listener(self.relay, server_context(files))
+        self._tls = WatchedTls(config.home, "gateway")
+        self.relay.superseded = self._tls.state.superseded
+        self._listener = Listener(self.relay, self._tls.state.server)
         self._validation = (
             ValidationServer(self.relay.link.questions, config.host, config.validation_port)
             if config.validation_port
@@ -82,7 +82,7 @@ class Gateway:
         self._tasks = [
             loop.create_task(work)
             for work in (
-                self.relay.link.keep_up(self._link_context),
+                self.relay.link.keep_up(lambda: self._tls.state.client),
                 self._sweep(),
                 self._show(),
             )
@@ -136,6 +136,14 @@ class Gateway:
             await asyncio.sleep(_SWEEP_S)
             self.relay.check_times()
             self._listener.check_times()
+            if self._tls.look(lambda why: self.relay.log("tls-unfit", why=why)):
+                self._use_new_tls()
+
+    def _use_new_tls(self) -> None:
+        """For connections from now on; those that are open stay as they are."""
+        self.relay.superseded = self._tls.state.superseded
+        self._listener.context = self._tls.state.server
+        self.relay.log("tls-reloaded")
 
     async def _show(self) -> None:
         while True:

@@ -6,7 +6,9 @@ Recording and revoking are events of the ledger, not of this file.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -15,21 +17,24 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from pkcs11 import Attribute
 from pkcs11.util.x509 import decode_x509_certificate
 
 from adapters.hsm import certificate_profiles as profiles
 from adapters.hsm.certificate_profiles import Profile
+from adapters.hsm.provision import KEYS, make_key
 from adapters.hsm.session import KeySession
 from adapters.hsm.token import HsmUnavailable, Token
 from adapters.hsm.token_key import TokenPrivateKey
+from adapters.hsm.writing import Runs, written
 from protocol.certificates import BACKEND, PIN, ROLES
 
 ORGANIZATION: Final = "TicketRestaurant US"
 LONGEST_REQUEST: Final = 4096
 BACKDATED: Final = timedelta(minutes=10)
 """For devices whose clock is slow: a certificate is valid from a little before it was made."""
-_ROOT, _ISSUING, _TLS = "CA-ROOT/1", "CA-ISSUING/1", "CA-TLS/1"
+_ROOT, _ISSUING, _TLS = "CA-ROOT/1", "CA-ISSUING/1", "CA-TLS"
 
 
 class RequestRefused(Exception):
@@ -58,9 +63,8 @@ class Authority:
         self._clock = clock
         self.root = _stored(token, _ROOT)
         self.issuing = _stored(token, _ISSUING)
-        self.tls = _stored(token, _TLS)
         self._issuing_key = TokenPrivateKey(token, _ISSUING)
-        self._tls_key = TokenPrivateKey(token, _TLS)
+        self.use_newest_tls()
         self.backend_key = token.run(lambda keys: keys.public_key_p256("BACKEND-ID/1"))
         self.pin_key = token.run(lambda keys: keys.public_key_p256("PIN-ENC/1"))
 
@@ -118,6 +122,29 @@ class Authority:
         days = _checked_days(valid_days, profiles.TLS_CLASS)
         return self._issue(builder, key, profiles.TLS_CLASS, days, self.tls, self._tls_key)
 
+    def use_newest_tls(self) -> None:
+        """Signs TLS classes with the newest generation of the TLS authority from now on."""
+        self.tls_generation = newest_tls_generation(self.token)
+        label = f"{_TLS}/{self.tls_generation}"
+        self.tls = _stored(self.token, label)
+        self._tls_key = TokenPrivateKey(self.token, label)
+
+    def begin_tls_generation(self) -> x509.Certificate:
+        """The certificate of a new TLS authority, with a new key, which signs from now on.
+
+        The one before stays in the token: what it signed is trusted as long as trust files say.
+        """
+        spec = next(each for each in KEYS if each.name == _TLS)
+        spec = replace(spec, generation=self.tls_generation + 1)
+        organization = self.tls.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value
+        name = profiles.authority_name(str(organization), f"TLS CA {spec.generation}")
+        writable = written(self.token)
+        make_key(writable, spec)
+        key = TokenPrivateKey(self.token, spec.label), name
+        _establish(writable, spec.label, key, key, profiles.TLS_AUTHORITY, self._clock())
+        self.use_newest_tls()
+        return self.tls
+
     def chain_der(self, leaf: x509.Certificate) -> list[bytes]:
         """What an individual presents: its own certificate, then the issuing one."""
         return [each.public_bytes(Encoding.DER) for each in (leaf, self.issuing)]
@@ -156,15 +183,28 @@ def establish(
     now = clock()
     root = TokenPrivateKey(token, _ROOT), profiles.authority_name(organization, "Root CA")
     issuing = TokenPrivateKey(token, _ISSUING), profiles.authority_name(organization, "Issuing CA")
-    tls = TokenPrivateKey(token, _TLS), profiles.authority_name(organization, "TLS CA")
+    first_tls = f"{_TLS}/1"
+    tls = TokenPrivateKey(token, first_tls), profiles.authority_name(organization, "TLS CA")
     _establish(token, _ROOT, root, root, profiles.ROOT, now)
     _establish(token, _ISSUING, issuing, root, profiles.ISSUING, now)
-    _establish(token, _TLS, tls, tls, profiles.TLS_AUTHORITY, now)
+    _establish(token, first_tls, tls, tls, profiles.TLS_AUTHORITY, now)
     return Authority(token, clock, validation_url)
 
 
+def newest_tls_generation(token: Token) -> int:
+    """The newest generation of the TLS authority that has a certificate in the token, from 1."""
+    generation = 1
+    while token.run(partial(_has_certificate, label=f"{_TLS}/{generation + 1}")):
+        generation += 1
+    return generation
+
+
+def _has_certificate(keys: KeySession, label: str) -> bool:
+    return keys.certificate(label) is not None
+
+
 def _establish(
-    token: Token,
+    token: Runs,
     label: str,
     subject: tuple[TokenPrivateKey, x509.Name],
     issuer: tuple[TokenPrivateKey, x509.Name],

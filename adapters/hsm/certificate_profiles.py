@@ -42,7 +42,8 @@ TLS_AUTHORITY: Final = Profile(days=10 * 365, path_length=0)
 LEAF: Final = Profile(days=3 * 365, usages=(_CLIENT,))
 PIN_KEY: Final = Profile(days=10 * 365, agrees=True)
 """Of the HSM's key for PIN blocks: as long as its authority's, for devices check it offline."""
-TLS_CLASS: Final = Profile(days=825, usages=(_CLIENT, _SERVER))
+TLS_CLASS: Final = Profile(days=397, usages=(_CLIENT, _SERVER))
+"""A year and a month, and with the backdating still within 398 days (CA/Browser Forum BR 6.3.2)."""
 
 
 def authority_name(organization: str, what: str) -> x509.Name:

@@ -24,9 +24,10 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from adapters.hsm.authority import Authority
+from adapters.tls_material import class_tls_files
 from devices.durable import write_durably
 from devices.identity_files import IDENTITY_FILE
-from devices.personalisation import TlsFiles, new_request, write_identity
+from devices.personalisation import new_request, write_identity
 from domain.ids import make_id
 from protocol.certificates import AUDITOR, BACKEND, OPERATOR, PIN, WEBSITE, role_of
 
@@ -98,26 +99,17 @@ def certified(home: Path) -> list[Individual]:
     return [_individual(name, role, path) for name, role, path in places if path.exists()]
 
 
-def class_tls_files(home: Path, tls_class: str) -> TlsFiles:
-    """What an identity folder holds of the state folder's TLS class (`pos`, `card`, `website`)."""
-    folder = home / "tls"
-    return TlsFiles(
-        authority_pem=(folder / "ca.pem").read_bytes(),
-        certificate_pem=(folder / f"{tls_class}.pem").read_bytes(),
-        key_pem=(folder / f"{tls_class}.key").read_bytes(),
-    )
-
-
 def _issue_tls(folder: Path, authority: Authority, tls_class: str, names: Sequence[str]) -> None:
     certificate, key_file = folder / f"{tls_class}.pem", folder / f"{tls_class}.key"
+    if certificate.exists():
+        return
     if not key_file.exists():
         fresh = ec.generate_private_key(ec.SECP256R1())
         pem = fresh.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         write_durably(key_file, pem)
-    if not certificate.exists():
-        key = load_pem_private_key(key_file.read_bytes(), password=None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
-        write_durably(certificate, _pem(authority.issue_tls(key.public_key(), tls_class, names)))
+    key = load_pem_private_key(key_file.read_bytes(), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    write_durably(certificate, _pem(authority.issue_tls(key.public_key(), tls_class, names)))
 
 
 def _issue_backend(path: Path, authority: Authority) -> Individual:

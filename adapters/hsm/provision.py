@@ -15,6 +15,7 @@ from pkcs11.util.ec import encode_named_curve_parameters
 from adapters.hsm import softhsm
 from adapters.hsm.session import KeySession
 from adapters.hsm.token import HsmUnavailable, Pin, Token
+from adapters.hsm.writing import Runs
 
 TOKEN_LABEL: Final = "ticketrestaurant"  # noqa: S105
 _SIGNING: Final = MechanismFlag.SIGN | MechanismFlag.VERIFY
@@ -129,7 +130,7 @@ def next_generation(spec: KeySpec) -> KeySpec:
     return replace(spec, generation=spec.generation + 1)
 
 
-def make_key(token: Token, spec: KeySpec) -> None:
+def make_key(token: Runs, spec: KeySpec) -> None:
     """Makes the key in a writable token unless it is there. Raises HsmUnavailable."""
     token.run(lambda keys: _make_pair(keys, spec) if spec.is_pair else _make_secret(keys, spec))
 

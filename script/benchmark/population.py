@@ -14,9 +14,9 @@ from adapters.backend.operator_ports import DrawnCard
 from adapters.backend.personalisation import HsmPersonalisation
 from adapters.composition import issuer_id
 from adapters.hsm.authority import Authority
-from adapters.hsm.installation import class_tls_files
 from adapters.hsm.pin_verification import PinVerification
 from adapters.settings import Settings
+from adapters.tls_material import class_tls_files
 from application.authorize import CARD_NUMBER
 from application.ports import Claim
 from devices.keystore import FileKeyStore

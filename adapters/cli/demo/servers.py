@@ -7,7 +7,9 @@ import subprocess
 import time
 from typing import Final
 
+from adapters.ceremony.open_secrets import FILE as OPEN_FILE
 from adapters.cli.background import start_in_background, stop
+from adapters.cli.ceremony import FOLDER
 from adapters.cli.demo.narration import Narrator
 from adapters.cli.parts import SERVERS, accepts, environment, program, server_address
 from adapters.cli.supervisor import read_status
@@ -35,9 +37,10 @@ class Servers:
         if read_status(settings) is not None:
             with narrator.step("the servers run already: they are used, and left running"):
                 return
+        self._hold_ceremony()
         with narrator.step("state folder, keys in the HSM, certificates, databases"):
             _check_ports_are_free(settings)
-            self._init()
+            self._run("init")
         with narrator.step(
             "PostgreSQL, backend, gateway and website are up, a process each"
         ) as step:
@@ -53,10 +56,25 @@ class Servers:
             self.ours = False
             stop(self._settings)
 
-    def _init(self) -> None:
-        """Runs `ticketrestaurant init`, whose own lines say what it makes. Raises RuntimeError."""
+    def _hold_ceremony(self) -> None:
+        """With people who do not exist, where there are no keys yet or it was interrupted.
+
+        Another HSM than the software token is its owner's: nothing is made in it without being
+        asked for.
+        """
+        home = self._settings.home
+        made = (home / "hsm" / "serial").exists() and not (home / FOLDER / OPEN_FILE).exists()
+        if made or self._settings.pkcs11_module or self._settings.hsm_pin_file:
+            return
+        with self._narrator.step("key ceremony: keys, PIN and shares, by people of a sandbox") as s:
+            self._run("ceremony", "--sandbox", quiet=True)
+            s.note("2 of 3 custodians gave the PIN back; everything signed by the root key:")
+            s.note(str(home / FOLDER / "transcript.pdf"))
+
+    def _run(self, *arguments: str, quiet: bool = False) -> None:
+        """Runs a command, whose own lines say what it makes. Raises RuntimeError."""
         process = subprocess.Popen(
-            program("init"),
+            program(*arguments),
             env=environment(self._settings),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -69,13 +87,15 @@ class Servers:
             assert process.stderr is not None
             for line in process.stderr:
                 said.append(line.rstrip())
-                if "✓" in line:
+                if "✓" in line and not quiet:
                     self._narrator.line(f"    {line.rstrip()}", "dim")
             process.wait()
         finally:
             _end_with_children(process)
         if process.returncode:
-            raise RuntimeError("\n".join([f"init: status {process.returncode}", *said[-12:]]))
+            raise RuntimeError(
+                "\n".join([f"{arguments[0]}: status {process.returncode}", *said[-12:]])
+            )
 
 
 def _end_with_children(leader: "subprocess.Popen[str]") -> None:

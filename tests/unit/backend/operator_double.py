@@ -1,7 +1,7 @@
 """An operator at one end, `Operators` at the other; engine, HSM and projections are doubles."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from hashlib import sha256
 from typing import Any, cast
@@ -60,6 +60,8 @@ class HsmDouble:
         self.next_number = 1
         self.error: Exception | None = None
         self.key_rows: Rows = []
+        self.asked_names: list[str] = []
+        self.replaced = ""
 
     def draw_card(self, first_name: str, last_name: str, now_us: int) -> DrawnCard:
         if self.error:
@@ -78,6 +80,14 @@ class HsmDouble:
             role=role, serial="2a", fingerprint=b"f" * 32, not_before_us=0, not_after_us=1
         )
         return Certified(CHAIN, record)
+
+    def certify_tls(self, request_der: bytes, holder: str, names: Sequence[str]) -> Certified:
+        self.asked_names = list(names)
+        return self.certify(request_der, UUID(int=0), f"tls:{holder}")
+
+    def next_tls_authority(self, replaces: str) -> Certified:
+        self.replaced = replaces
+        return self.certify(b"a request", UUID(int=0), "tls:authority")
 
     def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
         return sha256(ephemeral + block + t4 + ms.to_bytes(8)).digest()

@@ -10,6 +10,7 @@ from application.group_commit import ERROR, IN_DOUBT, UNAVAILABLE
 from application.ports import Unavailable
 from domain.aggregates.account import Account
 from domain.aggregates.card import Card
+from domain.aggregates.certificate import CertificateIssued
 from domain.aggregates.shop import ShopRegistered
 from protocol.encoding import b64
 from tests.unit.application import happened
@@ -246,6 +247,44 @@ def test_a_failure_of_the_engine_is_told_apart(failure: Any, code: str) -> None:
     scene = Scene()
     scene.failure = failure
     assert refused(scene, "REGISTER", SHOP)[0] == code
+
+
+def test_a_tls_class_gets_a_certificate_and_the_ledger_knows_of_which_holder() -> None:
+    scene = Scene()
+    body = {"what": "certificate", "holder": "gateway", "csr": CSR, "names": ["localhost"]}
+    assert done(scene, "TLS", body)["certificate"] == [b64(der) for der in CHAIN]
+    (event,) = scene.ledger.log.events
+    assert isinstance(event, CertificateIssued)
+    assert event.role == "tls:gateway"
+    assert scene.hsm.asked_names == ["localhost"]
+
+
+def test_the_next_tls_authority_follows_the_one_that_the_operator_knows() -> None:
+    scene = Scene()
+    done(scene, "TLS", {"what": "authority", "replaces": "ab" * 32})
+    assert scene.hsm.replaced == "ab" * 32
+    (event,) = scene.ledger.log.events
+    assert isinstance(event, CertificateIssued)
+    assert event.role == "tls:authority"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"what": "root"}, "what"),
+        ({"what": "authority"}, "replaces"),
+        ({"what": "certificate", "holder": "operator", "csr": CSR}, "holder"),
+        ({"what": "certificate", "holder": "pos"}, "csr"),
+        ({"what": "certificate", "holder": "pos", "csr": "!"}, "csr"),
+        ({"what": "certificate", "holder": "pos", "csr": CSR, "names": "localhost"}, "names"),
+        ({"what": "certificate", "holder": "pos", "csr": CSR, "names": [1]}, "names"),
+        ({"what": "certificate", "holder": "pos", "csr": CSR, "names": ["a"] * 17}, "names"),
+        ({"what": "certificate", "holder": "pos", "csr": b64(b"another")}, "refused"),
+    ],
+)
+def test_a_tls_command_at_fault_issues_nothing(body: dict[str, Any], said: str) -> None:
+    _, text = refused(Scene(), "TLS", body)
+    assert said in text
 
 
 def test_full_queues_and_a_lost_token_are_answered() -> None:

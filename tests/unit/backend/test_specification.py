@@ -67,7 +67,7 @@ def test_the_keys_of_the_token() -> None:
 
 
 def test_the_profiles_of_certificates() -> None:
-    (rows,) = tables(section("TR-BEFS", "11"))
+    rows = tables(section("TR-BEFS", "11"))[0]
     assert [row[0] for row in rows] == list(PROFILES)
     for name, _, days, path_length, usages in rows:
         profile = PROFILES[name]
