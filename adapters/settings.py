@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+
+from adapters import setting_values
 
 PREFIX: Final = "TICKETRESTAURANT_"
 DEFAULT_PORT_BASE: Final = 7300
@@ -341,89 +342,38 @@ def _convert_all(
     return found
 
 
-def _https_urls(value: Any) -> tuple[str, ...]:
-    found = _texts(value)
-    for each in found:
-        parts = urlsplit(each)
-        plain = each.isascii() and each.isprintable() and " " not in each
-        if not plain or parts.scheme != "https" or not parts.hostname or parts.fragment:
-            raise ValueError("addresses like https://example.com/path are needed")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("an address must not hold a password: use publish_token_file")
-        _ = parts.port  # raises ValueError
-    return found
-
-
-def _method(value: Any) -> str:
-    if value not in ("PUT", "POST"):
-        raise ValueError("PUT or POST is needed")
-    return str(value)
-
-
 def _converters() -> dict[str, Callable[[Any], Any]]:
     by_type: dict[Any, Callable[[Any], Any]] = {
-        int: _positive,
-        str: _text,
-        str | None: _text,
-        tuple[str, ...]: _texts,
-        Path | None: _path,
+        int: setting_values.positive,
+        int | None: setting_values.positive,
+        str: setting_values.text,
+        str | None: setting_values.text,
+        tuple[str, ...]: setting_values.texts,
+        Path | None: setting_values.path,
     }
     found = {
         each.name: _converter(each.name, each.type, by_type)
         for each in fields(Settings)
         if each.name != "home"
     }
-    return found | {"publish_urls": _https_urls, "publish_method": _method}
+    return found | {
+        "publish_urls": setting_values.https_urls,
+        "publish_method": setting_values.method,
+    }
 
 
 def _converter(
     name: str, type_: Any, by_type: Mapping[Any, Callable[[Any], Any]]
 ) -> Callable[[Any], Any]:
     if name.endswith("_port"):
-        return _port
+        return setting_values.port
     if name in _RANGES:
-        return lambda value: _whole(value, *_RANGES[name])
+        return lambda value: setting_values.whole(value, *_RANGES[name])
     return by_type[type_]
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value:
-        raise ValueError("a text is needed")
-    return value
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return tuple(value)
-    raise ValueError("a list of texts is needed")
-
-
-def _path(value: Any) -> Path:
-    path = Path(_text(value)).expanduser()
-    if not path.is_absolute():
-        raise ValueError("an absolute path is needed")
-    return path
-
-
-def _whole(value: Any, least: int, most: int) -> int:
-    number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
-    if type(number) is not int or not least <= number <= most:
-        raise ValueError(f"a whole number from {least} to {most} is needed")
-    return number
-
-
-def _positive(value: Any) -> int:
-    return _whole(value, 1, 2**40)
-
-
-def _port(value: Any) -> int:
-    return _whole(value, 1, 65_535)
-
-
 def _port_base(value: Any) -> int:
-    return _whole(value, 1, 65_535 - max(_PORTS.values()))
+    return setting_values.whole(value, 1, 65_535 - max(_PORTS.values()))
 
 
 def _check_ports_differ(settings: Settings) -> None:

@@ -17,6 +17,7 @@ from adapters.settings import _PORTS, DEFAULT_PORT_BASE, PREFIX, Settings
 
 _KINDS = {
     int: "whole number",
+    int | None: "whole number",
     str: "text",
     str | None: "text",
     tuple[str, ...]: "texts, by commas",
