@@ -1,7 +1,6 @@
 """The composition root: the one place where the backend's parts are made and wired."""
 
 import asyncio
-import gc
 import logging
 import sys
 import time
@@ -36,6 +35,7 @@ from adapters.hsm.authority import Authority
 from adapters.hsm.installation import PIN_CERTIFICATE
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
+from adapters.interpreter import set_for_engine
 from adapters.ledger_views import LedgerViews
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.databases import ledger_dsn
@@ -57,8 +57,6 @@ LOG_ORIGIN = "ticketrestaurant/log"
 """What signed checkpoints are of; the issuer and the shard follow."""
 POOL_RECONNECT_S = 1.0
 """A pool gives up after that long and tries anew when asked; else its pauses grow to minutes."""
-_SWITCH_S = 0.0005
-"""How long the event loop may keep the interpreter from the engine's thread that has a commit."""
 
 
 class SystemClock:
@@ -213,6 +211,5 @@ def run_backend(settings: Settings) -> None:
     )
     # A refused password or a full pool is told once by those who need the connection.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
-    sys.setswitchinterval(_SWITCH_S)
-    gc.set_threshold(50_000, 20, 100)
+    set_for_engine()
     uvloop.run(server.run(lambda loop: build_backend(settings, loop)))
