@@ -28,7 +28,11 @@ CARD_NUMBER = "card-number"
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The answer to an authorization. `balance_cents` is for the cardholder's eyes only."""
+    """The answer to an authorization.
+
+    `card_id` is the card whose number was presented; `balance_cents` is for the cardholder's eyes
+    only, and there only where that card proved itself: a genuine stripe and its own consent.
+    """
 
     transaction_id: UUID
     approved: bool
@@ -173,9 +177,9 @@ class Authorize:
         )
         first = events[0]
         declined = first if isinstance(first, Declined) else None
-        balance = account.balance_cents if account else None
-        if declined is None and balance is not None:
-            balance -= ask.amount_cents
+        balance = None
+        if account is not None and request.stripe_genuine and request.consent_valid:
+            balance = account.balance_cents - (ask.amount_cents if declined is None else 0)
         decision = Decision(
             transaction_id=self._id,
             approved=declined is None,

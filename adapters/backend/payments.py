@@ -236,17 +236,21 @@ class Payments:
             self._answer(payment, UNAVAILABLE)
 
     def _answer(self, payment: "_Payment", answer: Decision | Failed | None) -> None:
-        """DECISION to the POS, and to the phone whose card it was."""
-        peer, contract = payment.peer, payment.contract
+        """DECISION to the POS, and to the phone whose card it was about.
+
+        A phone can consent to the number of another card: that one's affairs are not told to it.
+        """
+        peer, contract, phone = payment.peer, payment.contract, payment.phone
         peer.outstanding -= 1
         if answer is None:
             return
+        about = answer.card_id if isinstance(answer, Decision) else payment.consent_card_id
         if isinstance(answer, Failed):
             answer = undecided(answer, contract)
         self.answers[answer.code] = self.answers.get(answer.code, 0) + 1
         peer.send("I", "DECISION", to_pos(payment.request, contract, answer))
-        if payment.phone is not None:
-            payment.phone.send("I", "DECISION", to_phone(contract, answer))
+        if phone is not None and about == phone.subject_id and payment.consent_valid:
+            phone.send("I", "DECISION", to_phone(contract, answer))
 
     # PRESENT-PIN, REVERSE
 

@@ -267,11 +267,13 @@ class World:
         ]
         self.digests: list[bytes] = []
         self.accounts: list[UUID] = []
+        self.cards: list[UUID] = []
         claims: list[Claim] = []
         for number in range(cards_made):
             card, account, holder = _id(number), _id(number), _id(number)
             self.digests.append(secrets.token_bytes(32))
             self.accounts.append(account)
+            self.cards.append(card)
             claims.append(Claim(CARD_NUMBER, self.digests[-1], card))
             opened = accounts.open(
                 context,
