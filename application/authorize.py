@@ -102,7 +102,7 @@ class Authorize:
             id = self._resolve(states)
             if not states.note_new(id, now_us):
                 needs.transactions.append(id)
-        if self._card_id is None:
+        if self._card_id is None or ask.stripe_genuine is False:
             return False
         if not states.knows(self._card_id):
             needs.ids.append(self._card_id)
@@ -113,10 +113,15 @@ class Authorize:
         return False
 
     def _resolve(self, states: States) -> UUID:
-        """The transaction lives in the card's partition; of an unknown card in the terminal's."""
+        """The transaction lives in the card's partition once its stripe proved to be genuine.
+
+        Else in the terminal's, as of an unknown card: the id is told, and must not tell whether a
+        guessed number exists. Nor must the time that the answer takes: such a card is not loaded.
+        """
         ask = self.ask
-        self._card_id = states.owner(CARD_NUMBER, ask.card_digest)
-        partition = partition_of(self._card_id or ask.terminal_id)
+        card_id = self._card_id = states.owner(CARD_NUMBER, ask.card_digest)
+        home = ask.terminal_id if card_id is None or ask.stripe_genuine is False else card_id
+        partition = partition_of(home)
         id = self._id = transaction_id(ask.terminal_id, ask.counter, ask.ms, partition)
         return id
 
@@ -132,7 +137,8 @@ class Authorize:
     def _anew(self, states: States, now_us: int, before: Transaction | None) -> Outcome:
         ask = self.ask
         assert self._id is not None
-        card = states.get(self._card_id, Card) if self._card_id else None
+        proven = self._card_id is not None and ask.stripe_genuine is not False
+        card = states.get(self._card_id, Card) if proven and self._card_id else None
         account = states.get(card.account_id, Account) if card else None
         company = states.get(account.company_id, Company) if account else None
         shop = states.get(ask.shop_id, Shop)
@@ -149,6 +155,7 @@ class Authorize:
             terminal_id=ask.terminal_id,
             shop=shop,
             shop_id=ask.shop_id,
+            card_id=self._card_id,
             card=card,
             account=account,
             company=company,

@@ -1,4 +1,4 @@
-"""A decision goes to the POS that asked, and to a phone only where it is about that phone's card."""
+"""A decision goes to the POS that asked, and to a phone only where it is about that one's card."""
 
 import itertools
 import json
@@ -59,7 +59,10 @@ class Counter:
         self.pos, self.phone = Party("pos"), Party("card")
         sessions = SimpleNamespace(by_session={"a" * 32: self.phone})
         lane = SimpleNamespace(healthy=True, submit=self._in_lane)
-        hsm = SimpleNamespace(check_stripe=lambda track2: Stripe(b"d" * 32, True, "984000******"))
+        hsm = SimpleNamespace(
+            check_stripe=lambda track2: Stripe(b"d" * 32, True, "984000******"),
+            card_digest=lambda pan: b"d" * 32,
+        )
         self._payments = Payments(
             cast(Any, sessions),
             cast(Any, lane),
