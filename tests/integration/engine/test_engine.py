@@ -130,7 +130,7 @@ def test_a_forged_stripe_is_told_the_same_whether_its_number_exists(world: World
 
 def test_a_reversal_of_nothing_is_told_the_same_whether_the_card_exists(world: World) -> None:
     ms = world.clock.now_us() // 1000
-    told = []
+    told: list[Any] = []
     for digest, counter in ((world.digests[1], 1), (UNKNOWN, 2)):
         for _ in range(2):  # the second time there is a note of the first
             (answer,) = world.submit(world.reversal(counter=counter, ms=ms, digest=digest))

@@ -1,11 +1,13 @@
 """A terminal may leave only so many notes of reversals that found nothing."""
 
 import os
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 from adapters.backend.reversals import NOTES_MOST, NotesLeft, Reversals
+from application.group_commit import Work
 from application.reverse import Reversal
 from protocol.encoding import b64
 
@@ -22,11 +24,19 @@ class Terminal:
         self.heard.append(body["state"])
 
 
+def _at_once(job: Callable[[], Any], done: Callable[[Any], None]) -> bool:
+    done(job())
+    return True
+
+
 def reversals(answer: Reversal) -> Reversals:
-    lane = SimpleNamespace(healthy=True, submit=lambda job, done: (done(job()), True)[1])
-    return Reversals(
-        lane, lambda pan: b"d" * 32, lambda work, done: (done(answer), True)[1], uuid4()
-    )
+    lane = SimpleNamespace(healthy=True, submit=_at_once)
+
+    def submit(work: Work, done: Callable[[Any], None]) -> bool:
+        done(answer)
+        return True
+
+    return Reversals(cast(Any, lane), lambda pan: b"d" * 32, submit, uuid4())
 
 
 def ask(made: Reversals, terminal: Terminal, times: int) -> None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from adapters.backend.payments import Payments, Stripe
 from application.authorize import Authorize, Decision
-from application.group_commit import UNAVAILABLE
+from application.group_commit import UNAVAILABLE, Work
 from protocol.contract import TYP_CARD, TYP_POS, Contract, card_reference, encode_contract
 from protocol.detached import sign_detached
 from protocol.encoding import b64, to_json
@@ -38,11 +38,11 @@ class Party:
         self.session = SimpleNamespace(peer=certificate, t4=os.urandom(32), export=os.urandom(32))
         self.outstanding, self.held_pins, self.gone = 0, dict[int, Any](), False
         self.told: list[dict[str, Any]] = []
-        self.sign = lambda data: key.sign(data, ECDSA(SHA256()))
+        self._key = key
 
     def detached(self, raw: bytes, typ: str) -> str:
         def rs(data: bytes) -> bytes:
-            r, s = decode_dss_signature(self.sign(data))
+            r, s = decode_dss_signature(self._key.sign(data, ECDSA(SHA256())))
             return r.to_bytes(32) + s.to_bytes(32)
 
         return sign_detached(raw, typ, "1f", rs)
@@ -56,6 +56,7 @@ class Counter:
     """A POS, a phone and the payments between them; `engine` gives the answer."""
 
     def __init__(self, answer: Callable[[Authorize], Any]) -> None:
+        self._decide = answer
         self.pos, self.phone = Party("pos"), Party("card")
         sessions = SimpleNamespace(by_session={"a" * 32: self.phone})
         lane = SimpleNamespace(healthy=True, submit=self._in_lane)
@@ -67,9 +68,13 @@ class Counter:
             cast(Any, sessions),
             cast(Any, lane),
             cast(Any, hsm),
-            lambda work, done: (done(answer(cast(Authorize, work))), True)[1],
+            self._submit,
             uuid4(),
         )
+
+    def _submit(self, work: Work, done: Callable[[Any], None]) -> bool:
+        done(self._decide(cast(Authorize, work)))
+        return True
 
     @staticmethod
     def _in_lane(job: Callable[[], Any], done: Callable[[Any], None]) -> bool:
