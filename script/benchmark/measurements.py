@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 from adapters import hsm_choice
-from adapters.interpreter import set_for_engine
 from script.benchmark.engine import EngineRate, Requests, bare_insert_per_second
 from script.benchmark.hsm import HsmRates, handshakes_per_second
 from script.benchmark.installation import Installation
@@ -34,7 +33,6 @@ class Measuring:
     """One run. `seconds` is how long each figure is taken."""
 
     def __init__(self, home: Path, *, quick: bool) -> None:
-        set_for_engine()
         self.quick = quick
         self.seconds = 3 if quick else 8
         self.figures: Figures = {}
