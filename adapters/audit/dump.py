@@ -100,14 +100,15 @@ class _Section:
             position = _whole(fields[column]) if len(fields) > column else None
             starts.append(at)
             positions.append(-1 if position is None else position)
-            in_order = in_order and positions[-1] >= last
+            in_order = in_order and positions[-1] > last
             last = positions[-1]
             at = end + 1
         self._starts = starts
         self._taken = (
             range(len(starts))
             if in_order
-            else sorted(range(len(starts)), key=positions.__getitem__)
+            # Shard, stream and version where positions are the same: as the database does.
+            else sorted(range(len(starts)), key=lambda at: (positions[at], self._row(at)[:52]))
         )
 
     def rows(self, shard: int) -> Iterator[Stored]:
