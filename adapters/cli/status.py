@@ -126,6 +126,7 @@ def _print_table(found: dict[str, Any]) -> None:
             text = f"checkpoint of {events:,} events published to {name}"
         else:
             text = f"no checkpoint published to {name} yet"
-        console.print(text, style="red" if trouble else None, markup=False, highlight=False)
+        style = "red" if trouble else None
+        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
     if not found["serving"]:
         console.print("\nNothing is being served here; start it with: ticketrestaurant serve")
