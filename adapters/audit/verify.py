@@ -205,7 +205,7 @@ class _Verifier:
 
         with self._source.reading() as (rows, copies):
             scan.run(rows, advance)
-            found = copies()
+            found = copies() if scan.noticed else {}
         self._findings += diagnose(scan, found)
 
     def _look_at_tail(self, row: StoredRow) -> None:
