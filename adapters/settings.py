@@ -337,7 +337,8 @@ def _convert_all(
             else:
                 found[name] = known[name](value)
         except ValueError as error:
-            shown = "" if name.endswith(("_dsn", "_pin")) else f" is {value!r}:"
+            # An address may hold a password or a token.
+            shown = "" if name.endswith(("_dsn", "_pin", "_urls")) else f" is {value!r}:"
             raise SettingsError(f"{source}{show(name)}{shown} {error}") from None
     return found
 

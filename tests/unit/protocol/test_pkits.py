@@ -35,8 +35,8 @@ BY_REVOCATION = re.compile(
     r"|distributionPoint|only(Some|Contains)|IDPwith|SeparateCertificateandCRL|LongSerialNumber"
     r"|keyUsage(Not)?CriticalcRLSignFalse|BasicSelfIssued(CRL|NewWithOld|OldWithNew))\w*EE"
 )
-"""Cases that are invalid by a CRL only: revoked, or the list is unfit (PKITS 4.4, 4.5, 4.7.4, 4.7.5,
-4.14, 4.15). A chain does not show that. Who is revoked we ask the ledger, never a list."""
+"""Cases that are invalid by a CRL only: revoked, or the list is unfit (PKITS 4.4, 4.5, 4.7.4,
+4.7.5, 4.14, 4.15). A chain does not show that. Who is revoked we ask the ledger, never a list."""
 
 
 @cache
