@@ -103,6 +103,7 @@ class Measuring:
             self.note(f"hsm_cost_us_{name}", cost_us)
         self.note("pin_per_s", rates.pins_per_second(self.seconds))
         self.note("certificates_per_s", rates.certificates_per_second(self.seconds))
+        self.note("ocsp_per_s", rates.ocsp_per_second(self.seconds))
         ledger.hsm.token.close()
         ledger.close()
         wire = Wire(population)
