@@ -146,6 +146,7 @@ def open_token(settings: Settings, *, writable: bool = False) -> Token:
         writable=writable,
         sessions=delayed(settings.hsm_simulated_delay_ms),
         guard=None if card is None else partial(_check_present, settings, card),
+        overlap=threads(settings) > 1,
     )
 
 
