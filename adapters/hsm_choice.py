@@ -38,7 +38,7 @@ PROVIDERS: Final = {
     SOFTWARE: _Provider(ours=True, threads=4),
     CARD: _Provider(ours=True, threads=4),
     OWN: _Provider(ours=False, threads=8),
-    NETWORK: _Provider(ours=False, threads=64),
+    NETWORK: _Provider(ours=False, threads=32),
 }
 
 

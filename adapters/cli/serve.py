@@ -10,6 +10,7 @@ from adapters.cli.background import NotReady, start_in_background
 from adapters.cli.background import stop as stop_background
 from adapters.cli.failure import Failure, misconfigured, not_running, refused
 from adapters.cli.output import say
+from adapters.hsm_choice import check as check_hsm
 from adapters.settings import Settings
 
 
@@ -35,6 +36,7 @@ def serve(
     """
     found = settings.load()
     _check_initialised(found)
+    check_hsm(found)
     try:
         if background:
             pid = start_in_background(found, progress=lambda name: say(f"  ✓ {name}"))
