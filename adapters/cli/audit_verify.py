@@ -12,7 +12,7 @@ from adapters.cli import exit_codes
 from adapters.cli.failure import misconfigured, not_running, unusable
 from adapters.cli.log_key import log_key
 from adapters.cli.options import AsJson
-from adapters.cli.output import print_json, progress, say
+from adapters.cli.output import print_json, progress, say, this_program
 from adapters.settings import Settings
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _reachable_ledger(found: Settings) -> Iterator[str]:
         yield ledger.dsn("auditor")
         return
     if not ledger.cluster.exists:
-        raise misconfigured(f"there is no ledger in {found.home}: run 'ticketrestaurant init'")
+        raise misconfigured(f"there is no ledger in {found.home}: run: {this_program('init')}")
     say("The servers are down: the ledger database is started for this.")
     with ledger.cluster.start_temporarily():
         yield ledger.dsn("auditor")

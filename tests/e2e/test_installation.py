@@ -207,3 +207,12 @@ def contents(home: Path) -> dict[str, bytes]:
         and path.relative_to(home).parts[0] not in ("postgres", "logs")
         and path.name != "token.object"
     }
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_none(
+    installation: Installation, tmp_path: Path
+) -> None:
+    done = installation("--home", str(tmp_path / "missing"), "status")
+    assert done.returncode == 5
+    assert "no installation here" in done.stderr
+    assert f"ticketrestaurant --home {tmp_path / 'missing'} init" in done.stderr
