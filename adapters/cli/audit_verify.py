@@ -47,10 +47,11 @@ def verify(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Verify every event of the log against the signed checkpoint outside of the database.
+    """Verify every event of the log (table `events`) against the signed checkpoint outside of it.
 
     Names each event that was changed, deleted, swapped, duplicated, inserted or cut off; exit
-    status 4 if there is one. Works with the servers up or down.
+    status 4 if there is one. Works with the servers up or down. It covers `events`: the read models
+    hold nothing of their own, are checked where they are read, and are built anew from the events.
 
     Example: [bold]ticketrestaurant audit verify[/bold]
     """

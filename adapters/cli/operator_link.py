@@ -37,7 +37,7 @@ PIECE_BYTES: Final = 32_000
 """Of a command in one line: twice in base64url it stays under 65,536."""
 _LATER: Final = frozenset({
     errors.BUSY, errors.INTERNAL, errors.RATE_LIMITED, errors.TIMED_OUT, errors.UNAVAILABLE,
-    "in-doubt",
+    "in-doubt", "rebuilding",
 })  # fmt: skip
 """Codes after which the same request may go well."""
 _T = TypeVar("_T")
