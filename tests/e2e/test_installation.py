@@ -181,7 +181,7 @@ def test_a_backup_restores_the_whole_installation(serving: Installation, tmp_pat
             assert connection.execute("SELECT answer FROM witness").fetchone() == (42,)
     finally:
         assert restored("stop").returncode == 0
-    assert of_home(restored.home) == []
+    until(lambda: not of_home(restored.home), "everything gone", 10)
 
 
 def test_a_damaged_backup_is_not_restored(serving: Installation, tmp_path: Path) -> None:
@@ -212,3 +212,12 @@ def contents(home: Path) -> dict[str, bytes]:
         and path.relative_to(home).parts[0] not in ("postgres", "logs")
         and path.name != "token.object"
     }
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_none(
+    installation: Installation, tmp_path: Path
+) -> None:
+    done = installation("--home", str(tmp_path / "missing"), "status")
+    assert done.returncode == 5
+    assert "no installation here" in done.stderr
+    assert f"ticketrestaurant --home {tmp_path / 'missing'} init" in done.stderr
