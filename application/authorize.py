@@ -47,8 +47,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An authorization as it arrived, with what cryptography said about it.
 
-    `card_digest` is the keyed hash of the card number; `pin_reference` what the HSM made of the
-    PIN that was presented, None for none; `expires_us` the contract's own end.
+    `card_digest` is the keyed hash of the card number; `pin_references` what the HSM made of the
+    PIN that was presented, by each generation of its keys, newest first, None for no PIN;
+    `expires_us` the contract's own end.
     """
 
     terminal_id: UUID
@@ -61,7 +62,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     card_digest: bytes
     masked_pan: str
     stripe_genuine: bool | None
-    pin_reference: bytes | None
+    pin_references: tuple[bytes, ...] | None
     consent_valid: bool | None
     consent_card_id: UUID | None
     signed: Signed
@@ -133,11 +134,7 @@ class Authorize:
         company = states.get(account.company_id, Company) if account else None
         shop = states.get(ask.shop_id, Shop)
         date, year_month = authorization.dates(now_us, account.timezone) if account else ("", "")
-        pin_right = None
-        if ask.pin_reference is not None and card is not None:
-            pin_right = bool(card.pin_reference) and hmac.compare_digest(
-                ask.pin_reference, card.pin_reference
-            )
+        pin_right, newer_reference = _pin(ask.pin_references, card)
         request = authorization.Request(
             transaction_id=self._id,
             amount_cents=ask.amount_cents,
@@ -159,6 +156,7 @@ class Authorize:
             masked_pan=ask.masked_pan,
             local_date=date,
             year_month=year_month,
+            newer_reference=newer_reference,
         )
         context = Context(
             occurred_at_us=ask.ms * 1000,
@@ -190,6 +188,16 @@ class Authorize:
             shop_name=shop.name if shop else "",
         )
         return Outcome(decision, events)
+
+
+def _pin(presented: tuple[bytes, ...] | None, card: Card | None) -> tuple[bool | None, bytes]:
+    """Whether the PIN is the card's, and its newest reference where the card has an older one."""
+    if presented is None or card is None:
+        return None, b""
+    known = card.pin_reference
+    # All are compared: how long it takes tells nothing.
+    right = bool(known) and any([hmac.compare_digest(each, known) for each in presented])
+    return right, presented[0] if right and presented[0] != known else b""
 
 
 def _consent(ask: Ask, card_id: UUID | None) -> bool | None:

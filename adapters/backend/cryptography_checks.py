@@ -7,6 +7,7 @@ from adapters.hsm.pin_verification import PinBlockInvalid, PinVerification
 from application.authorize import CARD_NUMBER
 from domain import pan as pans
 from protocol.errors import BAD_PIN_BLOCK, BAD_TRACK, BodyError
+from protocol.record import Session
 
 
 class HsmChecks:
@@ -30,11 +31,13 @@ class HsmChecks:
         """The keyed hash under which a card number is found."""
         return self._hsm.index(CARD_NUMBER, pan)
 
-    def pin_reference(
-        self, ephemeral: bytes, block: bytes, t4: bytes, counter: int, ms: int
-    ) -> bytes:
+    def pin_references(
+        self, ephemeral: bytes, block: bytes, session: Session, counter: int, ms: int
+    ) -> tuple[bytes, ...]:
         """What the HSM makes of a presented PIN. Raises BodyError for a block that is none."""
         try:
-            return self._pins.set_pin(ephemeral, block, t4, counter, ms)
+            return self._pins.references(
+                ephemeral, block, session.t4, counter, ms, session.pin_key
+            )
         except PinBlockInvalid:
             raise BodyError(BAD_PIN_BLOCK) from None

@@ -146,7 +146,11 @@ class DirectoryLists:
 
     def _names(self, company: UUID) -> dict[UUID, str]:
         people = self._all(Cardholder, "cardholder", company)
-        return {person.id: f"{person.first_name} {person.last_name}" for person in people}
+        return {
+            person.id: f"{person.first_name} {person.last_name}"
+            for person in people
+            if not person.erased
+        }
 
     def _all(self, cls: Any, kind: str, parent: UUID | None = None) -> Iterator[Any]:
         for page in self._directory.pages(kind, parent, PAGE):

@@ -187,7 +187,7 @@ class OperatorCommands:
         point, wrapped = read_sealed_pin(ephemeral, block)
         hsm = self.outside.personalisation
         reference = await self.works.in_lane(
-            lambda: hsm.pin_reference(point, wrapped, told.t4, told.issued_ms)
+            lambda: hsm.pin_reference(point, wrapped, told.t4, told.issued_ms, told.pin_key)
         )
         return await self.works.carry_out(
             SetPin(told.origin, self.works.deadline_us(), card_id=of_card, reference=reference)

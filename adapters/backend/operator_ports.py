@@ -67,8 +67,10 @@ class Personalisation(Protocol):
         """The TLS authority after the one with that SHA-256 of its certificate (hex): a new one
         where that is the newest, else the newest."""
 
-    def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
-        """The reference of a PIN sealed in an operator's session. Raises Denied."""
+    def pin_reference(
+        self, ephemeral: bytes, block: bytes, t4: bytes, ms: int, pin_key: int
+    ) -> bytes:
+        """The reference of a PIN sealed in an operator's session, to that key. Raises Denied."""
 
     def activation_code(self, command_id: UUID) -> str:
         """The one-time code with which a shop makes its log-in: the same for the same command."""

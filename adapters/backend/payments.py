@@ -42,6 +42,7 @@ from protocol.detached import verify_detached
 from protocol.encoding import unb64
 from protocol.errors import BAD_BODY, BUSY, UNKNOWN_VERB, WRONG_PEER, BodyError, ProtocolError
 from protocol.line import Line
+from protocol.record import Session
 from protocol.sealed_track import SealedTrack, open_track
 
 log = logging.getLogger(__name__)
@@ -67,9 +68,9 @@ class Cryptography(Protocol):
 
     def card_digest(self, pan: str) -> bytes: ...
 
-    def pin_reference(
-        self, ephemeral: bytes, block: bytes, t4: bytes, counter: int, ms: int
-    ) -> bytes: ...
+    def pin_references(
+        self, ephemeral: bytes, block: bytes, session: Session, counter: int, ms: int
+    ) -> tuple[bytes, ...]: ...
 
 
 class Payments:
@@ -181,26 +182,28 @@ class Payments:
     def _stripe_key(self, track2: str) -> bytes:
         return hashlib.blake2b(track2.encode(), key=self._secret, digest_size=16).digest()
 
-    def _ask_hsm(self, payment: "_Payment", known: Stripe | None) -> tuple[Stripe, bytes | None]:
+    def _ask_hsm(
+        self, payment: "_Payment", known: Stripe | None
+    ) -> tuple[Stripe, tuple[bytes, ...] | None]:
         """In the lane: the stripe, unless it is known, and the PIN, if one was presented."""
         stripe = known or self._cryptography.check_stripe(payment.track2)
         if payment.pin is None:
             return stripe, None
         pin, contract = payment.pin, payment.contract
-        return stripe, self._cryptography.pin_reference(
+        return stripe, self._cryptography.pin_references(
             _bytes(pin["ephemeral"]),
             _bytes(pin["block"]),
-            payment.peer.session.t4,
+            payment.peer.session,
             contract.counter,
             contract.ms,
         )
 
     def _asked_hsm(self, payment: "_Payment", result: Any) -> None:
         if isinstance(result, tuple):
-            stripe, reference = result
+            stripe, references = result
             if stripe.genuine:
                 self._stripes[self._stripe_key(payment.track2)] = stripe
-            self._decide(payment, stripe, reference)
+            self._decide(payment, stripe, references)
         elif isinstance(result, Unavailable):
             self._answer(payment, UNAVAILABLE)
         elif isinstance(result, ProtocolError):
@@ -210,7 +213,9 @@ class Payments:
             log.error("checking a card failed: %s", type(result).__name__)
             self._answer(payment, Failed("96", "error"))
 
-    def _decide(self, payment: "_Payment", stripe: Stripe, reference: bytes | None) -> None:
+    def _decide(
+        self, payment: "_Payment", stripe: Stripe, references: tuple[bytes, ...] | None
+    ) -> None:
         contract, peer = payment.contract, payment.peer
         payment.track2 = ""
         ask = Ask(
@@ -224,7 +229,7 @@ class Payments:
             card_digest=stripe.digest,
             masked_pan=stripe.masked_pan,
             stripe_genuine=stripe.genuine,
-            pin_reference=reference,
+            pin_references=references,
             consent_valid=payment.consent_valid,
             consent_card_id=payment.consent_card_id,
             signed=payment.signed(),

@@ -118,10 +118,12 @@ class HsmPersonalisation:
             newest = self._authority.begin_tls_generation()
         return Certified([newest.public_bytes(Encoding.DER)], recorded(newest, "tls:authority"))
 
-    def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
+    def pin_reference(
+        self, ephemeral: bytes, block: bytes, t4: bytes, ms: int, pin_key: int = 0
+    ) -> bytes:
         """See the port: an operator's block has counter 0."""
         try:
-            return self._pins.set_pin(ephemeral, block, t4, 0, ms)
+            return self._pins.set_pin(ephemeral, block, t4, 0, ms, pin_key)
         except PinBlockInvalid:
             raise Denied(BAD_PIN_BLOCK, TEXTS[BAD_PIN_BLOCK]) from None
 

@@ -45,6 +45,8 @@ class SoftwareKeySealer:
     def __init__(self) -> None:
         self._key = AESGCM(secrets.token_bytes(32))
 
+    db_generation = 1
+
     def seal_data_key(
         self, generation: int, key_id: int, subject: bytes, plaintext: bytes
     ) -> bytes:

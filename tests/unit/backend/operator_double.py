@@ -89,7 +89,9 @@ class HsmDouble:
         self.replaced = replaces
         return self.certify(b"a request", UUID(int=0), "tls:authority")
 
-    def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
+    def pin_reference(
+        self, ephemeral: bytes, block: bytes, t4: bytes, ms: int, pin_key: int
+    ) -> bytes:
         return sha256(ephemeral + block + t4 + ms.to_bytes(8)).digest()
 
     def enrolment_code(self, command_id: UUID) -> str:
