@@ -196,7 +196,8 @@ def _pin(presented: tuple[bytes, ...] | None, card: Card | None) -> tuple[bool |
         return None, b""
     known = card.pin_reference
     # All are compared: how long it takes tells nothing.
-    right = bool(known) and any([hmac.compare_digest(each, known) for each in presented])
+    matches = [hmac.compare_digest(each, known) for each in presented]
+    right = bool(known) and True in matches
     return right, presented[0] if right and presented[0] != known else b""
 
 

@@ -17,6 +17,7 @@ from domain.aggregates import (
     certificate,
     company,
     enrolment,
+    key,
     policy,
     proposal,
     refill,
@@ -34,6 +35,7 @@ _MODULES = {
     "certificate": certificate,
     "company": company,
     "enrolment": enrolment,
+    "key": key,
     "policy": policy,
     "proposal": proposal,
     "refill": refill,
@@ -152,8 +154,8 @@ class States:
         if not wanted:
             return
         found = self._log.owners(wanted)
-        for key in wanted:
-            self._owners[key] = found.get(key)
+        for claim in wanted:
+            self._owners[claim] = found.get(claim)
 
     def apply(self, event: Event) -> None:
         """Moves the state that `event` changes."""

@@ -36,8 +36,6 @@ class HsmChecks:
     ) -> tuple[bytes, ...]:
         """What the HSM makes of a presented PIN. Raises BodyError for a block that is none."""
         try:
-            return self._pins.references(
-                ephemeral, block, session.t4, counter, ms, session.pin_key
-            )
+            return self._pins.references(ephemeral, block, session.t4, counter, ms, session.pin_key)
         except PinBlockInvalid:
             raise BodyError(BAD_PIN_BLOCK) from None

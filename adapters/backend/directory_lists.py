@@ -82,6 +82,7 @@ class DirectoryLists:
                 "status": each.status,
                 "pin": _pin_state(each),
                 "name": names.get(each.cardholder_id, ""),
+                "cardholder": str(each.cardholder_id),
                 "account": str(each.account_id),
             }
             for each in self._all(Card, "card", company)

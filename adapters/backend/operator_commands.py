@@ -12,8 +12,10 @@ from uuid import UUID
 
 from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.certifying import Certifying, PolicyVerb
+from adapters.backend.erasing import ErasingVerb
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
 from adapters.backend.revoking import Revoking
+from adapters.backend.rotating import Rotating
 from adapters.backend.tls_commands import tls
 from adapters.backend.told import Told
 from adapters.backend.two_persons import TwoPersons
@@ -44,8 +46,16 @@ class OperatorCommands:
     def __init__(self, surroundings: Surroundings) -> None:
         self.outside = surroundings
         self.works = CarryingOut(surroundings)
+        erasing = ErasingVerb(self.works, surroundings.erasing)
         self._two_persons = TwoPersons(
-            self.works, {"REVOKE": Revoking(self.works), "POLICY": PolicyVerb(self.works)}
+            self.works,
+            {
+                "REVOKE": Revoking(self.works),
+                "POLICY": PolicyVerb(self.works),
+                "ROTATE": Rotating(self.works, surroundings.rotation),
+                "ERASE": erasing,
+            },
+            {"ERASE": erasing.stored},
         )
         self._certifying = Certifying(self.works, surroundings.personalisation)
 
@@ -287,6 +297,8 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "APPROVE": OperatorCommands.approve,
     "ENROLMENT": OperatorCommands.enrolment,
     "POLICY": OperatorCommands.two_persons,
+    "ROTATE": OperatorCommands.two_persons,
+    "ERASE": OperatorCommands.two_persons,
     "TLS": tls,
 }
 

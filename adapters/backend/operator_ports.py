@@ -119,6 +119,26 @@ class HsmReads(Protocol):
         """A row for each generation of each key. Raises `application.ports.Unavailable`."""
 
 
+class KeyRotation(Protocol):
+    """New generations of keys, made in the HSM. Both raise Denied."""
+
+    def check(self, name: str, generation: int) -> None:
+        """Whether `rotate` would do it; at once."""
+
+    def rotate(self, name: str, generation: int) -> tuple[UUID, IssuedCertificate] | None:
+        """Makes the generation and takes it into use; whose certificate it was given, and which.
+
+        Nothing is made where that generation is in use already. Raises Unavailable.
+        """
+
+
+class Erasing(Protocol):
+    """What is done once it is recorded that a person was erased. Calls run in a thread."""
+
+    def erase(self, cardholder_id: UUID) -> None:
+        """Lists the erasure and deletes the person's key. Raises Unavailable."""
+
+
 class Proofs(Protocol):
     """Proof files of the log (TR-DBFS section 6). Calls run in a thread and may wait for the next
     checkpoint; they raise Denied and `application.ports.Unavailable`."""
@@ -148,6 +168,8 @@ class Surroundings:
     audit_history: Callable[[UUID], Rows]
     export_settlements: Callable[[date, date, UUID | None, str], Iterable[str]]
     proofs: Proofs
+    rotation: KeyRotation
+    erasing: Erasing
     clock: Clock
     issuer_id: UUID
     catch_up: Callable[[], bool] = lambda: True

@@ -288,13 +288,14 @@ def _establish(
     issuer: tuple[TokenPrivateKey, x509.Name],
     profile: Profile,
     now: datetime,
-    latest: datetime = datetime.max.replace(tzinfo=UTC),
+    latest: datetime | None = None,
 ) -> None:
     if token.run(lambda keys: keys.certificate(label)) is not None:
         return
     key_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer[0].public_key())
     builder = x509.CertificateBuilder().subject_name(subject[1]).issuer_name(issuer[1])
-    builder = _dated(builder, now, min(now + timedelta(days=profile.days), latest))
+    end = now + timedelta(days=profile.days)
+    builder = _dated(builder, now, min(end, latest) if latest else end)
     builder = builder.add_extension(key_id, critical=False)
     made = _signed(builder, subject[0].public_key(), profile, issuer[0])
     token.run(lambda keys: _store(keys, label, made))

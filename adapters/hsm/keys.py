@@ -78,7 +78,6 @@ class Hsm:
         label = self.token.generations.label("BACKEND-ID")
         return self.token.run(lambda keys: keys.public_key_p256(label))
 
-
     @property
     def db_generation(self) -> int:
         """Of K_DB: the one that seals data keys now."""

@@ -55,7 +55,9 @@ class PinVerification:
         not will never be matched. Raises PinBlockInvalid.
         """
         newest = self._token.generations.newest("K_PVV")
-        return self._references(ephemeral, block, pin_context(t4, counter, ms), pin_key, [newest])[0]
+        return self._references(ephemeral, block, pin_context(t4, counter, ms), pin_key, [newest])[
+            0
+        ]
 
     def references(
         self, ephemeral: bytes, block: bytes, t4: bytes, counter: int, ms: int, pin_key: int = 0
@@ -88,7 +90,8 @@ class PinVerification:
             presented = self.references(ephemeral, block, t4, counter, ms)
         except PinBlockInvalid:
             return False
-        return any([hmac.compare_digest(each, reference) for each in presented])
+        matches = [hmac.compare_digest(each, reference) for each in presented]
+        return True in matches
 
 
 def _is_well_formed(ephemeral: bytes, block: bytes) -> bool:

@@ -29,9 +29,7 @@ _NEXT = (
     "SELECT id, subject, generation, sealed FROM data_keys"
     " WHERE parent IS NULL AND generation < %s AND id > %s ORDER BY id LIMIT %s"
 )
-_CHANGE = (
-    "UPDATE data_keys SET generation = %s, sealed = %s WHERE id = %s AND generation = %s"
-)
+_CHANGE = "UPDATE data_keys SET generation = %s, sealed = %s WHERE id = %s AND generation = %s"
 
 
 class Progress(NamedTuple):

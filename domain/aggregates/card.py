@@ -200,7 +200,7 @@ def count_pin(
 def refer_to_pin(
     context: Context, card: Card, *, reference: bytes, transaction_id: UUID, counted: bool
 ) -> PinReferenced:
-    """What the right PIN is compared with from now on; `counted`: behind an event of `count_pin`."""
+    """What the right PIN is compared with from now on. `counted`: after an event of `count_pin`."""
     return PinReferenced(
         **stamp(context, card.id, card.version + (2 if counted else 1)),
         reference=reference,

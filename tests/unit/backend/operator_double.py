@@ -166,6 +166,33 @@ class ProofsDouble:
         return text
 
 
+class RotationDouble:
+    """Rotates K_CVV and K_DB without any limit, once a generation."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, int]] = []
+
+    def check(self, name: str, generation: int) -> None:
+        if name not in ("K_CVV", "K_DB"):
+            raise Denied("not-rotated-here", "Not here.")
+
+    def rotate(self, name: str, generation: int) -> tuple[UUID, IssuedCertificate] | None:
+        self.check(name, generation)
+        if (name, generation) not in self.made:
+            self.made.append((name, generation))
+        return None
+
+
+class EraserDouble:
+    """Notes whom it erased."""
+
+    def __init__(self) -> None:
+        self.erased: list[UUID] = []
+
+    def erase(self, cardholder_id: UUID) -> None:
+        self.erased.append(cardholder_id)
+
+
 class Outside:
     """Everything around `Operators`, as doubles that a test sets and looks at."""
 
@@ -175,6 +202,8 @@ class Outside:
         self.lane = LaneDouble()
         self.directory = DirectoryDouble()
         self.proofs = ProofsDouble()
+        self.rotation = RotationDouble()
+        self.eraser = EraserDouble()
         self.clock: Clock = FixedClock()
         self.failure: Any = None
         self.queue_full = False
@@ -194,6 +223,8 @@ class Outside:
             audit_history=self._history,
             export_settlements=self._export,
             proofs=self.proofs,
+            rotation=self.rotation,
+            erasing=self.eraser,
             clock=self.clock,
             issuer_id=ISSUER,
             catch_up=lambda: self.caught_up,
