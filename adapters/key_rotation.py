@@ -74,7 +74,8 @@ class KeyRotation:
         self._lock = Lock()
         self._steps: Mapping[str, Callable[[int], Certified | None]] = {
             "K_DB": self._k_db,
-            "K_CVV": self._k_cvv,
+            "K_INDEX": partial(self._alone, "K_INDEX"),
+            "K_CVV": partial(self._alone, "K_CVV"),
             "K_PVV": self._k_pvv,
             "PIN-ENC": self._pin_enc,
             "BACKEND-ID": self._backend_id,
@@ -115,9 +116,10 @@ class KeyRotation:
         self._keys.begin_run_key()
         self._resealing.wake()
 
-    def _k_cvv(self, generation: int) -> None:
-        self._make("K_CVV", generation)
-        self._generations.use("K_CVV", generation)
+    def _alone(self, name: str, generation: int) -> None:
+        """A key about which nobody has to be told."""
+        self._make(name, generation)
+        self._generations.use(name, generation)
 
     def _k_pvv(self, generation: int) -> None:
         # The hashing key first: whoever sees the new K_PVV in use finds both.

@@ -47,7 +47,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An authorization as it arrived, with what cryptography said about it.
 
-    `card_digest` is the keyed hash of the card number; `pin_references` what the HSM made of the
+    `card_digest` is the keyed hash of the card number, `older_digests` those by earlier keys, under
+    one of which the card may be known; `pin_references` what the HSM made of the
     PIN that was presented, by each generation of its keys, newest first, None for no PIN;
     `expires_us` the contract's own end.
     """
@@ -68,6 +69,17 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     signed: Signed
     actor: str
     issuer_id: UUID
+    older_digests: tuple[bytes, ...] = ()
+
+
+def card_of(states: States, digest: bytes, older: tuple[bytes, ...]) -> UUID | None:
+    """The card of a number, by its keyed hash under the newest key or one before it."""
+    found = states.owner(CARD_NUMBER, digest)
+    for each in older:
+        if found is not None:
+            break
+        found = states.owner(CARD_NUMBER, each)
+    return found
 
 
 class Authorize:
@@ -94,7 +106,9 @@ class Authorize:
         ask = self.ask
         if self._id is None:
             if not states.knows_owner(CARD_NUMBER, ask.card_digest):
-                needs.owners.append((CARD_NUMBER, ask.card_digest))
+                needs.owners += [
+                    (CARD_NUMBER, each) for each in (ask.card_digest, *ask.older_digests)
+                ]
                 return True
             id = self._resolve(states)
             if not states.note_new(id, now_us):
@@ -112,7 +126,7 @@ class Authorize:
     def _resolve(self, states: States) -> UUID:
         """The transaction lives in the card's partition; of an unknown card in the terminal's."""
         ask = self.ask
-        self._card_id = states.owner(CARD_NUMBER, ask.card_digest)
+        self._card_id = card_of(states, ask.card_digest, ask.older_digests)
         partition = partition_of(self._card_id or ask.terminal_id)
         id = self._id = transaction_id(ask.terminal_id, ask.counter, ask.ms, partition)
         return id

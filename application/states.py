@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from application.cache import Cache
-from application.ports import EventLog
+from application.ports import Claim, EventLog
 from application.recent_ids import RecentIds
 from domain.aggregates import (
     account,
@@ -154,8 +154,8 @@ class States:
         if not wanted:
             return
         found = self._log.owners(wanted)
-        for claim in wanted:
-            self._owners[claim] = found.get(claim)
+        for named in wanted:
+            self._owners[named] = found.get(named)
 
     def apply(self, event: Event) -> None:
         """Moves the state that `event` changes."""
@@ -167,6 +167,6 @@ class States:
             self._recent.add(event.originator_id)
         into[number] = EVOLVE[cls](into.get(number, None), event)
 
-    def claim(self, kind: str, digest: bytes, owner: UUID) -> None:
+    def claim(self, claim: Claim) -> None:
         """Notes a claim of the batch in hand."""
-        self._owners[kind, digest] = owner
+        self._owners[claim.kind, claim.digest] = claim.owner

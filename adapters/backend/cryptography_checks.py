@@ -25,11 +25,11 @@ class HsmChecks:
         if found is TrackFault.FORMAT:
             raise BodyError(BAD_TRACK)
         pan = text[1 : text.index("=")]
-        return Stripe(self.card_digest(pan), isinstance(found, Track2), pans.mask(pan))
+        return Stripe(self.card_digests(pan), isinstance(found, Track2), pans.mask(pan))
 
-    def card_digest(self, pan: str) -> bytes:
-        """The keyed hash under which a card number is found."""
-        return self._hsm.index(CARD_NUMBER, pan)
+    def card_digests(self, pan: str) -> tuple[bytes, ...]:
+        """The keyed hashes under which a card number may be found, newest key first."""
+        return self._hsm.indexes(CARD_NUMBER, pan)
 
     def pin_references(
         self, ephemeral: bytes, block: bytes, session: Session, counter: int, ms: int

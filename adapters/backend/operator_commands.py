@@ -307,6 +307,8 @@ def _new_card(kind: str, drawn: DrawnCard, certified: Certified | None) -> NewCa
     return NewCard(
         kind=kind,
         digest=drawn.digest,
+        generation=drawn.generation,
+        older_digests=drawn.older_digests,
         masked_pan=drawn.masked_pan,
         expiry=drawn.expiry,
         certificate=certified.record if certified else None,

@@ -27,7 +27,10 @@ class Lane(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DrawnCard:
-    """What a new card carries, for its encoder. Its `repr` shows none of it."""
+    """What a new card carries, for its encoder. Its `repr` shows none of it.
+
+    `digest` of its number is by that `generation` of the key, `older_digests` are by earlier ones.
+    """
 
     pan: str = field(repr=False)
     digest: bytes = field(repr=False)
@@ -35,6 +38,8 @@ class DrawnCard:
     expiry: str
     track1: str = field(repr=False)
     track2: str = field(repr=False)
+    generation: int = 1
+    older_digests: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,9 @@ class Personalisation(Protocol):
     def enrolment_code(self, command_id: UUID) -> str:
         """The one-time code of an enrolment: the same for the same command."""
 
-    def code_digest(self, code: str) -> bytes:
-        """The keyed hash by which an enrolment is found by its code, however it was typed."""
+    def code_digests(self, code: str) -> tuple[bytes, ...]:
+        """The keyed hashes by which an enrolment is found by its code, however it was typed: by
+        each generation of the key, newest first."""
 
     def certify_tls(self, request_der: bytes, holder: str, names: Sequence[str]) -> Certified:
         """A certificate of a TLS class, `names` beside its own. Raises Denied for a bad request."""

@@ -54,9 +54,10 @@ STRIPES_KEPT = 200_000
 
 
 class Stripe(NamedTuple):
-    """What the HSM says of a track: the card number's keyed hash, whether we made the stripe."""
+    """What the HSM says of a track: the card number's keyed hashes, newest key first, and whether
+    we made the stripe."""
 
-    digest: bytes
+    digests: tuple[bytes, ...]
     genuine: bool
     masked_pan: str
 
@@ -66,7 +67,7 @@ class Cryptography(Protocol):
 
     def check_stripe(self, track2: str) -> Stripe: ...
 
-    def card_digest(self, pan: str) -> bytes: ...
+    def card_digests(self, pan: str) -> tuple[bytes, ...]: ...
 
     def pin_references(
         self, ephemeral: bytes, block: bytes, session: Session, counter: int, ms: int
@@ -226,7 +227,8 @@ class Payments:
             amount_cents=contract.amount_cents,
             expires_us=contract.expires_ms * 1000,
             of_this_session=contract.session == peer.session.t4,
-            card_digest=stripe.digest,
+            card_digest=stripe.digests[0],
+            older_digests=stripe.digests[1:],
             masked_pan=stripe.masked_pan,
             stripe_genuine=stripe.genuine,
             pin_references=references,
@@ -275,13 +277,13 @@ class Payments:
         if pan is None:
             self._take_back(peer, asked, None)
         elif not self._lane.healthy or not self._lane.submit(
-            lambda: self._cryptography.card_digest(pan),
+            lambda: self._cryptography.card_digests(pan),
             lambda result: self._take_back(peer, asked, result),
         ):
             self._taken_back(peer, asked["id"], UNAVAILABLE)
 
-    def _take_back(self, peer: Peer, asked: messages.Reverse, digest: Any) -> None:
-        if digest is not None and not isinstance(digest, bytes):
+    def _take_back(self, peer: Peer, asked: messages.Reverse, digests: Any) -> None:
+        if digests is not None and not isinstance(digests, tuple):
             self._taken_back(peer, asked["id"], UNAVAILABLE)
             return
         ask = ReverseAsk(
@@ -290,7 +292,8 @@ class Payments:
             ms=asked["ms"],
             contract_hash=_bytes(asked["contract_hash"]),
             why=asked["why"][:100],
-            card_digest=digest,
+            card_digest=digests[0] if digests else None,
+            older_digests=digests[1:] if digests else (),
             card_id=_uuid(asked["card_id"]) if "card_id" in asked else None,
             actor=peer.who,
             issuer_id=self._issuer_id,

@@ -54,6 +54,12 @@ class Hsm:
         label = self.token.generations.label("K_INDEX")
         return self.token.run(lambda keys: keys.hmac(label, data))
 
+    def indexes(self, kind: str, value: str) -> tuple[bytes, ...]:
+        """`index` under each generation, newest first: what was found by an older one still is."""
+        data = lp(kind.encode()) + value.encode()
+        labels = [labelled("K_INDEX", each) for each in self.token.generations.all("K_INDEX")]
+        return self.token.run(lambda keys: tuple([keys.hmac(label, data) for label in labels]))
+
     def sign_log(self, message: bytes) -> bytes:
         """Ed25519 over a checkpoint of the event log: 64 bytes."""
         return self.token.run(lambda keys: keys.sign_ed25519("LOG/1", message))

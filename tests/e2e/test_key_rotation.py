@@ -1,4 +1,4 @@
-"""Keys of the HSM change under terminals that pay on; old and new cards, PINs and certificates hold."""
+"""Keys of the HSM change under terminals that pay on; what older keys made holds on."""
 
 import asyncio
 import shutil
@@ -17,7 +17,7 @@ from tests.e2e.installation import Installation, until
 from tests.e2e.tills import Till, Tills
 from tests.e2e.town import Town, found_town
 
-ALONE = ("K_CVV", "K_PVV", "PIN-ENC", "BACKEND-ID")
+ALONE = ("K_CVV", "K_PVV", "PIN-ENC", "BACKEND-ID", "K_INDEX")
 BY_TWO = ("CA-ISSUING", "K_DB")
 
 
@@ -95,7 +95,7 @@ def test_every_key_is_rotated_while_old_and_new_cards_pay(own: Installation, tow
         assert done["generation"] == 3
         assert generations(own) == {
             **dict.fromkeys((*ALONE, *BY_TWO), 2), "K_PVV": 3, "K_PVV2": 3,
-            "CA-ROOT": 1, "CA-TLS": 1, "LOG": 1, "K_INDEX": 1,
+            "CA-ROOT": 1, "CA-TLS": 1, "LOG": 1,
         }  # fmt: skip
         status = own.json("hsm", "status")
         until(lambda: own.json("hsm", "status")["data_keys_left"] == 0, "sealed anew")
@@ -159,7 +159,7 @@ def test_each_issuing_key_answers_for_what_it_signed(
         chained = tmp_path / f"{name}.pem"
         chained.write_bytes((pki / f"{name}.pem").read_bytes() + (pki / "root.pem").read_bytes())
         checked = subprocess.run(
-            ["openssl", "crl", "-inform", "DER", "-in", str(crl), "-CAfile", str(chained), "-noout"],
+            ["openssl", "crl", "-inform", "DER", "-in", str(crl), "-CAfile", str(chained)],
             capture_output=True, text=True,
         )  # fmt: skip
         assert "verify OK" in checked.stderr, checked.stderr

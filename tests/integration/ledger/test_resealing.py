@@ -1,4 +1,4 @@
-"""Data keys are sealed anew under the next K_DB, with a real token and database, killed in between."""
+"""Data keys are sealed anew under the next K_DB: real token, real database, killed in between."""
 
 import os
 import signal

@@ -97,8 +97,8 @@ class HsmDouble:
     def enrolment_code(self, command_id: UUID) -> str:
         return f"ENROL-{command_id.hex[:8].upper()}"
 
-    def code_digest(self, code: str) -> bytes:
-        return sha256(code.encode()).digest()
+    def code_digests(self, code: str) -> tuple[bytes, ...]:
+        return (sha256(code.encode()).digest(),)
 
     def activation_code(self, command_id: UUID) -> str:
         return f"CODE-{command_id.hex[:4].upper()}"
