@@ -33,13 +33,9 @@ def accept_new_log(
 
     found = settings.load()
     if CheckpointFolder(found.checkpoints).newest_note() is not None:
-        raise refused(
-            "there is a checkpoint: see 'ticketrestaurant audit verify'"
-        )
+        raise refused("there is a checkpoint: see 'ticketrestaurant audit verify'")
     if not yes:
-        raise refused(
-            "nothing would vouch for the events before today: if you mean it, --yes"
-        )
+        raise refused("nothing would vouch for the events before today: if you mean it, --yes")
     try:
         with sole_use(found), reachable_ledger(found) as dsn:
             events = accept(found.checkpoints, dsn, why.strip())
