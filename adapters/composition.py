@@ -157,15 +157,17 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     )
     log_key = hsm.log_public_key()
     publisher = Publisher(places(settings, log_key), settings.published_file, clock.now_us)
+    opening = SealedLogReader(views.connect, event_log.mapper)
     checkpointer = Checkpointer(
         settings.checkpoints,
         f"{LOG_ORIGIN}/{issuer}/0",
         log_key,
         hsm.sign_log,
         recorder.rows,
-        SealedLogReader(views.connect, event_log.mapper).open,
+        opening.open,
         clock.now_us,
         on_broken=engine.halt,
+        extent=opening.extent,
         published=[settings.publish_folder] if settings.publish_folder else [],
         on_signed=publisher.offer,
     )
