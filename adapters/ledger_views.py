@@ -3,7 +3,8 @@
 Part of the composition root, in a file of its own because it is a half of its own.
 """
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -28,13 +29,18 @@ from adapters.reports.settlements_xml import settlements_xml
 from application.audit_history import card_history
 from application.export_settlements import BadPeriod, export_settlements
 from application.ports import Clock
+from application.report_changes import Changes
 from projections.card_streams import CardStreams
 from projections.directory import Directory
+from projections.guarded import Guarded
+from projections.ports import Unreadable
 from projections.runner import Runner
 from projections.settlements import Settlements
 
 _LAYOUTS = {"csv": settlements_csv, "xml": settlements_xml}
 _BEHIND_S = 5.0
+_COUNT_EVERY_S = 60.0
+"""How often reports have all payments counted: it reads an index of every one of them."""
 _SHARE = 0.15
 """Of one processor: the engine that answers terminals comes first."""
 
@@ -73,9 +79,11 @@ class LedgerViews:
         readers = Readers(self._pool.connection)
         self._settlements = SettlementReader(readers, keys)
         self._streams = CardStreamReader(readers)
-        self.directory = DirectoryLists(DirectoryReader(readers, keys))
+        self._guarded = Guarded(self.runner)
+        self.directory = DirectoryLists(_Listed(DirectoryReader(readers, keys), self._guarded))
+        self._counted_at_s = 0.0
         self.reports = Reports(
-            self._settlements.changes,
+            self._changes,
             self._settlements.next_report_number,
             lambda: self.runner.as_of_us(Settlements.name),
         )
@@ -88,20 +96,39 @@ class LedgerViews:
         """Waits until a projection holds what was committed before; False where it does not."""
         return self.runner.wait_for(name, self._last(), seconds)
 
+    def _changes(self, after: int, most: int) -> Changes:
+        """What a report tells; now and then also whether payments of other days are all there."""
+
+        def read() -> Changes:
+            if time.monotonic() > self._counted_at_s + _COUNT_EVERY_S:
+                self._counted_at_s = time.monotonic()
+                self._settlements.check_whole()
+            return self._settlements.changes(after, most)
+
+        return self._guarded.read(Settlements.name, read)
+
     def audit_history(self, card_id: UUID) -> list[dict[str, Any]]:
         """Every event that concerns a card, oldest first."""
         self.caught_up(CardStreams.name, _BEHIND_S)
         reader = SealedLogReader(self.connect, self._mapper)
         try:
             return [line.row() for line in card_history(reader, self._streams, card_id)]
+        except Unreadable as error:
+            raise Denied(
+                "not-as-written", f"The log is not what was written ({error}): run `audit verify`."
+            ) from None
         finally:
             reader.close()
 
     def export_settlements(
         self, first: date, last: date, shop_id: UUID | None, layout: str
     ) -> Iterable[str]:
-        """The settlement of a period as text. Raises Denied for a period that makes no sense."""
-        try:
+        """The settlement of a period as text. Raises Denied for a period that makes no sense.
+
+        Read piece by piece, which may raise Rebuilding before the first.
+        """
+
+        def begun() -> Iterator[str]:
             return export_settlements(
                 self._settlements,
                 lambda: self.caught_up(Settlements.name, _BEHIND_S),
@@ -110,12 +137,17 @@ class LedgerViews:
                 last=last,
                 shop_id=shop_id,
             )
+
+        try:
+            text = self._guarded.read(Settlements.name, begun)
         except BadPeriod as error:
             raise Denied("bad-period", str(error)) from None
+        return self._guarded.pieces(Settlements.name, text)
 
     def card_history(self, card_id: UUID) -> list[dict[str, Any]]:
         """A cardholder's own payments, newest first, as D HISTORY shows them."""
         self.caught_up(CardStreams.name)
+        found = self._guarded.read(Settlements.name, lambda: self._settlements.of_card(card_id))
         return [
             {
                 "transaction": str(payment.transaction_id),
@@ -125,7 +157,7 @@ class LedgerViews:
                 "original_cents": payment.authorized_cents,
                 "state": payment.status,
             }
-            for payment, shop_name in self._settlements.of_card(card_id)
+            for payment, shop_name in found
         ]
 
     def start(self) -> None:
@@ -136,3 +168,17 @@ class LedgerViews:
         """Ends them."""
         self.runner.stop()
         self._pool.close()
+
+
+class _Listed:
+    """The directory's states of a kind, page by page."""
+
+    def __init__(self, reader: DirectoryReader, guarded: Guarded) -> None:
+        self._reader = reader
+        self._guarded = guarded
+
+    def pages(self, kind: str, parent: UUID | None = None, size: int = 100) -> Iterator[list[Any]]:
+        return self._guarded.pieces(Directory.name, self._reader.pages(kind, parent, size))
+
+    def get(self, id: UUID) -> Any | None:
+        return self._guarded.read(Directory.name, lambda: self._reader.get(id))

@@ -11,6 +11,10 @@ class Unavailable(Exception):
     """Something that a decision needs (database, HSM) does not answer now: 91."""
 
 
+class Rebuilding(Unavailable):
+    """A read model did not fit the log, or was emptied, and is being built anew: soon available."""
+
+
 class Conflict(Exception):
     """Another writer took a position: the shard was taken over, or a commit was in doubt."""
 

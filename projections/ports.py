@@ -18,6 +18,14 @@ class Unreadable(Exception):
     """A row does not open: it was changed or moved after it was stored."""
 
 
+class ReadModelChanged(Exception):
+    """A projection's `table` does not hold what the projection wrote: somebody else changed it."""
+
+    def __init__(self, table: str, why: str) -> None:
+        super().__init__(f"{table}: {why}")
+        self.table = table
+
+
 class Batch(NamedTuple):
     """The events of rows in order of position, and beside each the topic of its row.
 

@@ -14,10 +14,18 @@ from collections.abc import Iterable
 import msgspec
 
 from application.ports import Conflict, Unavailable
-from projections.ports import Entry, LogReader, Now, Projection, ProjectionStore
+from projections.ports import (
+    Entry,
+    LogReader,
+    Now,
+    Projection,
+    ProjectionStore,
+    ReadModelChanged,
+)
 from projections.reading import Batches
 
 log = logging.getLogger(__name__)
+REBUILT_BECAUSE = "projection %s is not what it wrote and is being built anew: %s"
 _RETRY_STUCK_S = 30.0
 _LOOK_S = 0.25
 _LONGEST_REST_S = 1.0
@@ -41,7 +49,9 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 class _Place:
     """What the runner knows of one projection."""
 
-    __slots__ = ("as_of_us", "ours", "position", "projection", "retry_at", "stuck")
+    __slots__ = (
+        *("as_of_us", "cleared_at", "ours", "position", "projection", "retry_at", "stuck"),
+    )
 
     def __init__(self, projection: Projection) -> None:
         self.projection = projection
@@ -50,6 +60,7 @@ class _Place:
         self.ours = False
         self.stuck = ""
         self.retry_at = 0.0
+        self.cleared_at = float("-inf")
 
 
 class Runner:
@@ -84,6 +95,7 @@ class Runner:
         self._awake = threading.Event()
         self._moved = threading.Condition()
         self._to_clear: set[str] = set()
+        self._rebuilding: set[str] = set()
         self._stopping = False
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name="projections", daemon=True)
@@ -110,8 +122,18 @@ class Runner:
         """Empties a projection and builds it anew. Reads of it wait (`wait_for`) or are refused."""
         if all(place.projection.name != name for place in self._places):
             raise KeyError(f"no projection {name}")
+        self._rebuilding.add(name)
         self._to_clear.add(name)
         self._awake.set()
+
+    def is_rebuilding(self, name: str) -> bool:
+        """Whether it was emptied, or is about to be, and has not met the head of the log again."""
+        return name in self._rebuilding
+
+    def projection_of(self, table: str) -> str:
+        """The name of the projection that writes a table."""
+        places = (place.projection for place in self._places)
+        return next(each.name for each in places if table in each.tables)
 
     def progress(self) -> list[Progress]:
         """How far each projection is."""
@@ -200,6 +222,8 @@ class Runner:
         for place in self._places:
             if place.position >= self._head:
                 place.as_of_us = self._head_us
+                if place.projection.name not in self._to_clear:
+                    self._rebuilding.discard(place.projection.name)
         with self._moved:
             self._moved.notify_all()
         return any(place.position < self._head for group in groups.values() for place in group)
@@ -223,6 +247,7 @@ class Runner:
                 self._store.clear(name, place.projection.tables)
                 place.projection.forget()
                 place.position, place.as_of_us, place.stuck = 0, 0, ""
+                place.cleared_at = time.monotonic()
                 self._to_clear.discard(name)
 
     def _move(self, after: int, group: list[_Place]) -> None:
@@ -247,6 +272,15 @@ class Runner:
             raise
         except Conflict:
             raise Unavailable("the projection's tracking, which somebody else moved") from None
+        except ReadModelChanged as error:
+            projection.forget()
+            # What it wrote a moment ago is nobody's doing but its own: no reason to go round.
+            if time.monotonic() < place.cleared_at + _RETRY_STUCK_S:
+                self._stuck(place, str(error))
+            else:
+                log.critical(REBUILT_BECAUSE, projection.name, error)
+                self.rebuild(projection.name)
+            return
         except Exception as error:
             projection.forget()
             if not place.stuck:

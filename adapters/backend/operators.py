@@ -18,7 +18,7 @@ from adapters.backend.signed_command import Pieces, open_command
 from adapters.backend.told import Told
 from application.fields import CODE as INVALID
 from application.fields import Invalid
-from application.ports import Unavailable
+from application.ports import Rebuilding, Unavailable
 from protocol import bodies
 from protocol.bodies import shape_of_request
 from protocol.errors import BAD_BODY, BUSY, FORBIDDEN, INTERNAL, TEXTS, UNAVAILABLE, ProtocolError
@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 OUTSTANDING_MOST = 32
 """Requests that one session may have open at a time."""
 WORKING_S = 1.0
+REBUILDING = "rebuilding"
+REBUILDING_TEXT = (
+    "The read model did not fit the log and is being built anew; try again in a minute."
+)
 
 
 async def _never_full() -> bool:
@@ -122,6 +126,8 @@ class Operators:
             code, text = error.code, error.text
         except Invalid as error:
             code, text = INVALID, error.text
+        except Rebuilding:
+            code, text = REBUILDING, REBUILDING_TEXT
         except Unavailable:
             code, text = UNAVAILABLE, TEXTS[UNAVAILABLE]
         except Exception:

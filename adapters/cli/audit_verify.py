@@ -12,7 +12,7 @@ from adapters.cli import exit_codes
 from adapters.cli.failure import misconfigured, not_running, unusable
 from adapters.cli.log_key import log_key
 from adapters.cli.options import AsJson
-from adapters.cli.output import print_json, progress, say
+from adapters.cli.output import print_json, progress, say, this_program
 from adapters.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,10 +47,11 @@ def verify(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Verify every event of the log against the signed checkpoint outside of the database.
+    """Verify every event of the log (table `events`) against the signed checkpoint outside of it.
 
     Names each event that was changed, deleted, swapped, duplicated, inserted or cut off; exit
-    status 4 if there is one. Works with the servers up or down.
+    status 4 if there is one. Works with the servers up or down. It covers `events`: the read models
+    hold nothing of their own, are checked where they are read, and are built anew from the events.
 
     Example: [bold]ticketrestaurant audit verify[/bold]
     """
@@ -88,7 +89,7 @@ def _verify(
             if dump is not None:
                 source = DumpRows(dump)
             else:
-                source = DatabaseRows(stack.enter_context(_reachable_ledger(found)), 0)
+                source = DatabaseRows(stack.enter_context(reachable_ledger(found)), 0)
             bar = stack.enter_context(progress("Verifying", 2 * _leaves(folder)))
             done: dict[str, int] = {}
 
@@ -113,7 +114,7 @@ def _verify(
 
 
 @contextlib.contextmanager
-def _reachable_ledger(found: Settings) -> Iterator[str]:
+def reachable_ledger(found: Settings) -> Iterator[str]:
     """How to connect as the auditor; an embedded server that is down is started for it."""
     from adapters.postgres.databases import database
 
@@ -122,7 +123,7 @@ def _reachable_ledger(found: Settings) -> Iterator[str]:
         yield ledger.dsn("auditor")
         return
     if not ledger.cluster.exists:
-        raise misconfigured(f"there is no ledger in {found.home}: run 'ticketrestaurant init'")
+        raise misconfigured(f"there is no ledger in {found.home}: run: {this_program('init')}")
     say("The servers are down: the ledger database is started for this.")
     with ledger.cluster.start_temporarily():
         yield ledger.dsn("auditor")

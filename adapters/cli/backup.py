@@ -14,7 +14,7 @@ import typer
 
 from adapters import settings
 from adapters.cli.failure import integrity_broken, misconfigured, refused
-from adapters.cli.output import print_json, progress, say
+from adapters.cli.output import print_json, progress, say, this_program
 from adapters.settings import Settings
 
 _STILL_STOPPING_S: Final = 60
@@ -130,6 +130,10 @@ def restore(
     Before it takes its place everything is checked against the manifest, the databases are
     recovered, persons who were erased since are erased again, and the log must hold everything
     that the last published checkpoint covers; otherwise nothing is restored (exit status 4).
+
+    Commands with --home NEW act on what is served from there, never on the original. Device
+    folders name their gateway (`gateway` in identity.json): copies of POS and cards go on calling
+    the original's. Settings come along: serve a copy beside the original with another base port.
 
     Example: [bold]ticketrestaurant --home /srv/meals restore /mnt/safe/2026-11-23.tar[/bold]
     """
@@ -280,7 +284,7 @@ def stopped(found: Settings) -> Iterator[None]:
                     raise refused(f"the {cluster.name} database server is running")
             yield
     except AlreadyServing as error:
-        raise refused(f"{error}; run: ticketrestaurant stop") from None
+        raise refused(f"{error}; run: {this_program('stop')}") from None
 
 
 def _time(text: str | None) -> datetime:

@@ -9,7 +9,10 @@ _MOST_BYTES: Final = 65_536
 
 
 def ask_health(address: str, pid: int | None) -> dict[str, Any] | None:
-    """What `/health` says, None where nobody answers, or another process than `pid` does."""
+    """What `/health` says; None where nobody is asked there, or another process than `pid` answers.
+
+    A process that takes the call and says nothing stands still: it is neither live nor ready.
+    """
     connection = http.client.HTTPConnection(address, timeout=_WAIT_S)
     try:
         connection.request("GET", "/health")
@@ -17,6 +20,9 @@ def ask_health(address: str, pid: int | None) -> dict[str, Any] | None:
         if pid is not None and found["pid"] != pid:
             return None
         return {key: found[key] for key in ("live", "ready", "reasons", "warnings")}
+    except TimeoutError:
+        silent = f"it does not answer within {_WAIT_S:.0f} s"
+        return {"live": False, "ready": False, "reasons": {"silent": silent}, "warnings": {}}
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
         return None
     finally:

@@ -18,7 +18,7 @@ import typer
 from adapters import settings
 from adapters.cli.failure import integrity_broken, misconfigured, refused
 from adapters.cli.options import AsJson
-from adapters.cli.output import print_json, say, step
+from adapters.cli.output import print_json, say, step, this_program
 from adapters.settings import Settings
 
 PASSPHRASE_LEAST: Final = 12
@@ -130,7 +130,7 @@ def _alone(found: Settings) -> Iterator[None]:
         with sole_use(found):
             yield
     except AlreadyServing as error:
-        raise refused(f"{error}; run: ticketrestaurant stop") from None
+        raise refused(f"{error}; run: {this_program('stop')}") from None
 
 
 # The encryption: age, which others can read, too

@@ -7,7 +7,7 @@ import typer
 from adapters import settings
 from adapters.cli.failure import misconfigured, refused
 from adapters.cli.options import HsmPinStdin, take_pin_from_stdin
-from adapters.cli.output import say, step
+from adapters.cli.output import say, step, this_program
 from adapters.settings import DEFAULT_PORT_BASE, Settings
 
 
@@ -40,7 +40,7 @@ def init(
     if base_port is not None:
         found = _with_ports(found, base_port)
     run_init(found)
-    say(f"{found.home} is ready; start the servers with: ticketrestaurant serve")
+    say(f"{found.home} is ready; start the servers with: {this_program('serve')}")
 
 
 def run_init(found: Settings) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from adapters.cli import exit_codes
+from adapters.cli import exit_codes, output
 from adapters.cli.failure import Failure
 from adapters.settings import PREFIX, SettingsError
 
@@ -116,6 +116,7 @@ def _common(
     if home is not None:
         # For every part of this process and for the processes that it starts.
         os.environ[PREFIX + "HOME"] = str(home.expanduser().absolute())
+        output.remember_home(str(home))
 
 
 def _not_loaded() -> None:

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from adapters import settings
 from adapters.cli.failure import Failure, misconfigured, not_running, refused
+from adapters.cli.output import this_program
+from adapters.cli.own_gateway import own_gateway
 from devices.exchange import Body, Exchange, Message, NoAnswer, Refused, Unreachable
 from devices.identity import Device, IdentityError, load_device
 from devices.link import Link
@@ -35,7 +37,7 @@ PIECE_BYTES: Final = 32_000
 """Of a command in one line: twice in base64url it stays under 65,536."""
 _LATER: Final = frozenset({
     errors.BUSY, errors.INTERNAL, errors.RATE_LIMITED, errors.TIMED_OUT, errors.UNAVAILABLE,
-    "in-doubt",
+    "in-doubt", "rebuilding",
 })  # fmt: skip
 """Codes after which the same request may go well."""
 _T = TypeVar("_T")
@@ -149,11 +151,12 @@ def identity_folder(home: Path, name: str) -> Path:
 
 
 def _run(name: str, roles: tuple[str, ...], work: Callable[[Operator], Awaitable[_T]]) -> _T:
-    home = settings.load().home
+    found = settings.load()
     try:
-        device = load_device(identity_folder(home, name), *roles)
+        device = load_device(identity_folder(found.home, name), *roles)
     except IdentityError as error:
-        raise misconfigured(f"{error}. `ticketrestaurant init` makes the first ones.") from None
+        raise misconfigured(f"{error}. `{this_program('init')}` makes the first ones.") from None
+    device.gateway = own_gateway(found) or device.gateway
 
     async def in_session() -> _T:
         async with Link(device) as link:
@@ -165,7 +168,7 @@ def _run(name: str, roles: tuple[str, ...], work: Callable[[Operator], Awaitable
         raise explained(error) from None
     except (Unreachable, NoAnswer) as error:
         raise not_running(
-            f"the backend cannot be reached: {error}. Does `ticketrestaurant serve` run?"
+            f"the backend cannot be reached: {error}. Does `{this_program('serve')}` run?"
         ) from None
     except errors.ProtocolError as error:
         raise refused(str(error)) from None

@@ -2,15 +2,29 @@
 
 import contextlib
 import json
+import shlex
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
+
+_GIVEN: Final[list[str]] = []
+"""What of the command line a further command needs, too."""
 
 
 def say(text: str) -> None:
     """A line for the person who watches; not part of the result."""
     print(text, file=sys.stderr, flush=True)
+
+
+def this_program(*arguments: str) -> str:
+    """How to call us for the same state folder, to be typed as it stands."""
+    return shlex.join(["ticketrestaurant", *_GIVEN, *arguments])
+
+
+def remember_home(home: str) -> None:
+    """The state folder was named on the command line: hints name it, too."""
+    _GIVEN[:] = ["--home", home]
 
 
 def print_json(value: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.options import AsAuditor, AsJson, AsOperator
-from adapters.cli.output import print_json
+from adapters.cli.output import print_json, this_program
 
 _HEADING = "Operators (signed commands through the gateway)"
 _Id = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id, from `proposal list`.")]
@@ -58,7 +58,9 @@ def approve(proposal: _Id, as_: AsOperator = "operator-2", json: AsJson = False)
         rows = await operator.rows("QUERY", {"what": "proposals"})
         found = [row for row in rows if row["proposal"] == proposal]
         if not found:
-            raise refused("there is no proposal with that id; see: ticketrestaurant proposal list")
+            raise refused(
+                "there is no proposal with that id; see: " + this_program("proposal", "list")
+            )
         body = {"proposal": proposal, "approve": True, "command_hash": found[0]["command_hash"]}
         return await operator.command("APPROVE", body)
 
@@ -87,7 +89,8 @@ def tell_proposed(result: dict[str, Any]) -> bool:
         return False
     print(f"proposal {result['proposal']}: {result['summary']}")
     print("A second operator must approve it within a day:")
-    print(f"  ticketrestaurant proposal approve {result['proposal']} --as operator-2")
+    approve = ("proposal", "approve", result["proposal"], "--as", "operator-2")
+    print(f"  {this_program(*approve)}")
     return True
 
 

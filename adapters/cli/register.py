@@ -6,7 +6,7 @@ import typer
 
 from adapters import settings
 from adapters.cli.options import AsJson, AsOperator, cents
-from adapters.cli.output import print_json
+from adapters.cli.output import print_json, this_program
 from domain.answers import dollars
 
 
@@ -52,7 +52,7 @@ def company(
         return
     print(f"company {result['id']}")
     print(f"  limit a day: {dollars(limit) if limit else 'the legal most'}")
-    print(f"  next: ticketrestaurant issue --company {result['id']} …")
+    print(f"  next: {this_program('issue', '--company', result['id'])} …")
 
 
 def shop(
@@ -113,7 +113,7 @@ def terminal(
             print_json({"terminal": made["id"], "shop": made["shop"]})
         else:
             print(f"terminal {made['id']}")
-            print(f"  next: ticketrestaurant pki code {made['id']} --package FOLDER")
+            print(f"  next: {this_program('pki', 'code', made['id'], '--package', 'FOLDER')}")
         return
     bench = Workbench(settings.load().home)
 

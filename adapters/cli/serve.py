@@ -10,7 +10,8 @@ from adapters.cli.background import NotReady, start_in_background
 from adapters.cli.background import stop as stop_background
 from adapters.cli.failure import Failure, misconfigured, not_running, refused
 from adapters.cli.options import HsmPinStdin, take_pin_from_stdin
-from adapters.cli.output import say
+from adapters.cli.output import say, this_program
+from adapters.hsm_choice import check as check_hsm
 from adapters.settings import Settings
 
 
@@ -39,10 +40,11 @@ def serve(
         take_pin_from_stdin()
     found = settings.load()
     _check_initialised(found)
+    check_hsm(found)
     try:
         if background:
             pid = start_in_background(found, progress=lambda name: say(f"  ✓ {name}"))
-            say(f"serving as process {pid}; stop it with: ticketrestaurant stop")
+            say(f"serving as process {pid}; stop it with: {this_program('stop')}")
         else:
             _serve_here(found, with_parent)
     except NotReady as error:
@@ -88,4 +90,4 @@ def _check_initialised(found: Settings) -> None:
 
 
 def _not_initialised(found: Settings, why: str) -> Failure:
-    return misconfigured(f"{found.home} is not set up ({why}); run: ticketrestaurant init")
+    return misconfigured(f"{found.home} is not set up ({why}); run: {this_program('init')}")

@@ -53,6 +53,7 @@ def website() -> None:
 
     Example: [bold]ticketrestaurant website[/bold]
     """
+    from adapters.cli.own_gateway import gateway_by_settings
     from adapters.postgres.databases import website_dsn
     from adapters.web import server
     from adapters.web.config import WebConfig
@@ -67,6 +68,7 @@ def website() -> None:
             public_url=found.website_url,
             trusted_proxies=found.website_trusted_proxies,
             identity=identity if identity.is_dir() else None,
+            gateway=gateway_by_settings(found),
             monitor_host=found.monitor_host,
             monitor_port=found.website_monitor_port,
             home=found.home,

@@ -1,13 +1,19 @@
 """`status`: every part with its address and whether it is up, asked of the part itself."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from adapters import settings
 from adapters.cli import exit_codes
-from adapters.cli.output import print_json
+from adapters.cli.failure import misconfigured
+from adapters.cli.output import print_json, this_program
 from adapters.settings import Settings
+
+UP: Final = "up"
+DOWN: Final = "down"
+NOT_SERVING: Final = "not serving"
+_COLOURS: Final = {UP: "green", DOWN: "red", NOT_SERVING: "red"}
 
 
 def register(app: typer.Typer) -> None:
@@ -18,27 +24,36 @@ def register(app: typer.Typer) -> None:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Show every part of this installation; exit status 3 unless all are up.
+    """Show every part of this installation; exit status 3 unless all are up and can serve.
 
-    With --json, `ledger.dump_command` dumps the ledger database as SQL: all of it is ciphered.
+    A part that is up but cannot do its work (the HSM does not answer, say) is `not serving`, with
+    the reason. With --json, `ledger.dump_command` dumps the ledger database as SQL. In the dump
+    the content of every event and read model is ciphered; clear are ids, topics, versions, keyed
+    hashes, and of payments the shop and the day.
 
     Example: [bold]ticketrestaurant status --json[/bold]
     """
-    found = installation_status(settings.load())
+    chosen = settings.load()
+    if not chosen.home.is_dir():
+        raise misconfigured(
+            f"no installation here: {chosen.home} does not exist; make one with: "
+            + this_program("init")
+        )
+    found = installation_status(chosen)
     if as_json:
         print_json(found)
     else:
         _print_table(found)
-    if not all(found[name]["up"] for name in found["parts"]):
+    if any(found[name]["state"] != UP for name in found["parts"]):
         raise typer.Exit(exit_codes.NOT_RUNNING)
 
 
 def installation_status(found: Settings) -> dict[str, Any]:
     """What `status --json` prints. `parts` names the keys that describe a part."""
     from adapters.cli.parts import parts
-    from adapters.cli.supervisor import read_status
+    from adapters.cli.supervisor import as_served, read_status
 
-    supervisor = read_status(found)
+    supervisor, found = read_status(found), as_served(found)
     supervised: dict[str, Any] = supervisor["parts"] if supervisor else {}
     shown: dict[str, Any] = {}
     for part in parts(found, None):
@@ -53,6 +68,8 @@ def installation_status(found: Settings) -> dict[str, Any]:
     _add_databases(found, shown)
     shown["backend"]["checkpoints"] = _checkpoints(found)
     _add_health(found, shown)
+    for part in shown.values():
+        part["state"] = _state(part)
     return {
         "home": str(found.home),
         "serving": supervisor is not None,
@@ -62,6 +79,14 @@ def installation_status(found: Settings) -> dict[str, Any]:
         "parts": list(shown),
         **shown,
     }
+
+
+def _state(part: dict[str, Any]) -> str:
+    """`up`, `down`, or `not serving` for a process that is there and says that it cannot work."""
+    if not part["up"]:
+        return DOWN
+    health = part.get("health")
+    return UP if health is None or health["ready"] else NOT_SERVING
 
 
 def _checkpoints(found: Settings) -> dict[str, Any]:
@@ -108,7 +133,8 @@ def _print_published(found: dict[str, Any]) -> None:
             text = f"checkpoint of {events:,} events published to {name}"
         else:
             text = f"no checkpoint published to {name} yet"
-        console.print(text, style="red" if trouble else None, markup=False, highlight=False)
+        style = "red" if trouble else None
+        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_health(found: dict[str, Any]) -> None:
@@ -152,6 +178,7 @@ def _add_databases(found: Settings, shown: dict[str, Any]) -> None:
 def _print_table(found: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for title in ("part", "state", "address", "process", "restarts"):
@@ -160,8 +187,8 @@ def _print_table(found: dict[str, Any]) -> None:
         part = found[name]
         table.add_row(
             name.replace("_", " "),
-            "[green]up[/green]" if part["up"] else "[red]down[/red]",
-            part["address"],
+            Text(part["state"], style=_COLOURS[part["state"]]),
+            part["address"].removeprefix(found["home"] + "/"),
             str(part.get("pid") or "–"),
             str(part.get("restarts") or 0),
         )
@@ -172,4 +199,5 @@ def _print_table(found: dict[str, Any]) -> None:
     for text in found["warnings"]:
         console.print(f"[yellow]! {text}[/yellow]", highlight=False)
     if not found["serving"]:
-        console.print("\nNothing is being served here; start it with: ticketrestaurant serve")
+        hint = this_program("serve")
+        console.print(f"\nNothing is being served here; start it with: {hint}", markup=False)

@@ -12,6 +12,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, TextIO
@@ -153,6 +154,7 @@ class Supervisor:
             "pid": os.getpid(),
             "written_us": time.time_ns() // 1_000,
             "ready": self.ready,
+            "addresses": _addresses(self._settings),
             "parts": {name: child.status() for name, child in self._children.items()},
         }
         with contextlib.suppress(OSError):  # a full disk is no reason not to serve
@@ -177,6 +179,23 @@ def read_status(settings: Settings) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found
+
+
+def as_served(settings: Settings) -> Settings:
+    """The settings with the addresses that a running supervisor of this installation was given.
+
+    Who asks may have another base port in the environment, or none.
+    """
+    status = read_status(settings) or {}
+    known = _addresses(settings)
+    given = {name: value for name, value in status.get("addresses", {}).items() if name in known}
+    return replace(settings, **given)
+
+
+def _addresses(settings: Settings) -> dict[str, Any]:
+    """Where servers listen, and what people type, by the names of the settings."""
+    names = [each.name for each in fields(settings) if each.name.endswith(("_host", "_port"))]
+    return {name: getattr(settings, name) for name in [*names, "website_url"]}
 
 
 def write_private(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from adapters import settings
 from adapters.cli.failure import integrity_broken, misconfigured, refused
-from adapters.cli.output import print_json, say
+from adapters.cli.output import print_json, say, this_program
 from adapters.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def upgrade(
         say("the rehearsal went well; nothing of the installation was touched")
     else:
         result = _upgrade(found, backup, unrehearsed)
-        say(f"{found.home} is upgraded; start the servers with: ticketrestaurant serve")
+        say(f"{found.home} is upgraded; start the servers with: {this_program('serve')}")
     if as_json:
         print_json(result)
 

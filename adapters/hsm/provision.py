@@ -118,12 +118,22 @@ def open_token(
     writable: bool = False,
     sessions: Callable[[Any], KeySession] = KeySession,
     guard: Callable[[], None] | None = None,
+    overlap: bool = True,
 ) -> Token:
     """The token that `provision` made. Call it after forking. Raises HsmUnavailable."""
     path = softhsm.find_module(home, module)
     if _is_ours(path, ours):
         softhsm.use_tokens_of(home / "hsm")
-    token = Token(path, label, pin, slot=slot, writable=writable, sessions=sessions, guard=guard)
+    token = Token(
+        path,
+        label,
+        pin,
+        slot=slot,
+        writable=writable,
+        sessions=sessions,
+        guard=guard,
+        overlap=overlap,
+    )
     read_generations(token)
     return token
 

@@ -48,7 +48,7 @@ class StateSealer:
         return self._sealers[kind].seal_at(state, at)
 
     def open(self, row: Sequence[Any]) -> Listed:
-        """What is listed in a row. Raises NotSealedHere, KeyError for an erased person."""
+        """What is listed in a row. Raises ReadModelChanged, KeyError for an erased person."""
         id, kind, parent, position, payload = row
         state = self._sealers[kind].open(
             payload, id.bytes, kind.encode(), uuid_bytes(parent), int8(position)

@@ -9,7 +9,8 @@ from uuid import UUID
 import msgspec
 
 from adapters.postgres.data_keys import DataKeys
-from adapters.postgres.sealing import DataKey, key_id, place
+from adapters.postgres.sealing import DataKey, NotSealedHere, key_id, place
+from projections.ports import ReadModelChanged
 
 _S = TypeVar("_S")
 _ENCODER = msgspec.msgpack.Encoder(uuid_format="bytes")
@@ -46,9 +47,16 @@ class Sealer(Generic[_S]):
         return key.seal(_ENCODER.encode(state), at)
 
     def open(self, payload: bytes, *clear: bytes) -> _S:
-        """What was sealed there. Raises NotSealedHere, KeyError where the key was erased."""
-        key = self._keys.key(key_id(payload))
-        return self._decoder.decode(key.open(payload, place(self._table, *clear)))
+        """What was sealed there. Raises ReadModelChanged; KeyError for a person who was erased."""
+        try:
+            key = self._keys.key(key_id(payload))
+            return self._decoder.decode(key.open(payload, place(self._table, *clear)))
+        except NotSealedHere:
+            raise ReadModelChanged(self._table.decode(), "a row does not open") from None
+        except KeyError:
+            if self._key is not None:
+                raise
+            raise ReadModelChanged(self._table.decode(), "a row names no key of ours") from None
 
 
 def int8(number: int) -> bytes:

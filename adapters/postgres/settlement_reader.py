@@ -7,6 +7,7 @@ from uuid import UUID
 
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.readers import Readers, position_of
+from adapters.postgres.settlement_check import SettlementCheck
 from adapters.postgres.settlement_tables import PAYMENT_COLUMNS, PaymentSealer, ShopSealer
 from application.report_changes import Changes
 from projections.settlements import NAME, Payment, SettledShop
@@ -18,12 +19,13 @@ _NO_ID = UUID(int=0)
 
 
 class SettlementReader:
-    """Reads from any thread. Raises Unavailable, and NotSealedHere for a row that was changed."""
+    """Reads from any thread. Raises Unavailable, and ReadModelChanged (see `settlement_check`)."""
 
     def __init__(self, readers: Readers, keys: DataKeys) -> None:
         self._readers = readers
         self._payments = PaymentSealer(keys)
         self._shops = ShopSealer(keys)
+        self._check = SettlementCheck()
 
     def period(
         self, first: date, last: date, shop_id: UUID | None = None
@@ -33,14 +35,16 @@ class SettlementReader:
         All from one snapshot; each shop's payments are read before the next shop is asked for.
         """
         with self._readers.snapshot() as connection:
+            known = position_of(connection, NAME)
+            self._check.whole(connection, known)
             where, named = (" WHERE shop_id = %s", [shop_id]) if shop_id else ("", [])
             rows = _fetch(connection, _SHOPS + where, named)
             shops = sorted(map(self._shops.open, rows), key=lambda shop: (shop.name, shop.id))
             for shop in shops:
-                yield shop, self._of_shop(connection, shop.id, first, last)
+                yield shop, self._of_shop(connection, shop.id, first, last, known)
 
     def _of_shop(
-        self, connection: Any, shop_id: UUID, first: date, last: date
+        self, connection: Any, shop_id: UUID, first: date, last: date, known: int
     ) -> Iterator[Payment]:
         after: tuple[date, UUID] = (first, _NO_ID)
         while True:
@@ -51,6 +55,7 @@ class SettlementReader:
                 " ORDER BY local_date, transaction_id LIMIT %s",
                 [shop_id, last, *after, _PAGE],
             )
+            self._check.current(connection, rows, known)
             yield from map(self._payments.open, rows)
             if len(rows) < _PAGE:
                 return
@@ -66,9 +71,11 @@ class SettlementReader:
             known = position_of(connection, NAME)
             payments = _fetch(connection, _PAYMENTS + page, [after, most + 1])
             shops = _fetch(connection, _SHOPS + page, [after, most + 1])
-        positions = sorted(row[1] for row in (*payments, *shops))
-        # Never back: a projection that is being rebuilt is behind what was reported.
-        upto = positions[most - 1] if len(positions) > most else max(known, after)
+            positions = sorted(row[1] for row in (*payments, *shops))
+            # Never back: a projection that is being rebuilt is behind what was reported.
+            upto = positions[most - 1] if len(positions) > most else max(known, after)
+            self._check.none_missing(connection, after, min(upto, known))
+            self._check.current(connection, payments, known)
         return Changes(
             after=after,
             upto=upto,
@@ -76,6 +83,11 @@ class SettlementReader:
             shops=[self._shops.open(row) for row in shops if row[1] <= upto],
             payments=[self._payments.open(row) for row in payments if row[1] <= upto],
         )
+
+    def check_whole(self) -> None:
+        """Raises ReadModelChanged where payments or shops are missing, of whatever day."""
+        with self._readers.snapshot() as connection:
+            self._check.whole(connection, position_of(connection, NAME))
 
     def next_report_number(self) -> int:
         """A number that no report had before."""

@@ -32,7 +32,7 @@ class PaymentSealer:
         return self._sealer.seal_at(payment, at)
 
     def open(self, row: Sequence[Any]) -> Payment:
-        """The payment of a row. Raises NotSealedHere."""
+        """The payment of a row. Raises ReadModelChanged."""
         transaction_id, position, shop_id, local_date, payload = row
         return self._sealer.open(
             payload,
@@ -54,7 +54,7 @@ class ShopSealer:
         return self._sealer.seal(shop, shop.id.bytes, int8(shop.position))
 
     def open(self, row: Sequence[Any]) -> SettledShop:
-        """The shop of a row. Raises NotSealedHere."""
+        """The shop of a row. Raises ReadModelChanged."""
         shop_id, position, payload = row
         return self._sealer.open(payload, shop_id.bytes, int8(position))
 

@@ -21,6 +21,8 @@ class WebConfig:
 
     `dsn` names the website's own database. `identity` is the identity folder of role `website`
     (certificates, keys, the gateway's address); without it the pages work and no news arrives.
+    `gateway` is host and port in place of the address there, which in a copy of a state folder is
+    that of the original.
     `public_url` is what people type; cookies are `Secure` when it is https. `trusted_proxies` are
     the addresses (comma separated) whose `X-Forwarded-For` is believed; empty believes nobody.
     `monitor_port`: of health and metrics for this machine, 0 for none; `home` is the state folder,
@@ -32,6 +34,7 @@ class WebConfig:
     host: str = "127.0.0.1"
     public_url: str = ""
     identity: Path | None = None
+    gateway: tuple[str, int] | None = None
     trusted_proxies: str = ""
     monitor_host: str = "127.0.0.1"
     monitor_port: int = 0

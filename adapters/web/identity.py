@@ -21,10 +21,9 @@ class IdentityError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WebsiteIdentity:
-    """What one connection to the gateway needs."""
+    """What one connection to the gateway needs. `gateway` is host and port."""
 
-    gateway_host: str
-    gateway_port: int
+    gateway: tuple[str, int]
     tls: ssl.SSLContext
     identity: Identity
     trust: Trust
@@ -47,8 +46,7 @@ def load_identity(folder: Path) -> WebsiteIdentity:
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise IdentityError("key.pem is not a P-256 key")
         return WebsiteIdentity(
-            gateway_host=host.strip("[]"),
-            gateway_port=int(port),
+            gateway=(host.strip("[]"), int(port)),
             tls=client_context(TlsFiles.of_identity(folder)),
             identity=Identity(
                 WEBSITE, [each.public_bytes(Encoding.DER) for each in chain], software_signer(key)

@@ -36,8 +36,16 @@ State = Literal["off", "connecting", "connected"]
 class ReportLink:
     """Keeps one session with the backend and stores what it reports."""
 
-    def __init__(self, identity: Path | None, store: ReportStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        identity: Path | None,
+        store: ReportStore,
+        clock: Clock,
+        gateway: tuple[str, int] | None = None,
+    ) -> None:
+        """`gateway`: host and port in place of those in the identity folder."""
         self._folder = identity
+        self._gateway = gateway
         self._store = store
         self._clock = clock
         self._wait_s = _FIRST_WAIT_S
@@ -61,8 +69,7 @@ class ReportLink:
     async def _connect_and_store(self, us: WebsiteIdentity) -> None:
         async with asyncio.timeout(_CONNECT_S):
             reader, writer = await asyncio.open_connection(
-                us.gateway_host,
-                us.gateway_port,
+                *(self._gateway or us.gateway),
                 ssl=us.tls,
                 server_hostname=server_name("gateway"),
                 limit=MAX_LINE + 1,

@@ -48,7 +48,7 @@ def make_site(config: WebConfig, clock: Clock) -> Site:
         passwords=Passwords(),
         tries=Tries(pool, secret, clock),
         records=ShopRecords(pool),
-        link=ReportLink(config.identity, ReportStore(pool), clock),
+        link=ReportLink(config.identity, ReportStore(pool), clock, config.gateway),
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import re
 import threading
+from json import loads
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,11 @@ def test_a_token_that_is_gone_is_a_reason(installation: Installation) -> None:
     try:
         until(lambda: "hsm" in health(installation, "backend")["reasons"], "the HSM is missed")
         assert value(metrics(installation, "backend"), "hsm_up") == 0
+        done = installation.run("status")
+        assert done.returncode == 3
+        assert "✗ backend: the HSM does not answer" in done.stdout
+        shown = loads(installation.run("status", "--json").stdout)["backend"]
+        assert (shown["up"], shown["state"]) == (True, "not serving")
     finally:
         away.rename(tokens)
     until(lambda: health(installation, "backend")["ready"] is True, "the HSM is back")

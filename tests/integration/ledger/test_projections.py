@@ -261,13 +261,13 @@ def test_a_changed_row_stops_only_those_that_want_it(
 def test_a_payload_moved_to_another_row_does_not_open(
     ledger: LedgerDatabase, views_of: MakeViews, events: list[Event]
 ) -> None:
-    from adapters.postgres.sealing import NotSealedHere
+    from projections.ports import ReadModelChanged
 
     views = views_of()
     views.catch_up()
     with ledger.as_attacker() as connection:
         connection.execute("UPDATE settlements SET local_date = local_date + 1")
-    with pytest.raises(NotSealedHere):
+    with pytest.raises(ReadModelChanged):
         views.settlements.changes(0, 99)
 
 

@@ -1,0 +1,91 @@
+"""Whether the settlements are all that the log says they are, as far as that is told without keys.
+
+A sealed row cannot be altered or moved unseen, but a row can be taken away, and an older one put in
+its place. So payments and shops are counted against their events, and the position that a row
+carries is held against the last event of its payment: topics and positions are clear in the log.
+Each check is asked in the transaction that reads the rows.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from domain.aggregates.shop import ShopRegistered
+from domain.aggregates.transaction import Authorized, Corrected, Reversed
+from domain.event import stored_topics
+from projections.ports import ReadModelChanged
+
+_AUTHORIZED = sorted(stored_topics((Authorized,)))
+_SHOPS = sorted(stored_topics((ShopRegistered,)))
+_PAYMENT = sorted(stored_topics((Authorized, Reversed, Corrected)))
+_COUNT = (
+    "SELECT count(*) FILTER (WHERE topic = ANY(%s)), count(*) FILTER (WHERE topic = ANY(%s))"
+    " FROM events WHERE shard = 0 AND position > %s AND position <= %s"
+)
+_STORED = "SELECT (SELECT count(*) FROM settlements), (SELECT count(*) FROM settlement_shops)"
+_MISSING = (
+    "SELECT count(*) FROM events e WHERE shard = 0 AND topic = ANY(%s)"
+    " AND position > %s AND position <= %s AND NOT EXISTS"
+    " (SELECT FROM settlements s WHERE s.transaction_id = e.originator_id)"
+)
+_LAST = (
+    "SELECT originator_id, max(position) FROM events WHERE shard = 0 AND originator_id = ANY(%s)"
+    " AND position <= %s AND topic = ANY(%s) GROUP BY originator_id"
+)
+
+
+class _Counted(NamedTuple):
+    """How many payments and shops the log has up to a position."""
+
+    position: int
+    payments: int
+    shops: int
+
+
+_NOTHING = _Counted(0, 0, 0)
+
+
+class SettlementCheck:
+    """Used from any thread. Everything raises ReadModelChanged.
+
+    The log is counted once; afterwards only what is new is, for it never changes. (Whether it did
+    is what `audit verify` finds out.)
+    """
+
+    def __init__(self) -> None:
+        self._counted = _NOTHING
+
+    def whole(self, connection: Any, known: int) -> None:
+        """There are as many payments and shops as the log has up to `known`."""
+        before = self._counted if self._counted.position <= known else _NOTHING
+        more = connection.execute(_COUNT, [_AUTHORIZED, _SHOPS, before.position, known]).fetchone()
+        counted = _Counted(known, before.payments + more[0], before.shops + more[1])
+        payments, shops = connection.execute(_STORED).fetchone()
+        if (payments, shops) != counted[1:]:
+            self._counted = _NOTHING
+            raise ReadModelChanged(
+                "settlements",
+                f"it has {payments:,} payments of {shops:,} shops; the log up to event {known:,}"
+                f" has {counted.payments:,} of {counted.shops:,}",
+            )
+        self._counted = counted
+
+    def none_missing(self, connection: Any, after: int, upto: int) -> None:
+        """Every payment that was authorized in (`after`, `upto`] is there."""
+        (missing,) = connection.execute(_MISSING, [_AUTHORIZED, after, upto]).fetchone()
+        if missing:
+            raise ReadModelChanged(
+                "settlements", f"{missing:,} payments of events {after + 1:,} to {upto:,} are gone"
+            )
+
+    def current(self, connection: Any, rows: Sequence[Any], known: int) -> None:
+        """Rows that begin with a transaction and a position are as of the payment's last event."""
+        if not rows:
+            return
+        last = dict(
+            connection.execute(_LAST, [[row[0] for row in rows], known, _PAYMENT]).fetchall()
+        )
+        stale = [row[0] for row in rows if last.get(row[0]) != row[1]]
+        if stale:
+            raise ReadModelChanged(
+                "settlements", f"payment {stale[0]} is not as its last event left it"
+            )
