@@ -7,12 +7,14 @@ from application.command import Command, Origin, Refused, other_command
 from application.group_commit import Outcome
 from application.states import States
 from domain.aggregates import cardholder as cardholders
-from domain.aggregates.cardholder import Cardholder
+from domain.aggregates.cardholder import Cardholder, CardholderErased
 from domain.event import Context
 
 
 class EraseCardholder(Command):
     """Balances, payments and proofs stay; cards go on paying until they are blocked."""
+
+    makes = (CardholderErased,)
 
     def __init__(self, origin: Origin, deadline_us: int, *, cardholder_id: UUID, why: str) -> None:
         super().__init__(origin, deadline_us)

@@ -8,12 +8,14 @@ from application.group_commit import Outcome
 from application.register import IssuedCertificate, certified_before, key_claims
 from application.states import States
 from domain.aggregates import key as keys
-from domain.aggregates.key import Key, key_id
+from domain.aggregates.key import Key, KeyRotated, key_id
 from domain.event import Context, Event
 
 
 class RotateKey(Command):
     """The caller made the generation in the HSM and took it into use before."""
+
+    makes = (KeyRotated,)
 
     def __init__(
         self,
