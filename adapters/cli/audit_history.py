@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapters import settings
-from adapters.cli.options import AsAuditor, AsJson
+from adapters.cli.options import AsAuditor, AsJson, an_id
 from adapters.cli.output import print_json
 from domain.answers import dollars
 
@@ -22,7 +22,7 @@ _WIDTH_ELSEWHERE = 180
 
 
 def history(
-    card: Annotated[str, typer.Argument(help="The card's id.")],
+    card: Annotated[str, typer.Argument(help="The card's id.", callback=an_id)],
     as_: AsAuditor = "auditor-1",
     utc: Annotated[bool, typer.Option("--utc", help="Show UTC; else this machine's time.")] = False,
     json: AsJson = False,

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.cli.options import AsAuditor, AsJson
+from adapters.cli.options import AsAuditor, AsJson, an_id
 from adapters.cli.output import print_json
 from domain.answers import dollars
 
@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
 def list_(
     what: Annotated[str, typer.Argument(metavar="WHAT", help=", ".join(_LISTS))],
     of: Annotated[
-        str | None, typer.Argument(metavar="[OWNER]", help="The id of its shop or company.")
+        str | None,
+        typer.Argument(metavar="[OWNER]", help="The id of its shop or company.", callback=an_id),
     ] = None,
     as_: AsAuditor = "auditor-1",
     json: AsJson = False,

@@ -36,4 +36,4 @@ def test_lists_are_for_people_and_for_programs(program: Program, backend: Backen
     assert "$1,234.50" in ended.out
     backend.outside.directory.rows = []
     assert "no shops yet" in program("list", "shops").out
-    assert program("list", "cards", "x").status == 1
+    assert program("list", "cards", "x").status == 2
