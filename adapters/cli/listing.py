@@ -7,6 +7,7 @@ import typer
 from adapters.cli.options import AsAuditor, AsJson, an_id
 from adapters.cli.output import print_json
 from domain.answers import dollars
+from domain.expiry import year_and_month
 
 _COLUMNS = {
     "companies": ("company", "timezone", "daily_limit_cents", "name"),
@@ -80,4 +81,6 @@ def _print(what: str, rows: list[dict[str, Any]]) -> None:
 def _cell(name: str, value: Any) -> str:
     if name.endswith("_cents") and isinstance(value, int):
         return dollars(value)
+    if name == "expiry":
+        return year_and_month(str(value))
     return "".join(character for character in str(value) if character.isprintable())
