@@ -34,7 +34,9 @@ _CONNECT_S = 5.0
 
 app = typer.Typer(
     name="card",
-    help="The virtual card: balance, history, and orders to a shop's POS.",
+    help="The virtual card: balance, history, and orders to a shop's POS.\n\n"
+    "Example: ticketrestaurant card order --device var/devices/CARD-ID --terminal TERMINAL-ID"
+    " --item soup",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,

@@ -40,7 +40,8 @@ _REVERSAL_S = 10.0
 
 app = typer.Typer(
     name="pos",
-    help="The POS: takes payments by stripe and orders from phones.",
+    help="The POS: takes payments by stripe and orders from phones.\n\n"
+    "Example: ticketrestaurant pos sale --device var/devices/POS-ID --amount 12.50",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
