@@ -1,7 +1,6 @@
 """The composition root: the one place where the backend's parts are made and wired."""
 
 import asyncio
-import gc
 import logging
 import sys
 import time
@@ -46,6 +45,7 @@ from adapters.hsm.installation import PIN_CERTIFICATE, certified
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
 from adapters.hsm.validation import Validation
+from adapters.interpreter import set_for_engine
 from adapters.ledger_proofs import LedgerProofs
 from adapters.ledger_views import LedgerViews
 from adapters.monitoring.server import Monitor
@@ -75,8 +75,6 @@ POOL_RECONNECT_S = 1.0
 """A pool gives up after that long and tries anew when asked; else its pauses grow to minutes."""
 ISSUED_FOLDER = "pki/issued"
 """In the state folder: the certificates that were issued, as files."""
-_SWITCH_S = 0.0005
-"""How long the event loop may keep the interpreter from the engine's thread that has a commit."""
 
 
 class SystemClock:
@@ -272,14 +270,6 @@ def _in_loop(
     loop.call_soon_threadsafe(call, serials)
 
 
-def set_interpreter() -> None:
-    """How the backend's process wants Python; the benchmark measures with the same."""
-    sys.setswitchinterval(_SWITCH_S)
-    # Nearly nothing here is in a cycle, but a batch of events makes a hundred thousand objects: at
-    # Python's own thresholds, looking through them and all that is cached costs half as much again.
-    gc.set_threshold(50_000, 20, 100)
-
-
 def _certificates(home: Path) -> dict[str, Path]:
     """Those whose expiry stops the backend, or every payment with a PIN."""
     return {
@@ -299,5 +289,5 @@ def run_backend(settings: Settings) -> None:
     )
     # A refused password or a full pool is told once by those who need the connection.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
-    set_interpreter()
+    set_for_engine()
     uvloop.run(server.run(lambda loop: build_backend(settings, loop)))

@@ -42,7 +42,7 @@ PROVIDERS: Final = {
     SOFTWARE: _Provider(ours=True, threads=4),
     CARD: _Provider(ours=True, threads=4),
     OWN: _Provider(ours=False, threads=8),
-    NETWORK: _Provider(ours=False, threads=64),
+    NETWORK: _Provider(ours=False, threads=32),
 }
 
 
@@ -150,6 +150,7 @@ def open_token(settings: Settings, *, writable: bool = False) -> Token:
         writable=writable,
         sessions=delayed(settings.hsm_simulated_delay_ms),
         guard=None if card is None else partial(_check_present, settings, card),
+        overlap=threads(settings) > 1,
     )
 
 

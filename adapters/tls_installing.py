@@ -11,7 +11,7 @@ from devices.identity_files import IDENTITY_FILE
 from devices.keystore import FileKeyStore
 from devices.pkcs12 import MOST_BYTES, Bundle, Pkcs12Error, unpack
 from devices.tls_files import install_p12
-from protocol.certificates import ROLES_OF_TLS_CLASS
+from protocol.certificates import ROLES_OF_TLS_CLASS, WEBSITE
 
 
 def install_file(file: Path, folder: Path, password: bytes) -> None:
@@ -19,7 +19,10 @@ def install_file(file: Path, folder: Path, password: bytes) -> None:
     facts = json.loads((folder / IDENTITY_FILE).read_bytes())
     with file.open("rb") as opened:
         bundle = unpack(opened.read(MOST_BYTES + 1), password)
-    _check_class(bundle.certificate, str(facts["role"]) if isinstance(facts, dict) else "")
+    role = str(facts["role"]) if isinstance(facts, dict) and "role" in facts else ""
+    if role == WEBSITE:
+        raise Pkcs12Error("the website's own process reads PEM: use `tls rotate website`")
+    _check_class(bundle.certificate, role)
     _check_issuer(bundle)
     install_p12(folder, FileKeyStore(folder), bundle)
 

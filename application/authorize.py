@@ -28,7 +28,11 @@ CARD_NUMBER = "card-number"
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The answer to an authorization. `balance_cents` is for the cardholder's eyes only."""
+    """The answer to an authorization.
+
+    `card_id` is the card whose number was presented; `balance_cents` is for the cardholder's eyes
+    only, and there only where that card proved itself: a genuine stripe and its own consent.
+    """
 
     transaction_id: UUID
     approved: bool
@@ -98,7 +102,7 @@ class Authorize:
             id = self._resolve(states)
             if not states.note_new(id, now_us):
                 needs.transactions.append(id)
-        if self._card_id is None:
+        if self._card_id is None or ask.stripe_genuine is False:
             return False
         if not states.knows(self._card_id):
             needs.ids.append(self._card_id)
@@ -109,10 +113,15 @@ class Authorize:
         return False
 
     def _resolve(self, states: States) -> UUID:
-        """The transaction lives in the card's partition; of an unknown card in the terminal's."""
+        """The transaction lives in the card's partition once its stripe proved to be genuine.
+
+        Else in the terminal's, as of an unknown card: the id is told, and must not tell whether a
+        guessed number exists. Nor must the time that the answer takes: such a card is not loaded.
+        """
         ask = self.ask
-        self._card_id = states.owner(CARD_NUMBER, ask.card_digest)
-        partition = partition_of(self._card_id or ask.terminal_id)
+        card_id = self._card_id = states.owner(CARD_NUMBER, ask.card_digest)
+        home = ask.terminal_id if card_id is None or ask.stripe_genuine is False else card_id
+        partition = partition_of(home)
         id = self._id = transaction_id(ask.terminal_id, ask.counter, ask.ms, partition)
         return id
 
@@ -128,7 +137,8 @@ class Authorize:
     def _anew(self, states: States, now_us: int, before: Transaction | None) -> Outcome:
         ask = self.ask
         assert self._id is not None
-        card = states.get(self._card_id, Card) if self._card_id else None
+        proven = self._card_id is not None and ask.stripe_genuine is not False
+        card = states.get(self._card_id, Card) if proven and self._card_id else None
         account = states.get(card.account_id, Account) if card else None
         company = states.get(account.company_id, Company) if account else None
         shop = states.get(ask.shop_id, Shop)
@@ -145,6 +155,7 @@ class Authorize:
             terminal_id=ask.terminal_id,
             shop=shop,
             shop_id=ask.shop_id,
+            card_id=self._card_id,
             card=card,
             account=account,
             company=company,
@@ -173,9 +184,9 @@ class Authorize:
         )
         first = events[0]
         declined = first if isinstance(first, Declined) else None
-        balance = account.balance_cents if account else None
-        if declined is None and balance is not None:
-            balance -= ask.amount_cents
+        balance = None
+        if account is not None and request.stripe_genuine and request.consent_valid:
+            balance = account.balance_cents - (ask.amount_cents if declined is None else 0)
         decision = Decision(
             transaction_id=self._id,
             approved=declined is None,

@@ -19,6 +19,8 @@ STATUSES = ("blocked", "lost", "stolen")
 class BlockCard(Command):
     """`status` is `blocked`, `lost` or `stolen`."""
 
+    makes = (cards.CardBlocked,)
+
     def __init__(
         self, origin: Origin, deadline_us: int, *, card_id: UUID, status: str, why: str
     ) -> None:
@@ -43,6 +45,8 @@ class BlockCard(Command):
 
 class BlockTerminal(Command):
     """The terminal's authorizations are answered 58 from now on."""
+
+    makes = (terminals.TerminalBlocked,)
 
     def __init__(self, origin: Origin, deadline_us: int, *, terminal_id: UUID, why: str) -> None:
         super().__init__(origin, deadline_us)

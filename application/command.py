@@ -4,7 +4,7 @@ The id of a command is claimed in the commit that carries it out; what it makes 
 from it. A command that arrives again is answered from what it made.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from application.group_commit import Needs, Outcome
 from application.ports import Claim
 from application.states import States
-from domain.event import Context
+from domain.event import Context, Event
 
 COMMAND = "command"
 
@@ -34,9 +34,14 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Command:
-    """A work that is carried out once. Subclasses give `reads`, `execute` and `repeated`."""
+    """A work that is carried out once. Subclasses give `reads`, `execute` and `repeated`.
+
+    `makes`: the kinds of event that it begins with. By them a command that arrives again is told
+    from another one under the same id; empty where nobody else chooses the id.
+    """
 
     claims: bool = True
+    makes: ClassVar[tuple[type[Event], ...]] = ()
 
     def __init__(self, origin: Origin, deadline_us: int) -> None:
         self.origin = origin
@@ -62,6 +67,8 @@ class Command:
         origin = self.origin
         made = states.owner(COMMAND, origin.command_id.bytes)
         if made is not None:
+            if self.makes and states.first_of(origin.command_id, made) not in self.makes:
+                return Outcome(other_command())
             return Outcome(self.repeated(states, made))
         context = Context(
             occurred_at_us=origin.issued_ms * 1000,
@@ -74,6 +81,8 @@ class Command:
         answer, events, claims = self.execute(states, context)
         if not events:
             return Outcome(answer)
+        assert not self.makes or isinstance(events[0], self.makes)
+        states.note_first(origin.command_id, type(events[0]))
         done = Claim(COMMAND, origin.command_id.bytes, events[0].originator_id)
         return Outcome(answer, events, [*claims, done])
 

@@ -19,6 +19,8 @@ from domain.event import Context
 class CorrectPayment(Command):
     """`amount_cents` is what the payment should have been; 0 takes it back whole."""
 
+    makes = (transactions.Corrected,)
+
     def __init__(
         self,
         origin: Origin,

@@ -30,6 +30,8 @@ _OTHER = Refused(
 class Propose(Command):
     """Keeps a signed command until a second operator decides. `summary` says it in words."""
 
+    makes = (proposals.ProposalMade,)
+
     def __init__(
         self,
         origin: Origin,
@@ -69,6 +71,8 @@ class Approve(Command):
 
     `command_hash` is what the approver saw; `raw` and `signature` are the approval as signed.
     """
+
+    makes = (proposals.ProposalApproved,)
 
     def __init__(
         self,
@@ -132,6 +136,8 @@ class Approve(Command):
 
 class Reject(Command):
     """An operator's no; the proposer withdraws by it."""
+
+    makes = (proposals.ProposalRejected,)
 
     def __init__(
         self, origin: Origin, deadline_us: int, *, proposal_id: UUID, by_id: UUID, why: str

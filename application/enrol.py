@@ -105,6 +105,8 @@ def _shop(states: States, enrolment: Enrolment) -> Shop | None:
 class OpenEnrolment(Command):
     """An operator gives out a code for a terminal or a card; the code itself is not here."""
 
+    makes = (enrolments.EnrolmentOpened,)
+
     def __init__(
         self,
         origin: Origin,
@@ -209,6 +211,8 @@ class Enrol(Command):
 
 class DecideEnrolment(Command):
     """A person admits a queued enrolment, or rejects one."""
+
+    makes = (enrolments.EnrolmentAdmitted, enrolments.EnrolmentRejected)
 
     def __init__(
         self, origin: Origin, deadline_us: int, *, enrolment_id: UUID, approve: bool, why: str

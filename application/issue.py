@@ -59,6 +59,8 @@ def card_id(kind: str, command_id: UUID, issued_ms: int, partition: int) -> UUID
 class Issue(Command):
     """One person's cards. The command is remembered by its cardholder."""
 
+    makes = (cardholders.CardholderRegistered,)
+
     def __init__(
         self,
         origin: Origin,

@@ -14,6 +14,8 @@ from domain.event import Context
 class SetMenu(Command):
     """`items` were checked by `fields.menu`: 1 to 200, each with a key of its own."""
 
+    makes = (shops.MenuSet,)
+
     def __init__(
         self, origin: Origin, deadline_us: int, *, shop_id: UUID, items: tuple[MenuItem, ...]
     ) -> None:

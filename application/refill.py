@@ -24,6 +24,8 @@ from domain.ids import derived_id, partition_of
 class RefillAccounts(Command):
     """`lines` are accounts with their cents: 1 to 5,000 accounts, each at most once."""
 
+    makes = (refills.RefillCredited,)
+
     def __init__(
         self,
         origin: Origin,

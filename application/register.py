@@ -25,6 +25,8 @@ KEY = "certificate-key"
 class RegisterCompany(Command):
     """A new company in a partition of its own choice."""
 
+    makes = (companies.CompanyRegistered,)
+
     def __init__(
         self,
         origin: Origin,
@@ -58,6 +60,8 @@ class RegisterCompany(Command):
 
 class RegisterShop(Command):
     """A new shop; the answer carries no secret: the caller made the activation code."""
+
+    makes = (shops.ShopRegistered,)
 
     def __init__(
         self,
@@ -97,6 +101,8 @@ class RegisterTerminal(Command):
     The caller issues the certificate for `terminal_id` before; it is good for nothing until
     this command is stored. None: the terminal gets one later, by enrolment.
     """
+
+    makes = (terminals.TerminalRegistered,)
 
     def __init__(
         self,

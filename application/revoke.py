@@ -29,6 +29,8 @@ ALONE = 1
 class RevokeCertificates(Command):
     """`certificate_ids`: 1 to 1,000 ids of certificates, all or none."""
 
+    makes = (certificates.CertificateRevoked,)
+
     def __init__(
         self,
         origin: Origin,

@@ -14,6 +14,8 @@ from domain.event import Context
 class SetPin(Command):
     """A new PIN for a card; wrong tries are forgotten, so this also unlocks it."""
 
+    makes = (cards.PinSet,)
+
     def __init__(
         self, origin: Origin, deadline_us: int, *, card_id: UUID, reference: bytes
     ) -> None:

@@ -47,6 +47,7 @@ EVOLVE: dict[type[Event], Callable[[Any, Any], Any]] = {
 _OF_TRANSACTIONS = {cls for name, cls in topics().items() if name.startswith("transaction.")}
 _S = TypeVar("_S")
 _UNKNOWN = object()
+_COMMANDS_KEPT = 10_000
 
 
 def replay(events: Iterable[Event]) -> Any:
@@ -69,6 +70,7 @@ class States:
         self._states: Cache[int, Any] = Cache(keep)
         self._transactions: Cache[int, Any] = Cache(keep_transactions)
         self._owners: Cache[tuple[str, bytes], UUID | object | None] = Cache(keep)
+        self._commands: Cache[int, type[Event] | None] = Cache(_COMMANDS_KEPT)
         self._recent = RecentIds()
 
     def drop(self) -> None:
@@ -76,6 +78,7 @@ class States:
         self._states.clear()
         self._transactions.clear()
         self._owners.clear()
+        self._commands.clear()
         self._recent.reset()
 
     def begin(self, now_us: int) -> None:
@@ -164,6 +167,18 @@ class States:
             into = self._transactions
             self._recent.add(event.originator_id)
         into[number] = EVOLVE[cls](into.get(number, None), event)
+
+    def note_first(self, command_id: UUID, kind: type[Event]) -> None:
+        """Notes what a command of the batch in hand begins with."""
+        self._commands[command_id.int] = kind
+
+    def first_of(self, command_id: UUID, made: UUID) -> type[Event] | None:
+        """What a command that was carried out began with, in the stream that it is known by."""
+        kind = self._commands.get(command_id.int, None)
+        if kind is None:
+            events = self._log.load([made]).get(made, [])
+            kind = next((type(each) for each in events if each.command_id == command_id), None)
+        return kind
 
     def claim(self, kind: str, digest: bytes, owner: UUID) -> None:
         """Notes a claim of the batch in hand."""

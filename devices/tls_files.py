@@ -94,9 +94,14 @@ def replace_bundle(folder: Path, keystore: KeyStore, bundle: Bundle) -> None:
 
 
 def install_p12(folder: Path, keystore: KeyStore, bundle: Bundle) -> None:
-    """From now on the folder holds its TLS key as PKCS#12 which only its key store opens."""
+    """From now on the folder holds its TLS key as PKCS#12 which only its key store opens.
+
+    It trusts the file's authorities and no others: so a retired one is forgotten here, too.
+    """
     trust(folder, bundle.authorities)
     _write_p12(folder, keystore, bundle)
+    trusted = b"".join(each.public_bytes(Encoding.PEM) for each in bundle.authorities)
+    write_durably(folder / TRUST_FILE, trusted)
     (folder / PEM_FILE).unlink(missing_ok=True)
     (folder / KEY_FILE).unlink(missing_ok=True)
 

@@ -29,6 +29,8 @@ REFUSED_CATEGORIES = frozenset({"5813"})  # bars: refused unless a programme say
 class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A payment to decide. None where the backend knows no such aggregate.
 
+    `card_id` is the card that bears the number, `card` what is known of it: None also where the
+    stripe is forged, which is nobody's. A refusal names it all the same, for its history.
     `stripe_genuine` and `pin_right` are what the HSM said; None: not asked, as for a phone card.
     `clock_off_us` is how far the terminal's clock is from ours.
     `consent_valid` is what the cardholder's signature came to; None for a stripe.
@@ -40,6 +42,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     terminal_id: UUID
     shop: Shop | None
     shop_id: UUID
+    card_id: UUID | None
     card: Card | None
     account: Account | None
     company: Company | None
@@ -102,9 +105,11 @@ def card_is_known(request: Request) -> Refusal | None:
 
 
 def cardholder_consented(request: Request) -> Refusal | None:
-    """63 for a phone card without the cardholder's valid signature over this contract."""
+    """63 for a phone card without the cardholder's valid signature over this contract, and for
+    whatever card comes from a phone that is not that card."""
     assert request.card is not None
-    if request.card.kind == "virtual" and request.consent_valid is not True:
+    from_phone = request.card.kind == "virtual" or request.consent_valid is not None
+    if from_phone and request.consent_valid is not True:
         return refusal("63", "consent")
     return None
 
@@ -142,13 +147,13 @@ def within_balance(request: Request) -> Refusal | None:
 
 
 RULES: tuple[Callable[[Request], Refusal | None], ...] = (
-    was_not_reversed,
     belongs_to_session,
     clock_is_near,
     contract_is_current,
     amount_is_sane,
     terminal_is_active,
     stripe_is_genuine,
+    was_not_reversed,
     card_is_known,
     cardholder_consented,
     card_is_usable,
@@ -235,13 +240,13 @@ def _authorized(context: Context, request: Request, version: int) -> Authorized:
 
 
 def _declined(context: Context, request: Request, no: Refusal, version: int) -> Declined:
-    card, account = request.card, request.account
+    account = request.account
     return Declined(
         **stamp(context, request.transaction_id, version),
         terminal_id=request.terminal_id,
         shop_id=request.shop_id,
         account_id=account.id if account else None,
-        card_id=card.id if card else None,
+        card_id=request.card_id,
         amount_cents=request.amount_cents,
         currency=account.currency if account else "USD",
         code=no.code,

@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from adapters.audit.accepted import last_accepted
 from adapters.audit.folder import CheckpointFolder
 from adapters.audit.leaves import LeavesFile, leaf_of
 from adapters.audit.note import Checkpoint, sign
@@ -30,6 +31,12 @@ EVERY_S = 2.0
 _HISTORY_S = 60.0
 _HASH_S = 0.25
 _PAGE = 2_000
+_TOLD_S = 1.0
+NO_CHECKPOINT = (
+    "the log holds events and there is no checkpoint of ours: put the folder of the checkpoints "
+    "back. If it is lost for good and you accept the log as it is, unverified, stop the servers "
+    "and run 'ticketrestaurant audit accept-new-log'"
+)
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,12 +148,45 @@ class Checkpointer:
         checkpoint = last_checkpoint(self._folder, self._origin, self._key)
         if self._leaves is None:
             self._leaves = self._folder.open_leaves()
+        unsigned = self._folder.newest_note() is None
+        accepted = self._accepted() if unsigned else None
         self._tree = take_up(self._folder, checkpoint, self._leaves, self._read_rows)
         self._signed = checkpoint.size
         self._catch_up()
+        if accepted is not None:
+            self._check_accepted(*accepted)
+        if unsigned:
+            # At once: a crash must not leave events without any checkpoint.
+            self._sign()
         for each in self._published:
             check_extends_published(each, self._origin, self._key, self._tree, self._leaves.read)
         self._prepared = True
+
+    def _accepted(self) -> tuple[int, bytes] | None:
+        """A log without any checkpoint is signed if it is empty, if our own writer began it while
+        the database was being waited for, or if an operator accepted it as it is: None, None, what
+        was accepted. Any other may be forged. Raises EvidenceBroken, Unavailable."""
+        if not self._read_rows(0, 1) or self._began_here():
+            return None
+        accepted = last_accepted(self._folder.path)
+        if accepted is None:
+            raise EvidenceBroken(NO_CHECKPOINT)
+        return accepted
+
+    def _began_here(self) -> bool:
+        """Whether the first event came from the writer; it may be stored a moment before we are
+        told."""
+        if not self._queue and self._thread.is_alive():
+            self._stopping.wait(_TOLD_S)
+        return bool(self._queue) and self._queue[0][0].position == 1
+
+    def _check_accepted(self, events: int, root: bytes) -> None:
+        assert self._leaves is not None, "opened"
+        tree = Tree()
+        while tree.size < min(events, self._tree.size):
+            tree.add_all(self._leaves.read(tree.size, min(_PAGE, events - tree.size)))
+        if tree.size != events or tree.root() != root:
+            raise EvidenceBroken("the log is not the one that was accepted")
 
     def _run(self) -> None:
         next_sign = 0.0

@@ -70,6 +70,11 @@ class Scan:
         self._tree_size = tree_size
         self._undecided: list[StoredRow] = []
 
+    @property
+    def noticed(self) -> bool:
+        """Whether any row is not simply what was written at its position."""
+        return bool(self.unprotected or self.wrong or self.extra or self.moved or self.missing)
+
     def run(self, rows: Iterable[Stored], progress: Progress) -> None:
         """The pass; rows in order of position, with 0 for those at none."""
         of = self.leaves.of

@@ -118,7 +118,7 @@ class _Verifier:
         with self._source.reading() as (rows, _):
             for _, leaf, _ in rows:
                 if len(found) >= signed * HASH_BYTES:
-                    break
+                    continue  # a COPY must be taken to its end
                 found += leaf
                 if len(found) % 320_000 == 0:
                     self._progress("signed", len(found) // HASH_BYTES, signed)
@@ -205,7 +205,7 @@ class _Verifier:
 
         with self._source.reading() as (rows, copies):
             scan.run(rows, advance)
-            found = copies()
+            found = copies() if scan.noticed else {}
         self._findings += diagnose(scan, found)
 
     def _look_at_tail(self, row: StoredRow) -> None:

@@ -63,7 +63,7 @@ class HsmLane:
         self._beating = threading.Thread(target=self._beat, name="hsm-heartbeat", daemon=True)
         self._stopping = threading.Event()
         self._stuck = False
-        self._answers = False
+        self._answers: bool | None = None
         self._answered_s = 0.0
         self._trouble = "it was not asked yet"
         self.latency = Histogram(LATENCY_S)
@@ -72,7 +72,8 @@ class HsmLane:
     def healthy(self) -> bool:
         """Whether the token answered the last heartbeat, that was not long ago, and some thread
         is there to ask it: a module of PKCS#11 may also hang."""
-        return self._answers and not self._stuck and time.monotonic() - self._answered_s < FRESH_S
+        fresh = time.monotonic() - self._answered_s < FRESH_S
+        return bool(self._answers) and not self._stuck and fresh
 
     @property
     def threads(self) -> int:
@@ -167,7 +168,7 @@ class HsmLane:
 
     def _heard(self, trouble: str | None) -> None:
         answers = trouble is None
-        if answers != self._answers:
+        if answers is not self._answers and (self._answers is not None or not answers):
             log.warning(
                 "the HSM %s", "answers" if answers else f"is gone: {trouble}; payments get 91"
             )

@@ -6,7 +6,6 @@ stripe, the PIN block, the phone's consent. What came out goes to the engine as 
 
 import hashlib
 import logging
-import re
 import secrets
 import time
 from collections.abc import Callable
@@ -21,17 +20,15 @@ from adapters.backend.payment_messages import (
     to_pos,
     undecided,
 )
+from adapters.backend.reversals import DEADLINE_US, Reversals
 from adapters.backend.sessions import OUTSTANDING_MOST, Peer, Sessions
 from application.authorize import Ask, Authorize, Decision
 from application.cache import Cache
 from application.group_commit import UNAVAILABLE, Failed, Work
 from application.ports import Unavailable
-from application.reverse import Reversal, Reverse, ReverseAsk
 from domain.aggregates.transaction import Signed
 from protocol import bodies, messages
 from protocol.contract import (
-    MAX_COUNTER,
-    MAX_MS,
     TYP_CARD,
     TYP_POS,
     Contract,
@@ -45,10 +42,7 @@ from protocol.line import Line
 from protocol.sealed_track import SealedTrack, open_track
 
 log = logging.getLogger(__name__)
-DEADLINE_US = 5_000_000
 PINS_HELD_MOST = 4
-_HASH_BYTES = 32
-_PAN = re.compile("[0-9]{12,19}", re.ASCII)
 STRIPES_KEPT = 200_000
 
 
@@ -88,6 +82,7 @@ class Payments:
         self._cryptography = cryptography
         self._submit = submit
         self._issuer_id = issuer_id
+        self._reversals = Reversals(lane, cryptography.card_digest, submit, issuer_id)
         # Keyed with a secret of this run: a dump of memory shows no card number by it.
         self._secret = secrets.token_bytes(32)
         self.answers: dict[str, int] = {}
@@ -98,7 +93,7 @@ class Payments:
         if line.verb == "AUTHORIZE" and line.kind == "C":
             self._authorize(peer, body)
         elif line.verb == "REVERSE" and line.kind == "C":
-            self._reverse(peer, bodies.read(body, messages.Reverse))
+            self._reversals.received(peer, bodies.read(body, messages.Reverse))
         elif line.verb == "PRESENT-PIN" and line.kind == "C":
             self._present_pin(peer, bodies.read(body, messages.PresentPin))
         else:
@@ -236,79 +231,29 @@ class Payments:
             self._answer(payment, UNAVAILABLE)
 
     def _answer(self, payment: "_Payment", answer: Decision | Failed | None) -> None:
-        """DECISION to the POS, and to the phone whose card it was."""
-        peer, contract = payment.peer, payment.contract
+        """DECISION to the POS, and to the phone whose card it was about.
+
+        A phone can consent to the number of another card: that one's affairs are not told to it.
+        """
+        peer, contract, phone = payment.peer, payment.contract, payment.phone
         peer.outstanding -= 1
         if answer is None:
             return
+        about = answer.card_id if isinstance(answer, Decision) else payment.consent_card_id
         if isinstance(answer, Failed):
             answer = undecided(answer, contract)
         self.answers[answer.code] = self.answers.get(answer.code, 0) + 1
         peer.send("I", "DECISION", to_pos(payment.request, contract, answer))
-        if payment.phone is not None:
-            payment.phone.send("I", "DECISION", to_phone(contract, answer))
+        if phone is not None and about == phone.subject_id and payment.consent_valid:
+            phone.send("I", "DECISION", to_phone(contract, answer))
 
-    # PRESENT-PIN, REVERSE
+    # PRESENT-PIN
 
     def _present_pin(self, peer: Peer, asked: messages.PresentPin) -> None:
         """Holds the sealed PIN in the session until the AUTHORIZE of its counter."""
         if len(peer.held_pins) >= PINS_HELD_MOST:
             peer.held_pins.pop(next(iter(peer.held_pins)))
         peer.held_pins[asked["counter"]] = asked
-
-    def _reverse(self, peer: Peer, asked: messages.Reverse) -> None:
-        if peer.outstanding >= OUTSTANDING_MOST:
-            peer.error(BUSY, asked["id"])
-            return
-        try:
-            _check_reversal(asked)
-        except BodyError as error:
-            peer.error(error.code, asked["id"], error.text)
-            return
-        peer.outstanding += 1
-        pan = asked.get("pan")
-        if pan is None:
-            self._take_back(peer, asked, None)
-        elif not self._lane.healthy or not self._lane.submit(
-            lambda: self._cryptography.card_digest(pan),
-            lambda result: self._take_back(peer, asked, result),
-        ):
-            self._taken_back(peer, asked["id"], UNAVAILABLE)
-
-    def _take_back(self, peer: Peer, asked: messages.Reverse, digest: Any) -> None:
-        if digest is not None and not isinstance(digest, bytes):
-            self._taken_back(peer, asked["id"], UNAVAILABLE)
-            return
-        ask = ReverseAsk(
-            terminal_id=peer.subject_id,
-            counter=asked["counter"],
-            ms=asked["ms"],
-            contract_hash=_bytes(asked["contract_hash"]),
-            why=asked["why"][:100],
-            card_digest=digest,
-            card_id=_uuid(asked["card_id"]) if "card_id" in asked else None,
-            actor=peer.who,
-            issuer_id=self._issuer_id,
-        )
-        work = Reverse(ask, time.time_ns() // 1000 + DEADLINE_US)
-        if not self._submit(work, lambda answer: self._taken_back(peer, asked["id"], answer)):
-            self._taken_back(peer, asked["id"], UNAVAILABLE)
-
-    def _taken_back(self, peer: Peer, request: int, answer: Reversal | Failed) -> None:
-        peer.outstanding -= 1
-        if isinstance(answer, Failed):
-            peer.error("unavailable", request)
-            return
-        peer.reply(
-            "I",
-            "STATUS",
-            {
-                "re": request,
-                "state": answer.state,
-                "transaction": str(answer.transaction_id),
-                "amount_cents": answer.amount_cents,
-            },
-        )
 
 
 class _Payment:
@@ -351,31 +296,9 @@ class _Payment:
         )
 
 
-def _check_reversal(asked: messages.Reverse) -> None:
-    """Raises BodyError for what names no payment: the engine derives an id from it."""
-    pan = asked.get("pan")
-    if (
-        not 1 <= asked["counter"] <= MAX_COUNTER
-        or not 1 <= asked["ms"] <= MAX_MS
-        or len(_bytes(asked["contract_hash"])) != _HASH_BYTES
-        or (pan is None) == ("card_id" not in asked)
-        or (pan is not None and _PAN.fullmatch(pan) is None)
-    ):
-        raise BodyError(BAD_BODY)
-    if "card_id" in asked:
-        _uuid(asked["card_id"])
-
-
 def _bytes(text: str) -> bytes:
     try:
         return unb64(text)
-    except ValueError:
-        raise BodyError(BAD_BODY) from None
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
     except ValueError:
         raise BodyError(BAD_BODY) from None
 

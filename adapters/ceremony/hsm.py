@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pkcs11 import KeyType
+from pkcs11 import KeyType, ObjectClass
 
 from adapters.ceremony.signatures import signed_bytes
 from adapters.ceremony.software import file_sha256
@@ -128,8 +128,6 @@ _ECDSA = ec.ECDSA(SHA256())
 
 
 def _has(token: Token, spec: KeySpec) -> bool:
-    from pkcs11 import ObjectClass
-
     kind = ObjectClass.PRIVATE_KEY if spec.is_pair else ObjectClass.SECRET_KEY
     return token.run(lambda keys: keys.has(kind, spec.label))
 

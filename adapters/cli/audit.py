@@ -11,6 +11,7 @@ _COMMANDS = {
     "prove": "audit_prove",
     "check": "audit_check",
     "consistency": "audit_check",
+    "accept_new_log": "accept_log",
 }
 
 
@@ -23,5 +24,7 @@ def register(app: typer.Typer) -> None:
         "Example: [bold]ticketrestaurant audit verify[/bold]",
     )
     for name, module in _COMMANDS.items():
-        group.command(name)(getattr(importlib.import_module(f"adapters.cli.{module}"), name))
+        group.command(name.replace("_", "-"))(
+            getattr(importlib.import_module(f"adapters.cli.{module}"), name)
+        )
     app.add_typer(group, name="audit", rich_help_panel="Auditors and finance")

@@ -89,7 +89,7 @@ def _verify(
             if dump is not None:
                 source = DumpRows(dump)
             else:
-                source = DatabaseRows(stack.enter_context(_reachable_ledger(found)), 0)
+                source = DatabaseRows(stack.enter_context(reachable_ledger(found)), 0)
             bar = stack.enter_context(progress("Verifying", 2 * _leaves(folder)))
             done: dict[str, int] = {}
 
@@ -114,7 +114,7 @@ def _verify(
 
 
 @contextlib.contextmanager
-def _reachable_ledger(found: Settings) -> Iterator[str]:
+def reachable_ledger(found: Settings) -> Iterator[str]:
     """How to connect as the auditor; an embedded server that is down is started for it."""
     from adapters.postgres.databases import database
 

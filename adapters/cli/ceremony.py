@@ -16,11 +16,12 @@ from adapters.cli.output import print_json, say
 from adapters.settings import Settings
 
 if TYPE_CHECKING:
+    from adapters.ceremony.desk import Desk
+    from adapters.ceremony.people import Plan
     from adapters.ceremony.verification import Verdict
 
 FOLDER: Final = "ceremony"
 SHARES_FOLDER: Final = "shares"
-_SHARES_MOST: Final = 16
 
 
 def register(app: typer.Typer) -> None:
@@ -89,7 +90,9 @@ def ceremony(
             plan = planned(administrator or "", witness or [], custodian or [], threshold)
     except PlanError as error:
         raise typer.BadParameter(str(error)) from None
-    desk = SandboxDesk(found.home / FOLDER / SHARES_FOLDER) if sandbox else TerminalDesk(shares_to)
+    desk: Desk = TerminalDesk(shares_to)
+    if sandbox:
+        desk = SandboxDesk(found.home / FOLDER / SHARES_FOLDER)
     _hold(found, desk, plan, _key_files(key or []))
     if sandbox:
         leave_pin_for_the_demo(found)
@@ -184,9 +187,7 @@ def leave_pin_for_the_demo(found: Settings) -> None:
     _write_pin(target, combine([_read_share(path) for path in files]))
 
 
-def _hold(found: Settings, desk: object, plan: object, key_files: dict[str, str]) -> None:
-    from typing import Any
-
+def _hold(found: Settings, desk: "Desk", plan: "Plan | None", key_files: dict[str, str]) -> None:
     from adapters.ceremony.desk import Abandoned
     from adapters.ceremony.holding import NotAgain, hold
     from adapters.ceremony.hsm import CeremonyHsm
@@ -197,13 +198,12 @@ def _hold(found: Settings, desk: object, plan: object, key_files: dict[str, str]
     from adapters.cli.supervisor import AlreadyServing, sole_use
     from application.ports import Unavailable
 
-    words: Any = (desk, plan)
     hsm = CeremonyHsm(found.home, found.pkcs11_module, found.hsm_token)
     try:
         private_folder(found.home)
         with sole_use(found):
             hold(
-                found.home / FOLDER, hsm, words[0], words[1],
+                found.home / FOLDER, hsm, desk, plan,
                 given_pin=_given_pin(found), key_files=key_files,
             )  # fmt: skip
     except (AlreadyServing, NotAgain) as error:

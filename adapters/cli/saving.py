@@ -25,8 +25,11 @@ from adapters.postgres.base_backup import base_backup, size_of
 from adapters.postgres.wal_folder import ID_FILE
 from adapters.settings import Settings
 
+_TRANSCRIPT: Final = ("transcript.jsonl", "transcript.txt", "transcript.pdf", "signatures.json")
 PARTS: Final = [
-    *("postgres", "hsm", "secrets", "tls", "pki", "operators", "checkpoints", "settings.json")
+    *("postgres", "hsm", "secrets", "tls", "pki", "operators", "checkpoints", "settings.json"),
+    # Of the key ceremony what everybody may read: never the custodians' shares.
+    *(f"ceremony/{name}" for name in _TRANSCRIPT),
 ]
 SMALL_PARTS: Final = [part for part in PARTS if part not in ("postgres", "checkpoints")]
 # Of a server that is not running; it makes them anew. The archive is that of this life alone.
@@ -79,6 +82,7 @@ def gather(
     copy("ledger")
     for part in SMALL_PARTS:
         if (settings.home / part).exists():
+            (staging / part).parent.mkdir(mode=0o700, exist_ok=True)
             settled_copy(settings.home / part, staging / part)
     gone = {path for path in keys_before if not Path(path).exists()}
     if gone:

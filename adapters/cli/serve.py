@@ -11,6 +11,7 @@ from adapters.cli.background import stop as stop_background
 from adapters.cli.failure import Failure, misconfigured, not_running, refused
 from adapters.cli.options import HsmPinStdin, take_pin_from_stdin
 from adapters.cli.output import say, this_program
+from adapters.hsm_choice import check as check_hsm
 from adapters.settings import Settings
 
 
@@ -39,6 +40,7 @@ def serve(
         take_pin_from_stdin()
     found = settings.load()
     _check_initialised(found)
+    check_hsm(found)
     try:
         if background:
             pid = start_in_background(found, progress=lambda name: say(f"  ✓ {name}"))

@@ -133,7 +133,8 @@ def _print_published(found: dict[str, Any]) -> None:
             text = f"checkpoint of {events:,} events published to {name}"
         else:
             text = f"no checkpoint published to {name} yet"
-        console.print(text, style="red" if trouble else None, markup=False, highlight=False)
+        style = "red" if trouble else None
+        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_health(found: dict[str, Any]) -> None:

@@ -1,7 +1,9 @@
 """`tls`: certificates of TLS classes, listed, handed over as PKCS#12, replaced while serving."""
 
+import contextlib
 import re
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -234,31 +236,22 @@ def _rotate_authority(as_: str) -> list[dict[str, Any]]:
     ]
 
 
-class _alone:  # noqa: N801 - used like a function
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[None]:
     """One change of the TLS files at a time; what goes wrong with them is a Failure."""
+    from devices.durable import FolderLock, InUse
 
-    def __init__(self, home: Path) -> None:
-        from devices.durable import FolderLock
-
-        self._folder = home / "tls"
-        self._lock = FolderLock(self._folder)
-
-    def __enter__(self) -> None:
-        from devices.durable import InUse
-
-        try:
-            self._lock.__enter__()
-        except InUse:
-            raise refused("another `tls` command is at work here") from None
-        except OSError as error:
-            raise misconfigured(f"{self._folder}: {error.strerror}; run init first") from None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._lock.__exit__(kind, error, trace)
-        if isinstance(error, OSError):
-            raise misconfigured(f"{error.filename}: {error.strerror}") from None
-        if isinstance(error, ValueError):
-            raise misconfigured(f"a file of the TLS certificates is damaged: {error}") from None
+    if not (home / "tls" / "ca.pem").exists():
+        raise misconfigured(f"{home / 'tls'} holds no certificates; run init first")
+    try:
+        with FolderLock(home / "tls"):
+            yield
+    except InUse:
+        raise refused("another `tls` command is at work here") from None
+    except OSError as error:
+        raise misconfigured(f"{error.filename}: {error.strerror}") from None
+    except ValueError as error:
+        raise misconfigured(f"a file of the TLS certificates is damaged: {error}") from None
 
 
 def _one_of(holder: str, known: tuple[str, ...]) -> None:

@@ -19,8 +19,9 @@ from protocol.errors import (
     RATE_LIMITED,
     TIMED_OUT,
     UNAVAILABLE,
+    LineError,
 )
-from protocol.line import MAX_LINE, UUID_PATTERN
+from protocol.line import MAX_LINE, UUID_PATTERN, parse
 
 if TYPE_CHECKING:
     from adapters.gateway.relay import Relay
@@ -192,6 +193,9 @@ class DeviceConnection(asyncio.BufferedProtocol):
             self.introduced = self.introduced or self.relay.link.up
             self._to_backend(line)
         elif to == _UNSEALED and line.startswith(KEEP_ALIVE):
+            if not _is_whole(line):  # nobody behind us would notice
+                self._bad(MALFORMED)
+                return
             self.counters.keep_alives += 1
             self.last_line_s = self.relay.now_s
             self.send(LINK_UP if self.relay.link.up else LINK_DOWN)
@@ -293,6 +297,15 @@ class DeviceConnection(asyncio.BufferedProtocol):
 
 def _nowhere(_line: bytes) -> None:
     raise ConnectionError("no transport yet")
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether the payload is one too, and nothing, as a carriage return, stands after it."""
+    try:
+        parse(line)
+    except LineError:
+        return False
+    return True
 
 
 def _is_utf8(line: bytes) -> bool:

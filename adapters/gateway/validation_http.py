@@ -17,13 +17,16 @@ from urllib.parse import unquote
 import uvicorn
 
 from adapters.gateway.questions import Questions
+from adapters.patient_http import patient
 
 OCSP_TYPE: Final = "application/ocsp-response"
 MOST_BYTES: Final = 2048
 _CRL_KEEP_S: Final = 5.0
 _CRL_GOOD_S: Final = 12 * 3600.0
 _CERTIFICATES: Final = {"/ca/root.cer": "root", "/ca/issuing.cer": "issuing"}
-_CONCURRENCY: Final = 64
+_MOST_CONNECTIONS: Final = 128
+_MOST_OF_ADDRESS: Final = 64
+_HEADERS: Final = [(b"x-content-type-options", b"nosniff")]
 _BACKLOG: Final = 128
 _Send = Callable[[dict[str, Any]], Awaitable[None]]
 _Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -47,7 +50,7 @@ class ValidationHttp:
         headers = [
             (b"content-type", kind.encode()),
             (b"content-length", str(len(body)).encode()),
-            (b"x-content-type-options", b"nosniff"),
+            *_HEADERS,
             (b"cache-control", b"no-store" if status != 200 else b"max-age=60, public"),
         ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -100,7 +103,7 @@ class ValidationServer:
                 access_log=False,
                 lifespan="off",
                 server_header=False,
-                limit_concurrency=_CONCURRENCY,
+                http=patient(_HEADERS, most=_MOST_CONNECTIONS, most_of_address=_MOST_OF_ADDRESS),
                 timeout_keep_alive=5,
                 h11_max_incomplete_event_size=8192,
             )

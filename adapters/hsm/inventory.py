@@ -71,6 +71,7 @@ def inventory(token: Token, specs: Iterable[KeySpec] = KEYS) -> list[KeyState]:
 
     Raises HsmUnavailable.
     """
+    token.heartbeat()  # SoftHSM tells attributes from memory, also of a token that is gone
     return token.run(lambda keys: [each for spec in specs for each in _generations(keys, spec)])
 
 

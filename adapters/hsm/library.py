@@ -62,7 +62,9 @@ class Library:
         self.gate = Gate()
         self.starts = 0
         self.overlaps = True
-        """Whether the module lets several threads call at a time."""
+        """Whether several threads call at a time."""
+        self.may_overlap = True
+        """False keeps to one thread at a time, whatever the module says; from the next start."""
         self._one_at_a_time = threading.RLock()
 
     @contextmanager
@@ -86,8 +88,8 @@ class Library:
         self._functions.finalize(None)
         arguments = _InitializeArguments(flags=_OS_LOCKING_OK)
         answer = self._functions.initialize(ctypes.byref(arguments))
-        self.overlaps = answer != _CANT_LOCK
-        if not self.overlaps:
+        self.overlaps = self.may_overlap and answer != _CANT_LOCK
+        if answer == _CANT_LOCK:
             answer = self._functions.initialize(None)
         if answer == _ALREADY_INITIALIZED:
             # Somebody else in this process runs it, we know not how: never two calls at a time.

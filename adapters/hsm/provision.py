@@ -113,12 +113,22 @@ def open_token(
     writable: bool = False,
     sessions: Callable[[Any], KeySession] = KeySession,
     guard: Callable[[], None] | None = None,
+    overlap: bool = True,
 ) -> Token:
     """The token that `provision` made. Call it after forking. Raises HsmUnavailable."""
     path = softhsm.find_module(home, module)
     if _is_ours(path, ours):
         softhsm.use_tokens_of(home / "hsm")
-    return Token(path, label, pin, slot=slot, writable=writable, sessions=sessions, guard=guard)
+    return Token(
+        path,
+        label,
+        pin,
+        slot=slot,
+        writable=writable,
+        sessions=sessions,
+        guard=guard,
+        overlap=overlap,
+    )
 
 
 def _is_ours(module: Path, ours: bool | None) -> bool:

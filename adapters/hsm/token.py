@@ -84,11 +84,13 @@ class Token:
         writable: bool = False,
         sessions: Callable[[Any], KeySession] = KeySession,
         guard: Callable[[], None] | None = None,
+        overlap: bool = True,
     ) -> None:
         """Loads the module and logs in. Raises HsmUnavailable.
 
         `pin` as a function is asked at each login, so that a PIN need not be kept. `guard` is
         asked by each heartbeat and raises HsmUnavailable where the token must not be used.
+        Without `overlap` one thread at a time is in the module, for one that is not to be trusted.
         """
         self._library = library(module_path)
         self._label = token_label
@@ -106,6 +108,7 @@ class Token:
         self._reopen_from_s = 0.0
         self._pin_refused = False
         with _patiently(self._library.gate.alone()):
+            self._library.may_overlap = overlap
             self._start = self._library.starts  # so that a module started for others starts anew
             self._open_again()
 

@@ -11,11 +11,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from signal import SIGTERM
+from signal import SIGKILL, SIGTERM
 from typing import Final
 
 from adapters import contained_exec
-from adapters.postgres import binaries
+from adapters.postgres import binaries, ended_together
 from adapters.postgres.embedded import SUPERUSER, Cluster, ClusterError
 
 _LOOK_S: Final = 0.3
@@ -37,7 +37,8 @@ def base_backup(
     command = [
         # It ends with us, however we end.
         *(sys.executable, "-I", contained_exec.__file__, "--death-signal", str(int(SIGTERM))),
-        *("--parent", str(os.getpid()), "--", str(binaries.program("pg_basebackup"))),
+        *("--parent", str(os.getpid()), "--"),
+        *(sys.executable, "-I", ended_together.__file__, str(binaries.program("pg_basebackup"))),
         *("-h", str(cluster.socket), "-U", SUPERUSER, "-D", str(target)),
         *("--format=plain", "--wal-method=stream", "--checkpoint=fast", "--no-password"),
         *("--no-sync", "--manifest-checksums=none"),  # the file that it goes into has both
@@ -63,7 +64,7 @@ def base_backup(
         _, said = process.communicate()
     finally:
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, SIGKILL)
             process.wait()
     if process.returncode != 0:
         last = " | ".join(said.strip().splitlines()[-3:])

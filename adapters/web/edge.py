@@ -40,6 +40,12 @@ _HEADERS = {
 _ONE_YEAR = "max-age=31536000"
 
 
+def security_headers(config: WebConfig) -> list[tuple[bytes, bytes]]:
+    """What every answer carries."""
+    headers = _HEADERS | ({"strict-transport-security": _ONE_YEAR} if config.https else {})
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
 class Edge:
     """An ASGI application around the site's."""
 
@@ -50,8 +56,7 @@ class Edge:
         self._answers = {} if answers is None else answers
         self._app = app
         self._hosts = config.allowed_hosts
-        headers = _HEADERS | ({"strict-transport-security": _ONE_YEAR} if config.https else {})
-        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+        self._headers = security_headers(config)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """One request (or the life span of the process)."""

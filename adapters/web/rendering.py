@@ -15,7 +15,8 @@ from adapters.web.visitor import Visitor, session_cookie
 
 _HERE = Path(__file__).parent
 
-_MEDIA_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+# Without a charset: the framework adds it.
+_MEDIA_TYPES = {".css": "text/css", ".svg": "image/svg+xml"}
 
 STATIC = {
     path.name: (_MEDIA_TYPES[path.suffix], path.read_bytes())
@@ -63,7 +64,7 @@ def plain_page(template: str, *, status: int = 200, **context: Any) -> Response[
     context.setdefault("email", None)
     return Response(
         _TEMPLATES.get_template(template).render(context),
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         status_code=status,
     )
 
@@ -83,7 +84,7 @@ async def page(
     cookies: list[Cookie] = [session_cookie(site, visitor.cookie)] if visitor.is_new else []
     return Response(
         _TEMPLATES.get_template(template).render(context),
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         status_code=status,
         headers=headers,
         cookies=cookies,

@@ -1,14 +1,18 @@
 """The website process: one HTTP server on this machine; a reverse proxy may stand before it."""
 
 import logging
+import re
 import sys
 
 import uvicorn
 
+from adapters.patient_http import patient
 from adapters.web.app import make_app
 from adapters.web.config import WebConfig
+from adapters.web.edge import security_headers
 
 _MAX_CONNECTIONS = 256
+_MOST_OF_ADDRESS = 64
 _KEEP_ALIVE_S = 5
 _GRACE_S = 5
 
@@ -30,7 +34,12 @@ def run(config: WebConfig) -> None:
             # Whoever is not named could claim any address in X-Forwarded-For.
             proxy_headers=bool(config.trusted_proxies),
             forwarded_allow_ips=config.trusted_proxies or None,
-            limit_concurrency=_MAX_CONNECTIONS,
+            http=patient(
+                security_headers(config),
+                most=_MAX_CONNECTIONS,
+                most_of_address=_MOST_OF_ADDRESS,
+                no_limit_for=frozenset(re.split(r"[,\s]+", config.trusted_proxies)) - {""},
+            ),
             timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_GRACE_S,
         )

@@ -87,7 +87,7 @@ async def shop_csv(
     name = file_name(shop, chosen.first, chosen.last)
     return Response(
         transactions_csv(shop, news, rows),
-        media_type="text/csv; charset=utf-8",
+        media_type="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 

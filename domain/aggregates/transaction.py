@@ -50,7 +50,8 @@ class Authorized(Event, frozen=True, kw_only=True, gc=False):
 
 @stored_as("transaction.declined/1")
 class Declined(Event, frozen=True, kw_only=True, gc=False):
-    """No, with its reason; `account_id` and `card_id` are None for an unknown card."""
+    """No, with its reason; `account_id` and `card_id` are None for an unknown card, `account_id`
+    also for a forged stripe."""
 
     terminal_id: UUID
     shop_id: UUID

@@ -4,6 +4,7 @@ import itertools
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -17,6 +18,10 @@ from script.benchmark.population import Population
 # As long as a real contract with its signature: what is stored costs by its length.
 _CONTRACT = b"x" * 480
 _SIGNATURE = "s" * 170
+_CURRENT_US = 120_000_000
+"""How long a request can wait to be used: less than the five minutes a clock may be off."""
+_MOST_PER_SECOND = 40_000
+"""Requests prepared for each second of measuring; beyond that they are made on the way."""
 
 
 class Requests:
@@ -28,9 +33,17 @@ class Requests:
         self._issuer = population.company
         self._counter = time.time_ns() // 1_000
         self._actor = f"pos:{population.terminal_ids[0]}:1f2e3d"
+        self._prepared: deque[Authorize] = deque()
 
-    def next(self, digest: bytes | None = None) -> Authorize:
-        """One request, made now, with a random card or the given one."""
+    def prepare(self, number: int) -> None:
+        """Makes requests in advance: in the backend too they are made outside the engine."""
+        self._prepared = deque(self._make() for _ in range(number))
+
+    def next(self) -> Authorize:
+        """A request with a random card, the next one that was prepared."""
+        return self._prepared.popleft() if self._prepared else self._make()
+
+    def _make(self, digest: bytes | None = None) -> Authorize:
         self._counter += 1
         now_us = self._clock.now_us()
         population = self._population
@@ -41,7 +54,7 @@ class Requests:
             counter=self._counter,
             ms=now_us // 1000,
             amount_cents=100,
-            expires_us=now_us + 60_000_000,
+            expires_us=now_us + _CURRENT_US,
             of_this_session=True,
             card_digest=digest or random.choice(population.digests),
             masked_pan="984000******1234",
@@ -53,11 +66,11 @@ class Requests:
             actor=self._actor,
             issuer_id=self._issuer,
         )
-        return Authorize(ask, now_us + 5_000_000)
+        return Authorize(ask, now_us + _CURRENT_US)
 
     def every_card(self) -> Iterator[Authorize]:
         """One request for each card."""
-        return (self.next(digest) for digest in self._population.digests)
+        return (self._make(digest) for digest in self._population.digests)
 
 
 class EngineRate:
@@ -77,6 +90,7 @@ class EngineRate:
         while not self._engine.available:
             time.sleep(0.01)
         self._use_every_card_once()
+        self._requests.prepare(int(seconds * _MOST_PER_SECOND))
         for _ in range(outstanding):
             self._submit()
         time.sleep(0.3)

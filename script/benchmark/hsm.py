@@ -12,10 +12,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 from adapters.hsm.authority import Authority
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
+from adapters.hsm.validation import Entry, Validation
 from devices.identity import Device, load_device
 from devices.load_connection import Connection
 from protocol.encoding import unb64
@@ -61,9 +65,31 @@ class HsmRates:
             lambda: authority.issue_leaf(next(keys), new_id(), "pos"), self._threads, seconds
         )
 
+    def ocsp_per_second(self, seconds: float) -> float:
+        """OCSP questions read, answered and signed."""
+        authority = Authority(self._hsm.token)
+        leaf = authority.issue_leaf(_public_key(), new_id(), "pos")
+        asked = ocsp.OCSPRequestBuilder().add_certificate(leaf, authority.issuing, SHA1())
+        request = asked.build().public_bytes(Encoding.DER)
+        validation = Validation(authority, _AllGood())
+        return _rate(lambda: validation.answer(request), self._threads, seconds)
+
     def _verify(self) -> None:
         if not self._pins.verify_pin(*self._block, self._reference):
             raise RuntimeError("the right PIN was refused")
+
+
+class _AllGood:
+    """A ledger in which every certificate is known and none is revoked."""
+
+    def is_issued(self, serial: int) -> bool:
+        return True
+
+    def get(self, serial: int) -> None:
+        return None
+
+    def all(self) -> list[Entry]:
+        return []
 
 
 def handshakes_per_second(terminals: Sequence[Path], seconds: float) -> float:

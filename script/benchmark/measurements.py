@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 from adapters import hsm_choice
-from adapters.composition import set_interpreter
 from script.benchmark.engine import EngineRate, Requests, bare_insert_per_second
 from script.benchmark.hsm import HsmRates, handshakes_per_second
 from script.benchmark.installation import Installation
@@ -18,7 +17,7 @@ from script.benchmark.wire import WARM_UP_S, Wire
 Figures = dict[str, float]
 FULL_EVENTS = 1_000_000
 NETWORK_HSM_MS = (0, 1, 5)
-"""Simulated delays of each call; without any, everything else being equal, to compare with."""
+"""Simulated delays of each call; without any the software token as it is, to compare with."""
 NETWORK_HSM_THREADS = hsm_choice.PROVIDERS[hsm_choice.NETWORK].threads
 
 
@@ -34,7 +33,6 @@ class Measuring:
     """One run. `seconds` is how long each figure is taken."""
 
     def __init__(self, home: Path, *, quick: bool) -> None:
-        set_interpreter()
         self.quick = quick
         self.seconds = 3 if quick else 8
         self.figures: Figures = {}
@@ -105,16 +103,21 @@ class Measuring:
             self.note(f"hsm_cost_us_{name}", cost_us)
         self.note("pin_per_s", rates.pins_per_second(self.seconds))
         self.note("certificates_per_s", rates.certificates_per_second(self.seconds))
+        self.note("ocsp_per_s", rates.ocsp_per_second(self.seconds))
         ledger.hsm.token.close()
         ledger.close()
         wire = Wire(population)
         for delay_ms in NETWORK_HSM_MS:
             network = {"HSM_SIMULATED_DELAY_MS": delay_ms, "HSM_THREADS": NETWORK_HSM_THREADS}
-            self.installation.start_servers(network)
+            self.installation.start_servers(network if delay_ms else {})
             if delay_ms == 0:
-                self.note(
-                    "handshakes_per_s", handshakes_per_second(population.terminals, self.seconds)
-                )
+                rate = handshakes_per_second(population.terminals, self.seconds)
+                self.note("handshakes_per_s", rate)
+            # First with stripes that the backend never saw, two calls each, and then, as
+            # `wire_64` is measured, with stripes that it knows.
+            new = wire.load(64, self.seconds, "new")["per_s"]
+            self.note(f"wire_new_64_hsm_{delay_ms}ms", new)
+            wire.load(64, self.seconds)
             self.note(f"wire_64_hsm_{delay_ms}ms", wire.load(64, self.seconds)["per_s"])
             pins = wire.load(64, self.seconds, "pin")["per_s"]
             self.note(f"wire_pin_64_hsm_{delay_ms}ms", pins)

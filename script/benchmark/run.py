@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from adapters.interpreter import set_for_engine
 from adapters.settings import load
 from script.benchmark.measurements import measure
 from script.benchmark.table import show, write_json
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     parser.add_argument("--only", metavar="NAMES", help="groups: tpcb,engine,wire,hsm,full,rebuild")
     arguments = parser.parse_args()
+    set_for_engine()
     home = load().home / "bench"
     only = set(arguments.only.split(",")) if arguments.only else None
     figures = measure(home, quick=arguments.quick, only=only)

@@ -26,7 +26,8 @@ class Wire:
         )
 
     def load(self, connections: int, seconds: float, kind: str = "stripe") -> dict[str, Any]:
-        """The result of one load, all approved. `kind`: `stripe`, `pin` or `phone`."""
+        """The result of one load, all approved. `kind`: `stripe`, `new` (20,000 of them, so that
+        few come twice), `pin` or `phone`."""
         population = self._population
         plan: dict[str, Any] = {
             "terminals": [str(folder) for folder in population.terminals[:connections]],
@@ -37,7 +38,7 @@ class Wire:
         if kind == "phone":
             plan["cards"] = [str(folder) for folder in population.phones]
         else:
-            most = WITH_PIN if kind == "pin" else 4_000
+            most = {"pin": WITH_PIN, "new": 20_000}.get(kind, 4_000)
             plan["tracks"] = population.tracks[:most]
         if kind == "pin":
             plan["pin"] = PIN

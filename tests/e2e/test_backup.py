@@ -200,6 +200,22 @@ def test_a_point_that_the_archive_does_not_reach_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_damaged_archive_never_passes_for_the_end_of_it(story: Story, tmp_path: Path) -> None:
+    wal = tmp_path / "moved"
+    shutil.copytree(story.file.parent / "wal", wal)
+    archive = next(wal.glob("ledger-*"))
+    last = max(path for path in archive.iterdir() if len(path.name) == len("0" * 24 + ".gz"))
+    whole = last.read_bytes()
+    last.write_bytes(whole[: len(whole) // 2])
+    options = (str(story.file), "--rehearsal", "--to", "latest", "--wal", str(wal))
+    copy = Copy(tmp_path / "copy")
+    done = copy.run("restore", *options)
+    assert done.returncode == exit_codes.CONFIGURATION, done.stderr
+    assert not copy.home.exists()
+    last.write_bytes(whole)
+    assert copy.restore(*options)["events"] == len(story.books.events)
+
+
 def test_a_loss_is_told_in_words_and_refused_until_somebody_accepts_it(
     story: Story, tmp_path: Path
 ) -> None:

@@ -36,6 +36,8 @@ def test_the_demo_shows_what_it_promises_and_leaves_nothing_behind(tmp_path: Pat
     assert "\x1b" not in shown
     assert _CARD_NUMBER.search(shown) is None
     assert of_home(home) == []
+    open_to_others = [log.name for log in (home / "logs").iterdir() if log.stat().st_mode & 0o077]
+    assert not open_to_others
 
 
 @pytest.mark.timeout(300)

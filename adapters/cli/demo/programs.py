@@ -10,7 +10,7 @@ import os
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, BinaryIO, Final, Self, TypeVar
 
 from adapters.cli.demo.narration import masked
 from adapters.cli.parts import bound_to_parent, environment, program
@@ -85,7 +85,7 @@ class Ticketrestaurant:
     @contextlib.asynccontextmanager
     async def device(self, kind: str, folder: Path) -> AsyncIterator["Device"]:
         """A `pos` or `card` that runs until the end of the block, with its session open."""
-        with (self.settings.logs / "demo-devices.log").open("ab") as log:
+        with _for_its_owner(self.settings.logs / "demo-devices.log") as log:
             process = await self._start(
                 kind, "script", "--device", str(folder), stdin=PIPE, stderr=log
             )
@@ -179,3 +179,8 @@ async def _end(process: Process) -> None:
 
 def _shown(arguments: tuple[str, ...]) -> str:
     return "ticketrestaurant " + " ".join(arguments)
+
+
+def _for_its_owner(path: Path) -> BinaryIO:
+    """The file, to be appended to; nobody else may read it."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")

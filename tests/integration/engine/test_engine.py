@@ -12,7 +12,8 @@ from application.group_commit import ERROR, UNAVAILABLE, Failed, Needs, Outcome
 from application.ports import Unavailable
 from application.states import States
 from domain.aggregates.account import AccountDebited, DebitReversed
-from domain.aggregates.transaction import Authorized, Signed
+from domain.aggregates.transaction import Authorized, Declined, Signed
+from domain.ids import partition_of, transaction_id
 from tests.integration.engine.world import SECRET_NAME, Database, World, until
 
 
@@ -23,8 +24,19 @@ def debits(world: World) -> int:
 
 def test_an_approved_payment_is_stored_and_debits_the_account(world: World) -> None:
     answer = world.ask()
-    assert (answer.approved, answer.code, answer.balance_cents) == (True, "00", 999_900)
+    assert (answer.approved, answer.code, answer.balance_cents) == (True, "00", None)
     assert world.account().balance_cents == 999_900
+
+
+def test_only_a_card_that_proved_itself_and_consented_hears_its_balance(world: World) -> None:
+    consent = {"consent_valid": True, "consent_card_id": world.cards[0]}
+    assert world.ask(counter=1, **consent).balance_cents == 999_900
+    assert world.ask(counter=2, stripe_genuine=False, **consent).balance_cents is None
+    stranger = {"consent_valid": True, "consent_card_id": world.cards[1]}
+    assert world.ask(counter=3, **stranger).balance_cents is None
+    assert world.ask(counter=4, stripe_genuine=False, **stranger).balance_cents is None
+    unsigned = {"consent_valid": False, "consent_card_id": world.cards[0]}
+    assert world.ask(counter=5, **unsigned).balance_cents is None
 
 
 def test_payments_of_one_batch_see_each_other(world: World) -> None:
@@ -32,8 +44,8 @@ def test_payments_of_one_batch_see_each_other(world: World) -> None:
     answers = world.submit(*works)
     assert [answer.code for answer in answers] == ["55"] * 4  # over the PIN-free amount
     small = [world.payment(counter=n, amount_cents=2_000) for n in range(10, 15)]
-    balances = [answer.balance_cents for answer in world.submit(*small)]
-    assert balances == [998_000, 996_000, 994_000, 992_000, 990_000]
+    assert all(answer.approved for answer in world.submit(*small))
+    assert world.account().balance_cents == 990_000
 
 
 def test_the_same_message_twice_in_one_batch_debits_once(world: World) -> None:
@@ -97,6 +109,55 @@ def test_a_reversal_that_overtakes_its_authorization_makes_it_refused(world: Wor
     answer = world.ask(counter=5, ms=ms)
     assert (answer.code, answer.reason) == ("05", "reversed-before")
     assert world.account().balance_cents == 1_000_000
+
+
+UNKNOWN = b"nobody's" * 4
+
+
+def test_a_forged_stripe_is_told_the_same_whether_its_number_exists(world: World) -> None:
+    ms = world.clock.now_us() // 1000
+    forged = {"stripe_genuine": False, "ms": ms}
+    of_a_card = world.ask(counter=1, **forged)
+    of_none = world.ask(counter=2, card_digest=UNKNOWN, **forged)
+    for answer, counter in ((of_a_card, 1), (of_none, 2)):
+        assert answer.reason == "card-check"
+        home = partition_of(world.terminal)
+        assert answer.transaction_id == transaction_id(world.terminal, counter, ms, home)
+    (no,) = [each for each in world.events() if each.originator_id == of_a_card.transaction_id]
+    assert isinstance(no, Declined)
+    assert no.card_id == world.cards[0], "the card's history shows it"
+
+
+def test_a_reversal_of_nothing_is_told_the_same_whether_the_card_exists(world: World) -> None:
+    ms = world.clock.now_us() // 1000
+    told: list[Any] = []
+    for digest, counter in ((world.digests[1], 1), (UNKNOWN, 2)):
+        for _ in range(2):  # the second time there is a note of the first
+            (answer,) = world.submit(world.reversal(counter=counter, ms=ms, digest=digest))
+            expected = transaction_id(world.terminal, counter, ms, partition_of(world.terminal))
+            told.append((answer.state, answer.amount_cents, answer.transaction_id == expected))
+        # Nor does a payment with that number say what the reversal found.
+        told.append(
+            world.ask(counter=counter, ms=ms, card_digest=digest, stripe_genuine=False).code
+        )
+        told.append(
+            world.ask(counter=counter, ms=ms, card_digest=UNKNOWN, stripe_genuine=False).code
+        )
+    assert told[:4] == told[4:]
+    assert told[0] == told[1] == ("nothing-to-reverse", 0, True)
+
+
+def test_a_reversal_takes_back_only_the_payment_of_its_own_card(world: World) -> None:
+    payment = world.payment(card=2)
+    world.submit(payment)
+    for card in (0, 1):
+        (answer,) = world.submit(world.reversal(counter=1, ms=payment.ask.ms, card=card))
+        assert answer.state == "nothing-to-reverse"
+    same_home = world.reversal(counter=1, ms=payment.ask.ms, card_id=world.same_partition(2))
+    (answer,) = world.submit(same_home)
+    assert answer.state == "nothing-to-reverse"
+    (answer,) = world.submit(world.reversal(counter=1, ms=payment.ask.ms, card=2))
+    assert answer.state == "reversed"
 
 
 def test_a_work_that_raises_gets_96_alone(world: World) -> None:

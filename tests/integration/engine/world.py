@@ -33,7 +33,7 @@ from domain.aggregates import terminal as terminals
 from domain.aggregates.account import Account
 from domain.aggregates.transaction import Signed
 from domain.event import Context, Event
-from domain.ids import make_id
+from domain.ids import make_id, partition_of
 
 MIGRATIONS = Path(__file__).parents[3] / "migrations" / "ledger"
 SECRET_NAME = "Zacharias Quillfeather"
@@ -201,20 +201,32 @@ class World:
         }
         return Authorize(Ask(**(facts | changes)), now_us + int(deadline_s * 1_000_000))
 
-    def reversal(self, *, counter: int, ms: int, card: int = 0) -> Reverse:
-        """A reversal of a payment."""
+    def reversal(
+        self,
+        *,
+        counter: int,
+        ms: int,
+        card: int = 0,
+        digest: bytes | None = None,
+        card_id: UUID | None = None,
+    ) -> Reverse:
+        """A reversal of a payment, by the card's number or by a phone card's id."""
         ask = ReverseAsk(
             terminal_id=self.terminal,
             counter=counter,
             ms=ms,
             contract_hash=b"h" * 32,
             why="timeout",
-            card_digest=self.digests[card],
-            card_id=None,
+            card_digest=None if card_id else digest or self.digests[card],
+            card_id=card_id,
             actor="pos",
             issuer_id=self.shop,
         )
         return Reverse(ask, self.clock.now_us() + 5_000_000)
+
+    def same_partition(self, card: int) -> UUID:
+        """The id of a card that is not there, in the partition of one that is."""
+        return _id(partition_of(self.cards[card]))
 
     def account(self, card: int = 0) -> Account:
         """The account as the log has it, replayed."""
@@ -267,11 +279,13 @@ class World:
         ]
         self.digests: list[bytes] = []
         self.accounts: list[UUID] = []
+        self.cards: list[UUID] = []
         claims: list[Claim] = []
         for number in range(cards_made):
-            card, account, holder = _id(number), _id(number), _id(number)
+            card, account, holder = _id(number + 1), _id(number + 1), _id(number + 1)
             self.digests.append(secrets.token_bytes(32))
             self.accounts.append(account)
+            self.cards.append(card)
             claims.append(Claim(CARD_NUMBER, self.digests[-1], card))
             opened = accounts.open(
                 context,

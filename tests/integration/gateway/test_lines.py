@@ -46,6 +46,9 @@ CORPUS: list[tuple[bytes, str]] = [
     (b"\x00" * 40 + b"\n", "malformed"),
     (b"1 @DROP busy\n", "malformed"),
     (b"0 @PONG\n", "malformed"),
+    (b"TR1 I STATUS backend - 0 e30\r\n", "malformed"),
+    (b"TR1 I STATUS backend - 0 e30=\n", "malformed"),
+    (b"TR1 I STATUS backend - 0 e30 e30\n", "malformed"),
 ]
 
 

@@ -108,6 +108,25 @@ def test_calls_overlap_when_the_token_is_slow(token: Token) -> None:
     assert time.monotonic() - begin < 1.0, "eight calls of 0.2 s waited for each other"
 
 
+def test_a_module_that_is_not_to_be_trusted_is_called_by_one_thread_at_a_time(
+    installed: Path,
+) -> None:
+    token = open_token(installed, PIN, overlap=False)
+    inside, most = [0], [0]
+
+    def watched(keys: KeySession) -> bytes:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(0.02)
+        inside[0] -= 1
+        return keys.hmac("K_INDEX/1", b"")
+
+    assert not token.overlaps
+    assert together(lambda: token.run(watched), threads=6) == []
+    assert most == [1]
+    token.close()
+
+
 @pytest.mark.timeout(120)
 def test_under_load_a_token_that_comes_and_goes_gives_right_answers_or_none(
     tmp_path: Path,

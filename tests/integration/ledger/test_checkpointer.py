@@ -1,5 +1,6 @@
 """The evidence follows the writer, survives crashes and overload, and refuses another past."""
 
+import json
 import logging
 import shutil
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from adapters.audit.accepted import accept
 from adapters.audit.taking_up import EvidenceBroken
 from application.ports import Row, Unavailable
 from tests.integration.ledger.databases import LedgerDatabase
@@ -153,6 +155,55 @@ def test_it_refuses_evidence_with_a_part_missing(evidence: Evidence, name: str) 
     evidence.reader.close()
 
 
+def test_it_refuses_a_log_whose_evidence_is_gone(evidence: Evidence) -> None:
+    """Deleted and renumbered, the folder removed: nobody signs that."""
+    evidence.write()
+    evidence.attack(
+        "DELETE FROM events WHERE position = 20",
+        "UPDATE events SET position = position - 1 WHERE position > 20",
+    )
+    shutil.rmtree(evidence.folder)
+    for _ in range(2):
+        with pytest.raises(EvidenceBroken, match="accept-new-log"):
+            evidence.checkpointer().start()
+    assert signed(evidence) == -1
+    evidence.reader.close()
+
+
+def test_the_leaves_alone_are_no_evidence(evidence: Evidence) -> None:
+    evidence.write()
+    for name in ("checkpoint", "history"):
+        (evidence.folder / name).unlink()
+    with pytest.raises(EvidenceBroken, match="accept-new-log"):
+        evidence.checkpointer().start()
+    evidence.reader.close()
+
+
+def test_an_operator_may_accept_a_log_and_no_other(evidence: Evidence) -> None:
+    total = evidence.write()
+    (evidence.folder / "checkpoint").unlink()
+    assert accept(evidence.folder, evidence.ledger.auditor_dsn, "lost") == total
+    assert evidence.write() > total
+    assert evidence.verify().intact
+    assert json.loads((evidence.folder / "accepted").read_text())["why"] == "lost"
+    for path in (evidence.folder / "checkpoint", evidence.folder / "history"):
+        path.unlink()
+    (evidence.folder / "leaves").unlink()
+    evidence.attack("DELETE FROM events WHERE position > 50")
+    with pytest.raises(EvidenceBroken, match="not the one that was accepted"):
+        evidence.checkpointer().start()
+    evidence.reader.close()
+
+
+def test_a_crash_right_after_the_first_event_leaves_a_log_that_is_taken_up(
+    evidence: Evidence,
+) -> None:
+    checkpointer = evidence.checkpointer()
+    checkpointer.prepare()  # and never runs: as killed before it signs again
+    evidence.write(followed=False)
+    assert evidence.write() == signed(evidence)
+
+
 def test_it_refuses_another_key_and_another_log(evidence: Evidence) -> None:
     evidence.write()
     stranger = Ed25519PrivateKey.generate()
@@ -178,10 +229,11 @@ def test_a_token_and_a_database_that_are_away_are_waited_for(
             raise Unavailable("the ledger database")
         return evidence.reader.rows(after, limit)
 
-    total = evidence.write(followed=False)
     checkpointer = evidence.checkpointer(signer=sign, read_rows=read, every_s=0.05)
     with caplog.at_level(logging.ERROR):
         checkpointer.start()
+        evidence.ledger.log.on_stored(checkpointer.stored)
+        total = evidence.write(followed=False)
         time.sleep(0.6)
         database.set()
         deadline = time.monotonic() + 10

@@ -108,7 +108,6 @@ def test_a_published_checkpoint_alone_will_do(
     assert found.findings == online.findings
     if attack in ("none", "duplicated"):  # the copy is behind what was signed
         assert found.protected == 61
-        assert {each.kind for each in found.findings} <= {"duplicated"}
         assert found.intact == (attack == "none")
     else:
         assert not found.intact

@@ -195,6 +195,7 @@ class Town:
             terminal_id=terminal,
             shop=shop,
             shop_id=shop.id,
+            card_id=card,
             card=known,
             account=account,
             company=company,

@@ -34,6 +34,8 @@ class Chromium:
         made = driver.post("/session", json={"capabilities": {"alwaysMatch": capabilities}})
         self._session = f"/session/{made.json()['value']['sessionId']}"
         self._driver = driver
+        # A window that nobody looks at has no focus, and `:focus` fits nothing in it.
+        self.command("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def call(self, method: str, path: str, **body: Any) -> Any:
         answer = self._driver.request(

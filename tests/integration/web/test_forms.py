@@ -227,6 +227,7 @@ def test_every_answer_has_the_security_headers(browser: Browser, path: str) -> N
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
+    assert answer.headers["content-type"].count("charset") <= 1
     assert "server" not in answer.headers
     assert "WebConfig" not in answer.text
 

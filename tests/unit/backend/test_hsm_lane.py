@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from adapters.backend.hsm_lane import ANSWERED_S, FRESH_S, HEARTBEAT_S, HsmLane
 from application.ports import Unavailable
 
@@ -47,6 +49,38 @@ def test_a_token_that_refuses_is_gone_and_comes_back() -> None:
             await within(HEARTBEAT_S + 0.5, lambda: made.healthy)
 
     run(scenario())
+
+
+def test_only_a_change_is_news(caplog: pytest.LogCaptureFixture) -> None:
+    gone = threading.Event()
+
+    def heartbeat() -> None:
+        if gone.is_set():
+            raise Unavailable("the token")
+
+    async def scenario() -> None:
+        with lane(heartbeat) as made:
+            await within(1, lambda: made.healthy)
+            assert not caplog.messages
+            gone.set()
+            await within(HEARTBEAT_S + 0.5, lambda: not made.healthy)
+            gone.clear()
+            await within(HEARTBEAT_S + 0.5, lambda: made.healthy)
+
+    run(scenario())
+    assert caplog.messages == ["the HSM is gone: the token; payments get 91", "the HSM answers"]
+
+
+def test_a_token_that_is_not_there_from_the_start_is_news(caplog: pytest.LogCaptureFixture) -> None:
+    def heartbeat() -> None:
+        raise Unavailable("the token")
+
+    async def scenario() -> None:
+        with lane(heartbeat):
+            await within(1, lambda: bool(caplog.messages))
+
+    run(scenario())
+    assert "is gone" in caplog.text
 
 
 def test_a_token_that_hangs_is_gone_and_comes_back() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from adapters.backend import operators
 from adapters.backend.operator_reads import PART_BYTES, row_parts, text_parts
+from application.ports import Unavailable
 from protocol.encoding import to_json
 from tests.unit.backend.operator_double import Scene
 
@@ -194,3 +195,18 @@ def test_row_parts_keep_all_rows(sizes: list[int]) -> None:
     assert all(sum(len(to_json(row)) + 1 for row in part) <= 500 for part in parts)
     assert len(parts) >= 1
     assert PART_BYTES < 48_000
+
+
+def test_the_hsm_is_told_of_without_waiting_for_the_ledger() -> None:
+    scene = Scene("auditor")
+
+    def never() -> bool:
+        raise AssertionError("the ledger was waited for")
+
+    scene.operators._reads._outside = dataclasses.replace(scene.surroundings(), catch_up=never)
+    (row,) = read(scene, "QUERY", what="hsm")["rows"]
+    assert row["answers"]
+    scene.hsm.key_rows = [{"key": "K_DB"}]
+    assert read(scene, "QUERY", what="hsm-keys")["rows"] == [{"key": "K_DB"}]
+    scene.hsm.error = Unavailable("token")
+    assert read(scene, "QUERY", what="hsm-keys")["code"] == "unavailable"

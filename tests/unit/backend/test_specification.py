@@ -5,22 +5,18 @@ import inspect
 from typing import Any
 
 import pytest
-from pkcs11 import KeyType, MechanismFlag
+from pkcs11 import MechanismFlag
 
+from adapters import hsm_choice
 from adapters.backend.operator_commands import VERBS
 from adapters.backend.operator_reads import READS
 from adapters.hsm import certificate_profiles as profiles
+from adapters.hsm.inventory import KINDS
 from adapters.hsm.provision import KEYS, KeySpec
 from protocol.certificates import ROLES_OF_TLS_CLASS
 from protocol.messages import REQUESTS
 from tests.specification import section, tables
 
-KINDS = {
-    KeyType.AES: "AES-256",
-    KeyType.GENERIC_SECRET: "generic secret, 256 bits",
-    KeyType.EC: "P-256",
-    KeyType.EC_EDWARDS: "Ed25519",
-}
 USES = (
     *(MechanismFlag.ENCRYPT, MechanismFlag.DECRYPT, MechanismFlag.WRAP, MechanismFlag.DERIVE),
     *(MechanismFlag.SIGN, MechanismFlag.VERIFY),
@@ -57,7 +53,8 @@ def test_who_may_give_which_command() -> None:
 
 
 def test_the_keys_of_the_token() -> None:
-    (rows,) = tables(section("TR-BEFS", "9"))
+    rows, providers = tables(section("TR-BEFS", "9"))
+    assert [row[0].split("`")[0] for row in providers] == list(hsm_choice.PROVIDERS)
 
     def row_of(spec: KeySpec) -> list[str]:
         uses = ", ".join(str(use.name).lower() for use in USES if use in spec.use)

@@ -37,3 +37,23 @@ def test_lists_are_for_people_and_for_programs(program: Program, backend: Backen
     backend.outside.directory.rows = []
     assert "no shops yet" in program("list", "shops").out
     assert program("list", "cards", "x").status == 2
+
+
+def test_the_hsm_and_its_keys_are_shown_and_what_is_wrong_ends_badly(
+    program: Program, backend: BackendDouble
+) -> None:
+    hsm = backend.outside.hsm
+    good = {"key": "K_DB", "generation": 1, "kind": "AES-256", "may": "encrypt, decrypt",
+            "state": "sound", "sound": True}  # fmt: skip
+    hsm.key_rows = [good]
+    assert program.json("hsm", "keys") == [good]
+    assert "K_DB  1" in program("hsm", "keys").out
+    assert program.json("hsm", "status")["serial"] == "a1b2"
+    assert "answers          yes" in program("hsm", "status", "--as", "operator-1").out
+    hsm.key_rows = [good, {**good, "key": "LOG", "state": "missing", "sound": False}]
+    ended = program("hsm", "keys")
+    assert (ended.status, "not sound: LOG/1" in ended.err) == (4, True)
+    (row,) = hsm.status()
+    hsm.status = lambda: [{**row, "answers": False, "trouble": "NoSuchToken"}]  # type: ignore[method-assign]
+    ended = program("hsm", "status")
+    assert (ended.status, "no: NoSuchToken" in ended.out) == (3, True)

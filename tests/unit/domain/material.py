@@ -115,6 +115,7 @@ def request(**changes: Any) -> Request:
         "terminal_id": TERMINAL,
         "shop": shop(),
         "shop_id": SHOP,
+        "card_id": CARD,
         "card": card(),
         "account": account(),
         "company": company(),

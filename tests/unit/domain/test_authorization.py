@@ -14,13 +14,13 @@ from domain.aggregates.transaction import Authorized, Declined
 from tests.unit.domain.material import account, card, context, request, shop, terminal
 
 FAULTS: list[tuple[str, str, dict[str, Any]]] = [
-    ("05", "reversed-before", {"reversed_before": True}),
     ("12", "foreign-session", {"of_this_session": False}),
     ("12", "stale-clock", {"clock_off_us": 5 * 60_000_000 + 1}),
     ("12", "expired-contract", {"expired": True}),
     ("13", "amount", {"amount_cents": 0}),
     ("58", "terminal", {"terminal": terminal(active=False)}),
     ("63", "card-check", {"stripe_genuine": False}),
+    ("05", "reversed-before", {"reversed_before": True}),
     ("14", "unknown-card", {"card": None}),
     ("62", "card-blocked", {"card": replace(card(), status="blocked")}),
     ("57", "category", {"shop": shop(category="5813")}),
@@ -131,6 +131,12 @@ def test_a_phone_card_needs_its_owners_signature(valid: bool | None) -> None:
     no = authorization.judge(
         request(card=card("virtual"), stripe_genuine=True, consent_valid=valid)
     )
+    assert no is not None
+    assert (no.code, no.reason) == ("63", "consent")
+
+
+def test_a_stripe_that_a_phone_of_another_card_presents_is_refused() -> None:
+    no = authorization.judge(request(consent_valid=False))
     assert no is not None
     assert (no.code, no.reason) == ("63", "consent")
 

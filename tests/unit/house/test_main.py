@@ -70,7 +70,8 @@ def test_a_bad_setting_is_wrong_configuration(tmp_path: Path) -> None:
 def test_serving_from_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:
     done = run("--home", str(tmp_path / "none"), "serve")
     assert done.returncode == exit_codes.CONFIGURATION
-    assert "ticketrestaurant init" in done.stderr
+    assert "run: ticketrestaurant --home" in done.stderr
+    assert done.stderr.rstrip().endswith(" init")
     assert not (tmp_path / "none").exists()
 
 

@@ -29,6 +29,12 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert (found.issuer_name, found.gateway_port) == ("From the file", 9000)
 
 
+def test_a_password_in_an_address_is_not_repeated(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as said:
+        settings.load({"TICKETRESTAURANT_PUBLISH_URLS": "https://me:s3cret@a/"}, home=tmp_path)
+    assert "s3cret" not in str(said.value)
+
+
 def test_a_port_base_moves_all_ports_but_those_that_are_named(tmp_path: Path) -> None:
     found = settings.load(
         {"TICKETRESTAURANT_WEBSITE_PORT": "8080", "TICKETRESTAURANT_PORT_BASE": "9300"},
@@ -56,6 +62,14 @@ def test_lists_are_separated_by_commas_in_the_environment(tmp_path: Path) -> Non
         ("PKCS11_MODULE", "lib/softhsm.so", "an absolute path is needed"),
         ("LOG_MAX_BYTES", "-1", "a whole number from 1"),
         ("GATWAY_PORT", "1", "GATWAY_PORT: there is no such setting"),
+        ("PUBLISH_URLS", "http://example.com/", "addresses like https://example.com/path"),
+        ("PUBLISH_URLS", "https:///x", "addresses like https://example.com/path"),
+        ("PUBLISH_URLS", "https://a/,ftp://b/", "addresses like https://example.com/path"),
+        ("PUBLISH_URLS", "https://a:99999/", "Port out of range"),
+        ("PUBLISH_URLS", "https://a/x y", "addresses like https://example.com/path"),
+        ("PUBLISH_URLS", "https://me:pass@a/", "must not hold a password"),
+        ("PUBLISH_METHOD", "GET", "PUT or POST is needed"),
+        ("PUBLISH_FOLDER", "elsewhere", "an absolute path is needed"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_needed(
