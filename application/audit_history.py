@@ -49,13 +49,15 @@ class Change(msgspec.Struct, frozen=True):
 class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
     """One event. `of` is the kind of its stream; `corrects` the position of the event it undoes.
 
-    `who` is `<role>:<subject id>:<certificate serial>` or `system:<part>`.
+    `who` is `<role>:<subject id>:<certificate serial>` or `system:<part>`; `label` is what the shop
+    calls the terminal that it was, else empty.
     """
 
     position: int
     at_us: int
     occurred_us: int
     who: str
+    label: str
     of: str
     stream: UUID
     version: int
@@ -171,6 +173,7 @@ def _lines(opened: _Opened, names: dict[UUID, str]) -> list[HistoryLine]:
                 at_us=event.recorded_at_us,
                 occurred_us=event.occurred_at_us,
                 who=event.actor,
+                label=_label(event, names),
                 of=row.topic.partition(".")[0],
                 stream=stream,
                 version=version,
@@ -183,6 +186,12 @@ def _lines(opened: _Opened, names: dict[UUID, str]) -> list[HistoryLine]:
             )
         )
     return lines
+
+
+def _label(event: Event, names: dict[UUID, str]) -> str:
+    """Of the terminal that acted."""
+    role, _, rest = event.actor.partition(":")
+    return names.get(UUID(rest.partition(":")[0]), "") if role == "pos" else ""
 
 
 def _moved(states: dict[UUID, Any], event: Event) -> tuple[Any, Any]:
@@ -210,6 +219,7 @@ def _unreadable(row: Row, instead: str) -> HistoryLine:
         at_us=0,
         occurred_us=0,
         who="",
+        label="",
         of=row.topic.partition(".")[0],
         stream=row.originator_id,
         version=row.originator_version,

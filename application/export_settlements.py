@@ -41,7 +41,12 @@ class PaymentLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Totals(msgspec.Struct, kw_only=True):
-    """Sums in cents: net = authorized + corrected − reversed."""
+    """Sums in cents: net = authorized + corrected − reversed.
+
+    `payments` are those that stand: all but the reversed ones, which are counted beside them. Of
+    those that stand, `corrected` ones are worth another amount than at first. The website's pages
+    count in the same way.
+    """
 
     payments: int = 0
     reversed: int = 0
@@ -53,7 +58,7 @@ class Totals(msgspec.Struct, kw_only=True):
 
     def add(self, payment: Payment) -> None:
         """Counts a payment in."""
-        self.payments += 1
+        self.payments += payment.status != "reversed"
         self.reversed += payment.status == "reversed"
         self.corrected += payment.status == "corrected"
         self.authorized_cents += payment.authorized_cents

@@ -40,13 +40,30 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 # Joiners that some scripts need; every other invisible character only hides something.
 _JOINERS = "\u200c\u200d"
 
+_WORDS = {
+    "amount_cents": "amount",
+    "each_cents": "amount for each",
+    "daily_limit_cents": "daily limit",
+    "price_cents": "price",
+    "first_name": "first name",
+    "last_name": "last name",
+    "to": "last day",
+    "from": "first day",
+    "of": "owner",
+}
+"""What people call fields whose names are for programs."""
+
 
 class Invalid(ValueError):
-    """A field that cannot be taken. `field` names it as on the wire, `text` says what to do."""
+    """A field that cannot be taken. `field` names it as on the wire.
+
+    `what` says what is wrong with it and what to do, `text` also of which field that is said.
+    """
 
     def __init__(self, field: str, text: str) -> None:
-        super().__init__(f"{field}: {text}")
+        super().__init__(f"{_WORDS.get(field, field)}: {text}")
         self.field = field
+        self.what = text
         self.text = str(self)
 
 

@@ -27,6 +27,7 @@ from domain.aggregates.certificate import Certificate, CertificateIssued, Certif
 from domain.aggregates.transaction import Authorized, Corrected, Declined, Reversed, Transaction
 from domain.answers import dollars
 from domain.event import Event
+from domain.expiry import year_and_month
 
 CENTS, COUNT, TEXT = "cents", "count", "text"
 Facts = dict[tuple[str, str], int | str]
@@ -61,7 +62,7 @@ def describe(event: Event, names: Mapping[UUID, str]) -> str:
             return f"{dollars(abs(event.change_cents))} {verb} for a corrected payment."
         case CardIssued():
             card = f"{event.kind.capitalize()} card {event.masked_pan}"
-            return f"{card} issued, valid to 20{event.expiry[:2]}-{event.expiry[2:]}."
+            return f"{card} issued, valid to {year_and_month(event.expiry)}."
         case _:
             return _of_card_and_person(event)
 

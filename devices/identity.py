@@ -67,7 +67,9 @@ def load_device(folder: Path, *roles: str) -> Device:
             facts = _facts(folder)
         role, shop = str(facts["role"]), facts.get("shop")
         if roles and role not in roles:
-            raise IdentityError(f"{folder} belongs to a {role}, not to a {' or '.join(roles)}")
+            raise IdentityError(
+                f"the identity in {folder} is of role {role}; {' or '.join(roles)} is needed"
+            )
         keystore = FileKeyStore(folder)
         return Device(
             folder=folder,
@@ -85,7 +87,7 @@ def load_device(folder: Path, *roles: str) -> Device:
     except KeyError as error:
         raise IdentityError(f"{IDENTITY_FILE} has no {error}") from None
     except (KeyStoreError, OSError, ssl.SSLError) as error:
-        raise IdentityError(f"{folder}: {error}") from None
+        raise IdentityError(f"the identity in {folder}: {error}") from None
     except ValueError:
         raise IdentityError(f"{folder}: a file of the identity is damaged") from None
 
@@ -102,7 +104,7 @@ def _facts(folder: Path) -> dict[str, Any]:
     try:
         facts = json.loads((folder / IDENTITY_FILE).read_text(encoding="utf-8"))
     except OSError:
-        raise IdentityError(f"{folder} holds no identity ({IDENTITY_FILE})") from None
+        raise IdentityError(f"there is no identity in {folder} ({IDENTITY_FILE})") from None
     except ValueError:
         facts = None
     if not isinstance(facts, dict):

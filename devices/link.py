@@ -24,8 +24,8 @@ from protocol.line import MAX_LINE, Line, encode, parse, read_error
 from protocol.record import Session
 
 CONNECT_TIMEOUT_S = 10.0
-_KEEP_ALIVE_S = 60.0
-_SILENCE_S = 10.0
+KEEP_ALIVE_S = 60.0
+SILENCE_S = 10.0
 _KEEP_ALIVE = encode(Line("I", "STATUS", "backend", "-", 0, b"{}"))
 _RENEWAL_ID = 0
 """Of the one request before the session is handed out; the others count from 1."""
@@ -67,8 +67,18 @@ class Link:
     and text of the gateway's errors about such a session; `on_change` hears of up and down.
     """
 
-    def __init__(self, device: Device, *, backoff: Backoff | None = None) -> None:
+    def __init__(
+        self,
+        device: Device,
+        *,
+        backoff: Backoff | None = None,
+        keep_alive_s: float = KEEP_ALIVE_S,
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        """`keep_alive_s`: how often the gateway is asked for a sign of life; it has `silence_s`."""
         self.device = device
+        self._keep_alive_s = keep_alive_s
+        self._silence_s = silence_s
         self.on_line: Callable[[Line], None] = lambda _: None
         self.on_error: Callable[[str, str, str], None] = lambda *_: None
         self.on_change: Callable[[bool], None] = lambda _: None
@@ -215,10 +225,10 @@ class Link:
     async def _keep_alive(self, writer: asyncio.StreamWriter) -> None:
         """Ends a connection over which not even the gateway answers any more."""
         while True:
-            await asyncio.sleep(_KEEP_ALIVE_S)
+            await asyncio.sleep(self._keep_alive_s)
             writer.write(_KEEP_ALIVE)
             asked = time.monotonic()
-            await asyncio.sleep(_SILENCE_S)
+            await asyncio.sleep(self._silence_s)
             if self._heard < asked:
                 writer.transport.abort()
 

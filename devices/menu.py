@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
+from rich.cells import cell_len
+
 from devices.exchange import Body
-from devices.money import MAX_AMOUNT_CENTS
+from devices.money import MAX_AMOUNT_CENTS, show_amount
 
 MOST_ITEMS = 500
 MOST_LINES = 50
@@ -119,6 +121,17 @@ def total_cents(lines: Iterable[OrderLine]) -> int:
     if total > MAX_AMOUNT_CENTS:
         raise MenuError("the total is too large")
     return total
+
+
+def table(menu: Menu) -> list[str]:
+    """The items for people: what to ask for, name, price, one below the other."""
+    ids = max((len(entry.item) for entry in menu.items), default=0)
+    names = max((cell_len(entry.name) for entry in menu.items), default=0)
+    return [
+        f"{entry.item:<{ids}}  {entry.name}{' ' * (names - cell_len(entry.name))}"
+        f"  {show_amount(entry.price_cents):>10}"
+        for entry in menu.items
+    ]
 
 
 def lines_body(lines: Iterable[OrderLine]) -> list[Body]:

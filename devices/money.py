@@ -10,6 +10,9 @@ class AmountError(ValueError):
     """The text is not an amount; the message says what would be one."""
 
 
+_ONE_PLACE = re.compile(r"\$?[0-9,]+\.[0-9]", re.ASCII)
+
+
 def parse_amount(text: str) -> int:
     """The cents of "12.50", "$12.50", "1,250.00" or "12". Raises AmountError.
 
@@ -17,6 +20,8 @@ def parse_amount(text: str) -> int:
     is not between $0.01 and $21,474,836.47 (the range of a contract).
     """
     match = _AMOUNT.fullmatch(text.strip())
+    if match is None and _ONE_PLACE.fullmatch(text.strip()):
+        raise AmountError(f"an amount has two places: write {text.strip()}0")
     if match is None:
         raise AmountError("an amount looks like 12.50 or $12.50")
     cents = int(match[1].replace(",", "")) * 100 + int(match[2] or "0")

@@ -18,10 +18,13 @@ from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
 
 PAGE = 1_000
+_OWNERS = {"company": Company, "shop": Shop}
 
 
 class Pages(Protocol):
     """`adapters.postgres.directory_table.DirectoryReader`: states of a kind, page by page."""
+
+    def get(self, id: UUID) -> Any | None: ...
 
     def pages(
         self, kind: str, parent: UUID | None = None, size: int = 100
@@ -33,6 +36,10 @@ class DirectoryLists:
 
     def __init__(self, directory: Pages) -> None:
         self._directory = directory
+
+    def has(self, kind: str, id: UUID) -> bool:
+        """See the port."""
+        return isinstance(self._directory.get(id), _OWNERS[kind])
 
     def companies(self) -> Rows:
         """All companies."""

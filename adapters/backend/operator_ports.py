@@ -85,6 +85,9 @@ class Personalisation(Protocol):
 class Directory(Protocol):
     """The projection of what there is; may be a moment behind. Calls run in a thread."""
 
+    def has(self, kind: str, id: UUID) -> bool:
+        """Whether there is a `company` or a `shop` with that id."""
+
     def companies(self) -> Rows: ...
 
     def shops(self) -> Rows: ...

@@ -6,6 +6,7 @@ Reads run in a thread. Long answers go out in parts that fit a line, as fast as 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
 from adapters.backend.operator_ports import Chosen, Denied, Drain, Reply, Rows, Surroundings
 from application import fields
@@ -59,10 +60,16 @@ class OperatorReads:
             return lambda: directory.certificates(chosen)
         owner = fields.uuid(body, "of")
         if what == "terminals":
-            return lambda: directory.terminals(owner)
+            return lambda: directory.terminals(self._known("shop", owner))
         if what == "cards":
-            return lambda: directory.cards(owner)
-        return lambda: directory.accounts(owner)
+            return lambda: directory.cards(self._known("company", owner))
+        return lambda: directory.accounts(self._known("company", owner))
+
+    def _known(self, kind: str, id: UUID) -> UUID:
+        """That id. Raises Denied where it is of something else or of nothing: no empty answer."""
+        if not self._outside.directory.has(kind, id):
+            raise Denied(f"no-such-{kind}", f"There is no {kind} with that id.")
+        return id
 
     def _chosen(self, body: Body) -> Chosen:
         return Chosen(
@@ -89,9 +96,12 @@ class OperatorReads:
             raise fields.Invalid("to", "lies before from. Give the earlier day first.")
         shop = fields.uuid(body, "shop") if "shop" in body else None
         form = fields.choice(body, "format", ("csv", "xml"))
-        pieces = await self._in_thread(
-            lambda: iter(self._outside.export_settlements(first, last, shop, form))
-        )
+
+        def begun() -> Iterator[str]:
+            of = self._known("shop", shop) if shop else None
+            return iter(self._outside.export_settlements(first, last, of, form))
+
+        pieces = await self._in_thread(begun)
         parts = text_parts(pieces)
         try:
             await _send_text("EXPORT", body["id"], parts, reply, drain)

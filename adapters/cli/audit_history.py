@@ -1,8 +1,10 @@
 """`audit history CARD`: every event of a card, of its account and payments, as a table."""
 
+import contextlib
 import json as json_text
-import sys
-from collections.abc import Mapping, Sequence
+import os
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adapters import settings
-from adapters.cli.options import AsAuditor, AsJson
+from adapters.cli.options import AsAuditor, AsJson, an_id
 from adapters.cli.output import print_json
 from domain.answers import dollars
 
@@ -18,11 +20,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _WIDTH_ELSEWHERE = 180
-"""Columns where the output is no terminal."""
+"""Columns where no terminal is near."""
+_TABLE_FITS = 130
+"""Columns; in a narrower terminal the cells would be torn into pieces."""
 
 
 def history(
-    card: Annotated[str, typer.Argument(help="The card's id.")],
+    card: Annotated[str, typer.Argument(help="The card's id.", callback=an_id)],
     as_: AsAuditor = "auditor-1",
     utc: Annotated[bool, typer.Option("--utc", help="Show UTC; else this machine's time.")] = False,
     json: AsJson = False,
@@ -41,9 +45,13 @@ def history(
 
     zone = UTC if utc else datetime.now().astimezone().tzinfo
     assert zone is not None
-    width = None if sys.stdout.isatty() else _WIDTH_ELSEWHERE
+    width = _width()
     names = known_names(settings.load().home)
-    Console(width=width, highlight=False).print(table_of(rows, zone, names))
+    if width < _TABLE_FITS:
+        for line in lines_of(rows, zone, names, width):
+            print(line)
+    else:
+        Console(width=width, highlight=False).print(table_of(rows, zone, names))
     print(f"{len(rows):,} events. Each line is an event of the log, never changed since.")
 
 
@@ -61,7 +69,7 @@ def table_of(rows: Sequence[Mapping[str, Any]], zone: tzinfo, names: Mapping[str
         cells = (
             str(row["position"]),
             _when(row["at_us"], zone),
-            _who(row["who"], names),
+            _who(row["who"], row.get("label", ""), names),
             _what(row),
             "\n".join(_change(change) for change in row["changes"]),
             row["why"],
@@ -69,6 +77,33 @@ def table_of(rows: Sequence[Mapping[str, Any]], zone: tzinfo, names: Mapping[str
         # As texts: a name with a bracket in it is not markup, and controls nothing.
         table.add_row(*(Text(_printable(cell)) for cell in cells))
     return table
+
+
+def lines_of(
+    rows: Sequence[Mapping[str, Any]], zone: tzinfo, names: Mapping[str, str], width: int
+) -> Iterator[str]:
+    """The same for a narrow terminal: a head for each event, and what happened under it."""
+    for row in rows:
+        at_us = row["at_us"]
+        when = f"{_when(at_us, zone)} {datetime.now(zone).tzname()}" if at_us else ""
+        head = f"{row['position']:>5}  {when}"
+        who = _printable(_who(row["who"], row.get("label", ""), names))
+        together = f"{head}  {who}"
+        yield from [together] if len(together) <= width else [head, f"       {who}"]
+        said = [_what(row), *map(_change, row["changes"])]
+        if row["why"]:
+            said.append(f"why: {row['why']}")
+        for line in _printable("\n".join(said)).split("\n"):
+            yield from textwrap.wrap(line, width - 9, initial_indent=" " * 7,
+                                     subsequent_indent=" " * 9, break_on_hyphens=False)  # fmt: skip
+
+
+def _width() -> int:
+    """Of the terminal that is written to, or that the command was typed in."""
+    for descriptor in (1, 2, 0):
+        with contextlib.suppress(OSError):
+            return os.get_terminal_size(descriptor).columns
+    return _WIDTH_ELSEWHERE
 
 
 def known_names(home: Path) -> dict[str, str]:
@@ -89,16 +124,19 @@ def _when(at_us: int, zone: tzinfo) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}.{at_us // 1000 % 1000:03}"
 
 
-def _who(who: str, names: Mapping[str, str]) -> str:
-    """`operator-1`, or the role and the id of a device."""
+def _who(who: str, label: str, names: Mapping[str, str]) -> str:
+    """`operator-1`, `pos Till 1 …82be` by its label and the end of its id, or role and id."""
     role, _, rest = who.partition(":")
     subject = rest.partition(":")[0]
+    if label:
+        return f"{role} {label} …{subject[-4:]}"
     return names.get(subject) or f"{role} {subject}".strip()
 
 
 def _what(row: Mapping[str, Any]) -> str:
     corrects = f" (corrects event {row['corrects']})" if row.get("corrects") else ""
-    return f"{row['what']}{corrects}"
+    payment = f"\npayment {row['transaction']}" if row["of"] == "transaction" else ""
+    return f"{row['what']}{corrects}{payment}"
 
 
 def _change(change: Mapping[str, Any]) -> str:

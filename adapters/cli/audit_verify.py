@@ -12,7 +12,7 @@ from adapters.cli import exit_codes
 from adapters.cli.failure import misconfigured, not_running, unusable
 from adapters.cli.log_key import log_key
 from adapters.cli.options import AsJson
-from adapters.cli.output import print_json, progress, say, this_program
+from adapters.cli.output import counted, print_json, progress, say, this_program
 from adapters.settings import Settings
 
 if TYPE_CHECKING:
@@ -211,13 +211,14 @@ def _tell(verification: "Verification", key: Path | None) -> None:
         print("The log is NOT what was written.")
     else:
         print(
-            f"✓ {verification.protected:,} events are what was written"
+            f"✓ {counted(verification.protected, 'event')}"
+            f" {'is' if verification.protected == 1 else 'are'} what was written"
             f" ({verification.seconds:.1f} s)."
         )
     if verification.unprotected:
         print(
-            f"  {verification.unprotected:,} newer events came after the last checkpoint: nothing"
-            " here vouches for them. The backend covers or refuses them when it serves."
+            f"  {counted(verification.unprotected, 'newer event')} came after the last checkpoint:"
+            " nothing here vouches for them. The backend covers or refuses them when it serves."
         )
     if verification.key_sha256:
         print(f"  Signed by the key with SHA-256 {verification.key_sha256}")

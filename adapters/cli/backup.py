@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from adapters import settings
-from adapters.cli.failure import integrity_broken, misconfigured, refused
+from adapters.cli.failure import in_words, integrity_broken, misconfigured, refused
 from adapters.cli.output import print_json, progress, say, this_program
 from adapters.settings import Settings
 
@@ -154,6 +154,8 @@ def restore(
         rehearsal=rehearsal,
     )
     source = file.expanduser().absolute()
+    if not source.is_file():
+        raise misconfigured(f"nothing was restored: there is no file {source}")
     with _explained(source), progress("Unpacking", source.stat().st_size) as bar:
         restored = restore_installation(source, found.home, wanted, bar.advance, _say_step)
     standing = restored.standing
@@ -202,8 +204,10 @@ def _explained(source: Path) -> Iterator[None]:
         ) from None
     except TargetMissed as error:
         raise refused(f"nothing was restored: {error}") from None
-    except (ClusterError, OSError) as error:
+    except ClusterError as error:
         raise misconfigured(f"nothing was restored: {error}") from None
+    except OSError as error:
+        raise misconfigured(f"nothing was restored: {in_words(error)}") from None
 
 
 def _save_serving(found: Settings, target: Path, max_rate_kb: int | None) -> dict[str, Any]:

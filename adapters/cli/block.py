@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.cli.options import AsJson, AsOperator
+from adapters.cli.options import AsJson, AsOperator, an_id
 from adapters.cli.output import print_json
 
 
@@ -14,7 +14,9 @@ def register(app: typer.Typer) -> None:
 
 
 def block(
-    subject: Annotated[str, typer.Argument(metavar="ID", help="The card's (or terminal's) id.")],
+    subject: Annotated[
+        str, typer.Argument(metavar="ID", help="The card's (or terminal's) id.", callback=an_id)
+    ],
     why: Annotated[str, typer.Option(help="The reason, for whoever audits this.")],
     status: Annotated[str, typer.Option(help="Of a card: blocked, lost or stolen.")] = "blocked",
     terminal: Annotated[

@@ -1,24 +1,40 @@
 """`correct`: the right amount of a payment, by events that compensate the wrong ones."""
 
+import re
 import sys
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from adapters.cli.options import AsJson, AsOperator, cents
+from adapters.cli.options import AsJson, AsOperator, an_id, cents
 from adapters.cli.output import print_json, say
 from domain.answers import dollars
 
 
 def register(app: typer.Typer) -> None:
     """Adds the command."""
-    app.command("correct", rich_help_panel="Operators (signed commands through the gateway)")(
-        correct
-    )
+    panel = "Operators (signed commands through the gateway)"
+    app.command("correct", cls=_NoOptionIsAnAmount, rich_help_panel=panel)(correct)
+
+
+class _NoOptionIsAnAmount(TyperCommand):
+    """Says of `-1` that it is no amount: else it would be told to be no option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for each in args:
+            if re.fullmatch(r"-\$?[0-9][0-9.,]*", each, re.ASCII):
+                ctx.fail(f"{each} is not an amount: it must be $0.00 or more; 0 takes all back")
+        return super().parse_args(ctx, args)
 
 
 def correct(
-    transaction: Annotated[str, typer.Argument(help="The payment's id, as on the bill.")],
+    transaction: Annotated[
+        str,
+        typer.Argument(
+            help="The payment's id, as `pos bills` and `audit history` show it.", callback=an_id
+        ),
+    ],
     amount: Annotated[
         str, typer.Argument(metavar="DOLLARS", help="What it should have been; 0 takes it back.")
     ],

@@ -6,7 +6,8 @@ OK: Final = 0
 REFUSED: Final = 1
 """The business said no (not enough money, no such card, …): asking again changes nothing."""
 USAGE: Final = 2
-"""The command line is wrong, or names a file that is not of the kind it must be."""
+"""The command line is wrong: an option, a file, an id or another field that is malformed or out of
+range, also where only the backend sees that. Well formed ids of nothing are REFUSED."""
 NOT_RUNNING: Final = 3
 """A server does not run or cannot be reached: trying later may help."""
 INTEGRITY_BROKEN: Final = 4

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.failure import misconfigured
-from adapters.cli.options import AsAuditor, AsJson
+from adapters.cli.options import AsAuditor, AsJson, an_id
 from adapters.cli.output import print_json, say
 
 
@@ -32,7 +32,9 @@ def settlements(
     ],
     to: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last business day.")],
     form: Annotated[str, typer.Option("--format", metavar="csv|xml", help="csv or xml.")] = "csv",
-    shop: Annotated[str | None, typer.Option(help="Only of this shop.")] = None,
+    shop: Annotated[
+        str | None, typer.Option(help="Only of this shop: its id.", callback=an_id)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write to this file (mode 0600); else standard output.")
     ] = None,

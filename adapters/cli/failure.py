@@ -11,6 +11,12 @@ class Failure(Exception):
         self.status = status
 
 
+def in_words(error: OSError) -> str:
+    """What the system said and of which file, without its number."""
+    said = error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {said}" if error.filename else said
+
+
 def refused(text: str) -> Failure:
     """The answer is no, and stays no."""
     return Failure(text, exit_codes.REFUSED)

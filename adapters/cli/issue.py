@@ -8,7 +8,7 @@ import typer
 from adapters import settings
 from adapters.cli import exit_codes
 from adapters.cli.failure import Failure
-from adapters.cli.options import AsJson, AsOperator
+from adapters.cli.options import AsJson, AsOperator, an_id
 from adapters.cli.output import print_json, progress, say
 from adapters.cli.personalising import NOTE, Workbench
 
@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def issue(
-    company: Annotated[str, typer.Option(help="The company's id.")],
+    company: Annotated[str, typer.Option(help="The company's id.", callback=an_id)],
     first_name: Annotated[str | None, typer.Option(help="Of one employee.")] = None,
     last_name: Annotated[str | None, typer.Option(help="Of one employee.")] = None,
     email: Annotated[str | None, typer.Option(help="Of one employee.")] = None,

@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.cli.options import AsAuditor, AsJson
+from adapters.cli.options import AsAuditor, AsJson, an_id
 from adapters.cli.output import print_json
 from domain.answers import dollars
+from domain.expiry import year_and_month
 
 _COLUMNS = {
     "companies": ("company", "timezone", "daily_limit_cents", "name"),
@@ -28,7 +29,8 @@ def register(app: typer.Typer) -> None:
 def list_(
     what: Annotated[str, typer.Argument(metavar="WHAT", help=", ".join(_LISTS))],
     of: Annotated[
-        str | None, typer.Argument(metavar="[OWNER]", help="The id of its shop or company.")
+        str | None,
+        typer.Argument(metavar="[OWNER]", help="The id of its shop or company.", callback=an_id),
     ] = None,
     as_: AsAuditor = "auditor-1",
     json: AsJson = False,
@@ -79,4 +81,6 @@ def _print(what: str, rows: list[dict[str, Any]]) -> None:
 def _cell(name: str, value: Any) -> str:
     if name.endswith("_cents") and isinstance(value, int):
         return dollars(value)
+    if name == "expiry":
+        return year_and_month(str(value))
     return "".join(character for character in str(value) if character.isprintable())

@@ -8,7 +8,7 @@ import typer
 
 from adapters.cli import exit_codes
 from adapters.cli.failure import Failure
-from adapters.cli.options import AsJson, AsOperator, cents
+from adapters.cli.options import AsJson, AsOperator, an_id, cents
 from adapters.cli.output import print_json
 
 _COLUMNS = ("item", "name", "price")
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def menu(
-    shop: Annotated[str, typer.Argument(help="The shop's id.")],
+    shop: Annotated[str, typer.Argument(help="The shop's id.", callback=an_id)],
     file: Annotated[
         Path | None, typer.Option(help="A CSV file with columns item, name, price.")
     ] = None,

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from adapters import settings
-from adapters.cli.failure import Failure, misconfigured, not_running, refused
+from adapters.cli.failure import Failure, misconfigured, not_running, refused, unusable
 from adapters.cli.output import this_program
 from adapters.cli.own_gateway import own_gateway
 from devices.exchange import Body, Exchange, Message, NoAnswer, Refused, Unreachable
@@ -40,6 +40,8 @@ _LATER: Final = frozenset({
     "in-doubt", "rebuilding",
 })  # fmt: skip
 """Codes after which the same request may go well."""
+_WRONG_USE: Final = frozenset({"invalid", errors.BAD_BODY})
+"""Codes of a field that no state of the ledger would make good."""
 _T = TypeVar("_T")
 MakeBody = Callable[[bytes, int], Body]
 """The body of a command, for the session's t4 and the milliseconds at which it is signed."""
@@ -175,5 +177,7 @@ def _run(name: str, roles: tuple[str, ...], work: Callable[[Operator], Awaitable
 
 
 def explained(error: Refused) -> Failure:
-    """A refusal as the end of the command: worth trying later, or final."""
-    return not_running(str(error)) if error.code in _LATER else refused(str(error))
+    """A refusal as the end of the command: worth trying later, wrongly used, or final."""
+    if error.code in _LATER:
+        return not_running(str(error))
+    return unusable(str(error)) if error.code in _WRONG_USE else refused(str(error))

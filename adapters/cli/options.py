@@ -12,6 +12,7 @@ from adapters.settings import PREFIX
 from domain.answers import dollars
 
 _AMOUNT = re.compile(r"\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,10})(?:\.([0-9]{2}))?", re.ASCII)
+_ONE_PLACE = re.compile(r"\$?[0-9,]+\.[0-9]", re.ASCII)
 
 AsOperator: TypeAlias = Annotated[
     str,
@@ -35,9 +36,23 @@ def take_pin_from_stdin() -> None:
     os.environ[PREFIX + "HSM_PIN"] = pin
 
 
+def an_id(value: str | None) -> str | None:
+    """A typer callback: an id of ours, as it was given. Raises typer.BadParameter for others."""
+    from application import fields
+
+    if value is not None:
+        try:
+            fields.uuid({"id": value}, "id")
+        except fields.Invalid as error:
+            raise typer.BadParameter(error.what) from None
+    return value
+
+
 def cents(text: str, least: int = 1, what: str = "the amount") -> int:
     """The cents of "12.50", "$1,250.00" or "12". Raises typer.BadParameter; never rounds."""
     match = _AMOUNT.fullmatch(text.strip())
+    if match is None and _ONE_PLACE.fullmatch(text.strip()):
+        raise typer.BadParameter(f"{what} needs two places: write {text.strip()}0")
     if match is None:
         raise typer.BadParameter(f"{what} must look like 12.50 or $12.50")
     amount = int(match[1].replace(",", "")) * 100 + int(match[2] or "0")

@@ -12,6 +12,11 @@ _GIVEN: Final[list[str]] = []
 """What of the command line a further command needs, too."""
 
 
+def counted(number: int, what: str) -> str:
+    """`1 event`, `1,200 events`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def say(text: str) -> None:
     """A line for the person who watches; not part of the result."""
     print(text, file=sys.stderr, flush=True)

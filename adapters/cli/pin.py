@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from adapters import settings
-from adapters.cli.options import AsJson, AsOperator
+from adapters.cli.options import AsJson, AsOperator, an_id
 from adapters.cli.output import print_json, say
 from adapters.cli.personalising import NOTE, PIN_FILE, Workbench
 
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def pin(
-    card: Annotated[str, typer.Argument(help="The card's id.")],
+    card: Annotated[str, typer.Argument(help="The card's id.", callback=an_id)],
     ask: Annotated[bool, typer.Option("--ask", help="Ask for the PIN; else it is random.")] = False,
     as_: AsOperator = "operator-1",
     json: AsJson = False,

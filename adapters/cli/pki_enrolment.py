@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters import settings
-from adapters.cli.options import AsAuditor, AsJson, AsOperator
+from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
 from adapters.cli.output import print_json
 
 _Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The device's identity folder.")]
@@ -30,7 +30,9 @@ def add_to(group: typer.Typer) -> None:
 
 
 def code(
-    subject: Annotated[str, typer.Argument(metavar="ID", help="Of a terminal, or of a card.")],
+    subject: Annotated[
+        str, typer.Argument(metavar="ID", help="Of a terminal, or of a card.", callback=an_id)
+    ],
     package: Annotated[
         Path | None,
         typer.Option(help="Also make the installation package for the device in this folder."),
@@ -104,7 +106,7 @@ def queue(
 
 
 def decide(
-    enrolment: Annotated[str, typer.Argument(help="Its id, from `pki queue`.")],
+    enrolment: Annotated[str, typer.Argument(help="Its id, from `pki queue`.", callback=an_id)],
     why: Annotated[str, typer.Option(help="What you checked, for whoever audits this.")],
     reject: Annotated[bool, typer.Option("--reject", help="No certificate.")] = False,
     as_: AsOperator = "operator-1",

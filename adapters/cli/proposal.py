@@ -4,11 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.cli.options import AsAuditor, AsJson, AsOperator
+from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
 from adapters.cli.output import print_json, this_program
 
 _HEADING = "Operators (signed commands through the gateway)"
-_Id = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id, from `proposal list`.")]
+_Id = Annotated[
+    str, typer.Argument(metavar="PROPOSAL", help="Its id, from `proposal list`.", callback=an_id)
+]
 
 
 def register(app: typer.Typer) -> None:

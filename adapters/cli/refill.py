@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.cli.options import AsJson, AsOperator, cents
+from adapters.cli.options import AsJson, AsOperator, an_id, cents
 from adapters.cli.output import print_json
 from domain.answers import dollars
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def refill(
-    company: Annotated[str, typer.Argument(help="The company's id.")],
+    company: Annotated[str, typer.Argument(help="The company's id.", callback=an_id)],
     each: Annotated[
         str | None, typer.Option(metavar="DOLLARS", help="For every account of the company.")
     ] = None,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters import settings
-from adapters.cli.options import AsJson, AsOperator, cents
+from adapters.cli.options import AsJson, AsOperator, an_id, cents
 from adapters.cli.output import print_json, this_program
 from domain.answers import dollars
 
@@ -33,7 +33,9 @@ def company(
     ] = "America/New_York",
     daily_limit: Annotated[
         str | None,
-        typer.Option(help="Dollars that one account may spend a day; else the legal most."),
+        typer.Option(
+            help="Dollars that one account may spend a day; else $2,000.00, the legal most."
+        ),
     ] = None,
     as_: AsOperator = "operator-1",
     json: AsJson = False,
@@ -42,6 +44,8 @@ def company(
 
     Example: [bold]ticketrestaurant register company --name "Acme" --daily-limit 50.00[/bold]
     """
+    from domain.aggregates.company import MOST_DAILY_CENTS
+
     limit = None if daily_limit is None else cents(daily_limit, what="the limit")
     result = _send(
         as_,
@@ -51,7 +55,7 @@ def company(
         print_json({"company": result["id"], **_repeated(result)})
         return
     print(f"company {result['id']}")
-    print(f"  limit a day: {dollars(limit) if limit else 'the legal most'}")
+    print(f"  limit a day: {dollars(limit) if limit else dollars(MOST_DAILY_CENTS)}")
     print(f"  next: {this_program('issue', '--company', result['id'])} …")
 
 
@@ -89,7 +93,7 @@ def shop(
 
 
 def terminal(
-    shop: Annotated[str, typer.Option(help="The shop's id.")],
+    shop: Annotated[str, typer.Option(help="The shop's id.", callback=an_id)],
     label: Annotated[str, typer.Option(help="What the shop calls it.")],
     later: Annotated[
         bool, typer.Option("--later", help="No key here: the box enrols itself, see `pki code`.")

@@ -27,13 +27,16 @@ from devices.edge import (
 )
 from devices.exchange import Body
 from devices.identity import load_device
+from devices.menu import table
 from devices.money import show_amount
 
 _CONNECT_S = 5.0
 
 app = typer.Typer(
     name="card",
-    help="The virtual card: balance, history, and orders to a shop's POS.",
+    help="The virtual card: balance, history, and orders to a shop's POS.\n\n"
+    "Example: ticketrestaurant card order --device var/devices/CARD-ID --terminal TERMINAL-ID"
+    " --item soup",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
@@ -102,8 +105,8 @@ def menu(device: DeviceFolder, terminal: Terminal, as_json: AsJson = False) -> N
             say_json(found.body())
             return
         typer.echo(found.shop_name)
-        for entry in found.items:
-            typer.echo(f"{entry.item:>6}  {entry.name:<32} {show_amount(entry.price_cents):>10}")
+        for line in table(found):
+            typer.echo(line)
 
     run(read(), as_json)
 
@@ -161,11 +164,12 @@ def _amount(cents: Any) -> str:
 def _show_history(rows: Sequence[Body]) -> None:
     for row in rows:
         ms, cents = row.get("decided_ms"), row.get("amount_cents")
-        when = f"{datetime.fromtimestamp(ms / 1000).astimezone():%Y-%m-%d %H:%M}" if ms else ""
-        line = f"{when:<16}  {_amount(cents):>11}  {row.get('state', '')!s:<12}"
+        when = f"{datetime.fromtimestamp(ms / 1000).astimezone():%Y-%m-%d %H:%M %Z}" if ms else ""
+        line = f"{when:<20}  {_amount(cents):>11}  {row.get('state', '')!s:<12}"
         line += f" {row.get('shop_name', '')}"
         before = row.get("original_cents", cents)
-        typer.echo(line + (f" (corrected from {_amount(before)})" if before != cents else ""))
+        line += f" (corrected from {_amount(before)})" if before != cents else ""
+        typer.echo(f"{line} · payment {row.get('transaction', '')}")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Holds nothing of a card beyond first six and last four digits.
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from devices.durable import append_durably
@@ -62,5 +62,5 @@ class Bills:
 
 
 def _joined(earlier: Bill, later: Bill) -> Bill:
-    """A reversal's line knows nothing of the items."""
-    return later if later.items else Bill(**{**asdict(later), "items": earlier.items})
+    """A reversal's line knows nothing of the items, nor of the code that was shown."""
+    return replace(later, items=later.items or earlier.items, code=later.code or earlier.code)

@@ -46,6 +46,8 @@ from protocol.errors import BodyError
 
 DECISION_TIMEOUT_S = 8.0
 CONSENT_TIMEOUT_S = 60.0
+KEEP_ALIVE_S, SILENCE_S = 10.0, 5.0
+"""Shorter than of other devices: the light LINE must not tell a cashier of a line that is dead."""
 _CONNECT_PATIENCE_S = 3.0
 _MENU_FRESH_S = 60.0
 _BUSY_CODES = (errors.UNAVAILABLE, errors.BUSY, errors.RATE_LIMITED, errors.TIMED_OUT)
@@ -73,7 +75,7 @@ class Pos:
         if device.shop is None:
             raise IdentityError(f"{device.folder} names no shop")
         self.device = device
-        self.link = Link(device)
+        self.link = Link(device, keep_alive_s=KEEP_ALIVE_S, silence_s=SILENCE_S)
         self.bills = Bills(device.folder)
         self.phones = Phones(device, self.link, self.menu)
         self._decision_timeout_s = decision_timeout_s

@@ -58,7 +58,7 @@ _BILL_STATES = {
 def rows(state: State, shop_name: str, connected: bool, orders: int) -> list[str]:
     """What the display shows: exactly 4 rows of exactly 20 characters."""
     return [
-        _printable(row)[:COLUMNS].ljust(COLUMNS)
+        _cut(_printable(row), COLUMNS).ljust(COLUMNS)
         for row in _rows(state, shop_name, connected, orders)
     ]
 
@@ -169,7 +169,12 @@ def _right(text: str) -> str:
 def _spread(left: str, right: str) -> str:
     """Both in one row; the left one gives way."""
     room = COLUMNS - len(right) - 1
-    return f"{left[:room].ljust(room)} {right}"
+    return f"{_cut(left, room).ljust(room)} {right}"
+
+
+def _cut(text: str, room: int) -> str:
+    """What does not fit ends with a sign that there is more."""
+    return text if len(text) <= room else text[: room - 1] + "…"
 
 
 def _wrapped(text: str, most: int) -> list[str]:

@@ -27,7 +27,7 @@ from devices.edge import (
     say_json,
 )
 from devices.identity import load_device
-from devices.menu import choose, total_cents
+from devices.menu import choose, table, total_cents
 from devices.money import parse_amount, show_amount
 from devices.pos.bills import Bill
 from devices.pos.core import DECISION_TIMEOUT_S, Pos
@@ -40,7 +40,8 @@ _REVERSAL_S = 10.0
 
 app = typer.Typer(
     name="pos",
-    help="The POS: takes payments by stripe and orders from phones.",
+    help="The POS: takes payments by stripe and orders from phones.\n\n"
+    "Example: ticketrestaurant pos sale --device var/devices/POS-ID --amount 12.50",
     no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
@@ -170,8 +171,8 @@ def menu(device: DeviceFolder, as_json: AsJson = False) -> None:
             say_json(found.body())
             return
         typer.echo(f"{found.shop_name} · menu {found.version}")
-        for entry in found.items:
-            typer.echo(f"{entry.item:>6}  {entry.name:<32} {show_amount(entry.price_cents):>10}")
+        for line in table(found):
+            typer.echo(line)
 
     run(read(), as_json)
 
@@ -182,7 +183,7 @@ def bills(
     count: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=10_000)] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """The past payments of this POS. Needs no connection.
+    """The past payments of this POS, each with the payment's id. Needs no connection.
 
     Example: ticketrestaurant pos bills --device var/devices/POS-ID --count 5
     """
@@ -199,10 +200,9 @@ def bills(
 def _show_bills(found: Sequence[Bill]) -> None:
     for bill in found:
         when = datetime.fromtimestamp(bill.ms / 1000).astimezone()
-        amount, why = show_amount(bill.amount_cents), f"{bill.code} {bill.reason}"
-        typer.echo(
-            f"{when:%Y-%m-%d %H:%M:%S}  {amount:>11}  {bill.state:<18} {why:<22} {bill.card}"
-        )
+        amount, why = show_amount(bill.amount_cents), f"{bill.code or '–':<2} {bill.reason}"
+        line = f"{when:%Y-%m-%d %H:%M:%S %Z}  {amount:>11}  {bill.state:<18} {why:<16}"
+        typer.echo(f"{line} {bill.card:<16} {bill.transaction}".rstrip())
 
 
 @app.command()
@@ -256,6 +256,8 @@ def _show(outcome: Outcome, as_json: bool) -> None:
     else:
         colour = "green" if outcome.approved else "red" if outcome.decided else "yellow"
         typer.secho(in_words(outcome), fg=colour, bold=True)
+        if outcome.transaction:
+            typer.echo(f"payment {outcome.transaction}")
     raise typer.Exit(OK if outcome.approved else REFUSED if outcome.decided else UNREACHABLE)
 
 

@@ -45,7 +45,16 @@ _NAMED = {
     "down": keys.DOWN,
 }
 _LETTERS = {"m": keys.MENU, "o": keys.ORDERS, "b": keys.BILLS}
-_HELP = "↑ ↓ scroll · Esc clear · Ctrl+Q off"
+_HELP = "m menu  o orders  b bills  ? help"
+_MORE_HELP = """\
+0-9      amount, or how many
+Enter    go on
+Esc, ⌫   back, or no
+↑ ↓      scroll
+m o b    menu, orders, bills
+swipe    the reader types; or paste
+Ctrl+Q   off
+?        less help"""
 
 
 class PadKey(Static):
@@ -89,7 +98,7 @@ class PosScreen(App[None]):
     .green { background: #1f7a43; }
     .red { background: #8a2f2f; }
     .pressed { background: #e8c07d; color: #101418; }
-    #help { width: 100%; text-align: center; color: #7d8b99; }
+    #help { width: 100%; content-align: center top; color: #7d8b99; }
     """
     BINDINGS: ClassVar[list[Any]] = [("ctrl+q", "quit", "Off"), ("ctrl+c", "quit", "Off")]
 
@@ -97,6 +106,7 @@ class PosScreen(App[None]):
         super().__init__()
         self.till = Till(pos.device.shop_name)
         self._pos = pos
+        self._more_help = False
         self._working: set[asyncio.Task[None]] = set()
 
     def compose(self) -> ComposeResult:
@@ -123,6 +133,11 @@ class PosScreen(App[None]):
         character = event.character or ""
         if key is None and isinstance(self.till.state, Swipe) and character.isprintable():
             self.till.read(character)
+        elif key is None and character == "?" and self.till.hears_people:
+            self._more_help = not self._more_help
+            self.query_one("#help", Static).update(_MORE_HELP if self._more_help else _HELP)
+            for row in self.query(".row"):  # in place of the pad: all must fit 24 lines
+                row.display = not self._more_help
         elif key is None and character.lower() in _LETTERS:
             key = _LETTERS[character.lower()]
         elif key is None and character.isascii() and character.isdecimal():

@@ -77,6 +77,11 @@ class Till:
         self._orders: list[PhoneOrder] = []
         self._deaf = False  # a card reader sends when nothing of a card is wanted
 
+    @property
+    def hears_people(self) -> bool:
+        """Whether characters are a person's: no card is awaited, and none is being read."""
+        return not (self._deaf or isinstance(self.state, Swipe))
+
     # What happens
 
     def press(self, key: str) -> Action | None:

@@ -94,8 +94,8 @@ def test_a_menu_is_taken() -> None:
         ([item(str(n)) for n in range(201)], "1 to 200"),
         ([item(), "soup"], "objects"),
         ([item(), item()], "item 2: has the key of item 1"),
-        ([item(), item("x", price_cents=0)], "item 2: price_cents"),
-        ([item(), item("x", price_cents=1_000_001)], "item 2: price_cents"),
+        ([item(), item("x", price_cents=0)], "item 2: price"),
+        ([item(), item("x", price_cents=1_000_001)], "item 2: price"),
         ([item(), item("x", name="")], "item 2: name"),
         ([item("a b")], "item 1: item"),
         ([item(str(n), name="\U0001f35c" * 80) for n in range(200)], "too long"),
@@ -109,5 +109,5 @@ def test_every_refill_line_at_fault_is_named() -> None:
     good = {"account": "0192f0c1-0000-8000-8000-000000000001", "amount_cents": 100}
     lines = [good, {**good, "amount_cents": 0}, {**good, "account": "x"}]
     text = said(fields.refill_lines, {"lines": lines})
-    assert "Line 2, amount_cents" in text
+    assert "Line 2, amount" in text
     assert "Line 3, account" in text

@@ -123,6 +123,10 @@ class DirectoryDouble:
         self.rows: Rows = []
         self.of: UUID | None = None
         self.chosen = Chosen()
+        self.unknown: set[UUID] = set()
+
+    def has(self, kind: str, id: UUID) -> bool:
+        return id not in self.unknown
 
     def companies(self) -> Rows:
         return self.rows

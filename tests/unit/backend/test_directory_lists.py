@@ -19,6 +19,9 @@ class PagesOf:
     def __init__(self, **streams: list[Event]) -> None:
         self._states = {kind: replay(events) for kind, events in streams.items()}
 
+    def get(self, id: UUID) -> Any | None:
+        return next((state for state in self._states.values() if state.id == id), None)
+
     def pages(self, kind: str, parent: UUID | None = None, size: int = 100) -> Iterator[list[Any]]:
         if kind in self._states:
             yield [self._states[kind]]

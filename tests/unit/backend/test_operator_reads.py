@@ -38,6 +38,26 @@ def test_lists_of_an_owner(what: str) -> None:
     assert read(scene, "QUERY", what=what)["code"] == "invalid"
 
 
+@pytest.mark.parametrize(
+    ("verb", "body", "code"),
+    [
+        ("QUERY", {"what": "terminals", "of": ID}, "no-such-shop"),
+        ("QUERY", {"what": "cards", "of": ID}, "no-such-company"),
+        ("QUERY", {"what": "accounts", "of": ID}, "no-such-company"),
+        (
+            "EXPORT",
+            {"what": "settlements", "from": "2026-11-01", "to": "2026-11-02", "format": "csv",
+             "shop": ID},
+            "no-such-shop",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_there_does_not_look_empty(verb: str, body: dict[str, Any], code: str) -> None:
+    scene = Scene()
+    scene.directory.unknown = {UUID(ID)}
+    assert read(scene, verb, **body)["code"] == code
+
+
 def test_an_unknown_list_is_refused_with_those_that_exist() -> None:
     assert "companies" in read(Scene(), "QUERY", what="secrets")["text"]
 

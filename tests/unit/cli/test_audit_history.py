@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from adapters.cli.audit_history import known_names, table_of
+from adapters.cli.audit_history import known_names, lines_of, table_of
 from tests.unit.application import happened
 from tests.unit.cli.backend_double import BackendDouble
 from tests.unit.cli.conftest import Program
@@ -51,6 +51,24 @@ def test_a_correction_names_what_it_corrects_and_why() -> None:
     assert "corrects event 7" in text
     assert "typed 45.00 for 4.50" in text
     assert f"operator {OPERATOR}" in text
+
+
+def test_the_terminal_that_acted_is_named_by_its_label() -> None:
+    row = line(3, who=f"pos:{happened.TERMINAL}:1f", label="Till 1")
+    assert f"pos Till 1 …{str(happened.TERMINAL)[-4:]}" in shown(row)
+
+
+def test_the_payments_id_is_shown_for_corrections() -> None:
+    row = line(3, of="transaction", transaction=str(happened.ACCOUNT))
+    assert f"payment {happened.ACCOUNT}" in shown(row)
+
+
+def test_a_narrow_terminal_gets_lines_that_fit_and_whole_ids() -> None:
+    rows = [line(3, of="transaction", transaction=str(happened.ACCOUNT), why="word " * 40)]
+    lines = list(lines_of(rows, UTC, {}, 80))
+    assert all(len(each) <= 80 for each in lines)
+    assert any(f"payment {happened.ACCOUNT}" in each for each in lines)
+    assert "2026-09-21 14:13:20.123 UTC" in lines[0]
 
 
 def test_a_first_value_has_nothing_before_it() -> None:

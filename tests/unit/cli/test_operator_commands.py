@@ -311,3 +311,23 @@ def test_every_command_has_help_with_an_example(program: Program, command: str) 
     assert ended.status == 0
     assert f"ticketrestaurant {command}" in " ".join(ended.out.split())
     assert "Example:" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("list", "cards", "x"), "is not an id"),
+        (("correct", "x", "4.50", "--why", "w"), "is not an id"),
+        (("correct", str(happened.CARD), "4.5", "--why", "w"), "write 4.50"),
+        (("correct", str(happened.CARD), "-1", "--why", "w"), "-1 is not an amount"),
+        (("register", "shop", "--name", "Deli", "--email", "x"), "not an e-mail address"),
+        (("register", "company", "--name", "A", "--timezone", "EST"), "not a time zone"),
+        (("refill", str(happened.COMPANY), "--each", "90000000"), "amount for each: must be"),
+    ],
+)
+def test_what_no_ledger_would_take_is_wrong_use(
+    program: Program, backend: BackendDouble, arguments: tuple[str, ...], said: str
+) -> None:
+    ended = program(*arguments)
+    assert ended.status == 2
+    assert said in " ".join(ended.err.replace("│", " ").split())

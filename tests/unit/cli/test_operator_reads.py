@@ -36,7 +36,7 @@ def test_lists_are_for_people_and_for_programs(program: Program, backend: Backen
     assert "$1,234.50" in ended.out
     backend.outside.directory.rows = []
     assert "no shops yet" in program("list", "shops").out
-    assert program("list", "cards", "x").status == 1
+    assert program("list", "cards", "x").status == 2
 
 
 def test_the_hsm_and_its_keys_are_shown_and_what_is_wrong_ends_badly(

@@ -53,13 +53,14 @@ class Connection:
 
 
 class FakeBackend:
-    """Answers as told: `balance_cents`, `silent`, `deaf_to_reversals`, `error`, `down`."""
+    """Answers as it was told (`balance_cents`, `silent`, `error`, `down`, `frozen` …)."""
 
     def __init__(self, authority: Authority) -> None:
         self.authority = authority
         self.balance_cents = 2_000
         self.pin = "4711"
         self.silent = False
+        self.frozen = False
         self.down = False
         self.error = ""
         self.ready: Body = {}
@@ -107,6 +108,8 @@ class FakeBackend:
         writer.close()
 
     def _line(self, one: Connection, raw: bytes, line: Line) -> None:
+        if self.frozen:
+            return
         if self.down:
             _notice(one, "unavailable")
         elif line.session == "-":

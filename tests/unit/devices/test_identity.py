@@ -24,7 +24,7 @@ def test_a_folder_is_loaded_and_signs_with_its_own_key(authority: Authority) -> 
 
 
 def test_another_role_is_refused(authority: Authority) -> None:
-    with pytest.raises(IdentityError, match="belongs to a pos, not to a card"):
+    with pytest.raises(IdentityError, match="of role pos; card is needed"):
         load_device(authority.device("pos"), "card")
 
 

@@ -66,7 +66,9 @@ def test_a_sale_in_words_and_its_exit_codes(authority: Authority, run: Run) -> N
             folder = authority.device("pos")
             sale = ("pos", "sale", "--device", folder, "--amount", "12.50")
             code, out, _ = await call(*sale, text=f"{TRACK2}\n4711\n")
-            assert (code, out.strip()) == (0, "APPROVED $12.50")
+            assert code == 0
+            assert out.splitlines()[0] == "APPROVED $12.50"
+            assert out.splitlines()[1] == "payment 00000000-0000-0000-0000-000000000001"
             code, out, _ = await call(*sale, "--json", text=f"{TRACK2}\n\n")
             assert code == 1
             assert json.loads(out)["would_pass_cents"] == 750
@@ -78,7 +80,7 @@ def test_a_sale_in_words_and_its_exit_codes(authority: Authority, run: Run) -> N
         assert errors.startswith("Nothing listens")
         code, out, _ = await call("pos", "bills", "--device", folder)
         assert code == 0
-        assert [line.split()[3] for line in out.splitlines()] == ["refused", "approved"]
+        assert [line.split()[4] for line in out.splitlines()] == ["refused", "approved"]
 
     run(scenario())
 

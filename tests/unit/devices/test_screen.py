@@ -2,11 +2,13 @@
 
 import asyncio
 
+import pytest
 from textual.events import Paste
 from textual.pilot import Pilot
 
 from devices.card.core import VirtualCard
 from devices.identity import load_device
+from devices.pos import core
 from devices.pos.core import Pos
 from devices.pos.screen import PosScreen
 from tests.unit.devices.authority import PAN, TRACK2, Authority
@@ -46,6 +48,50 @@ def test_a_cashier_takes_a_payment_with_the_keyboard(authority: Authority, run: 
             assert backend.balance_cents == 750
 
     run(scenario())
+
+
+def test_the_line_goes_out_where_the_gateway_stands_still(
+    authority: Authority, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "KEEP_ALIVE_S", 0.1)
+    monkeypatch.setattr(core, "SILENCE_S", 0.2)
+
+    async def scenario() -> None:
+        backend = FakeBackend(authority)
+        async with backend, Pos(load_device(authority.device("pos"))) as pos:
+            await pos.connected(5)
+            app = PosScreen(pos)
+            async with app.run_test(size=(80, 24)):
+                await asyncio.sleep(0.7)
+                assert app.till.lights()["line"], "an idle line is kept"
+                backend.frozen = True
+                await until(lambda: not app.till.lights()["line"])
+                assert shows(app, "NO CONNECTION")
+                backend.frozen = False
+                await until(lambda: app.till.lights()["line"])
+
+    run(scenario())
+
+
+def test_help_takes_the_place_of_the_pad(authority: Authority, run: Run) -> None:
+    async def scenario() -> None:
+        async with Pos(load_device(authority.device("pos"))) as pos:
+            app = PosScreen(pos)
+            async with app.run_test(size=(80, 24)) as pilot:
+                assert "b bills" in _picture(app)
+                await pilot.press("question_mark")
+                assert "menu, orders, bills" in _picture(app)
+                assert app.query_one("#help").region.bottom <= 24
+                await pilot.press(*"125", "enter", ";", "9", "question_mark")
+                assert "menu, orders, bills" in _picture(app), "a reader's last sign is no key"
+                await pilot.press("escape", "question_mark")
+                assert "? help" in _picture(app)
+
+    run(scenario())
+
+
+def _picture(app: PosScreen) -> str:
+    return app.export_screenshot().replace("&#160;", " ")
 
 
 def test_a_phone_order_lights_up_and_is_accepted(authority: Authority, run: Run) -> None:

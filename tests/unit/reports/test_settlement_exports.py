@@ -64,8 +64,9 @@ def test_each_payment_a_record_then_totals() -> None:
     assert (back["status"], back["reversed"], back["net"]) == ("reversed", "-9.00", "0.00")
     assert (corrected["corrected"], corrected["net"]) == ("-5.05", "14.95")
     assert corrected["changed_at"] == "2026-11-03T12:00:00-06:00"
-    assert (of_shop["authorized"], of_shop["net"], of_shop["payments"]) == ("41.50", "27.45", "3")
-    assert (rows[-1]["net"], rows[-1]["payments"]) == ("27.51", "5")
+    assert (of_shop["authorized"], of_shop["net"], of_shop["payments"]) == ("41.50", "27.45", "2")
+    assert (rows[-1]["net"], rows[-1]["payments"]) == ("27.51", "4")
+    assert [of_shop[f"payments_{what}"] for what in ("corrected", "reversed")] == ["1", "1"]
 
 
 def test_the_columns_add_up() -> None:
