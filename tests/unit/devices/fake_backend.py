@@ -53,7 +53,8 @@ class Connection:
 
 
 class FakeBackend:
-    """Answers as told: `balance_cents`, `silent`, `deaf_to_reversals`, `error`, `down`, `frozen`."""
+    """Answers as told: `balance_cents`, `silent`, `deaf_to_reversals`, `error`, `down`; `frozen`
+    says nothing more, not even as the gateway."""
 
     def __init__(self, authority: Authority) -> None:
         self.authority = authority
