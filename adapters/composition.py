@@ -4,20 +4,19 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid5
 
 import psycopg
 import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from eventsourcing.postgres import PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 
 from adapters import hsm_choice
 from adapters.audit.checkpointer import Checkpointer
+from adapters.audit.erasures import Erasures
 from adapters.audit.places import places
 from adapters.audit.publishing import Publisher
 from adapters.backend import server
@@ -34,18 +33,22 @@ from adapters.backend.operator_service import OperatorService
 from adapters.backend.operators import Operators
 from adapters.backend.payments import Payments
 from adapters.backend.personalisation import HsmPersonalisation
+from adapters.backend.ready import Ready
 from adapters.backend.revocations import Revocations
 from adapters.backend.services import CardService, PosService
-from adapters.backend.sessions import Peer, Service, Sessions
+from adapters.backend.sessions import Service, Sessions
 from adapters.backend.validation_answers import ValidationAnswers
 from adapters.backend.website_service import WebsiteService
+from adapters.erasing import Eraser
 from adapters.hsm.authority import Authority
 from adapters.hsm.certificate_store import CertificateStore
-from adapters.hsm.installation import PIN_CERTIFICATE, certified
+from adapters.hsm.generations import FIRST
+from adapters.hsm.installation import BACKEND_CERTIFICATE, PIN_CERTIFICATE, certified
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
 from adapters.hsm.validation import Validation
 from adapters.interpreter import set_for_engine
+from adapters.key_rotation import KeyRotation, identity_of, read_chain, use_certified
 from adapters.ledger_proofs import LedgerProofs
 from adapters.ledger_views import LedgerViews
 from adapters.monitoring.server import Monitor
@@ -57,13 +60,13 @@ from adapters.postgres.event_log import SealedEventLog
 from adapters.postgres.log_reader import SealedLogReader
 from adapters.postgres.mapper import SealedMapper
 from adapters.postgres.recorder import ShardRecorder
-from adapters.settings import Settings, SettingsError
+from adapters.postgres.resealing import Resealing
+from adapters.settings import Settings
 from adapters.tls_rotation import WatchedTls
 from application.group_commit import GroupCommit
 from application.states import States
 from domain.aggregates.policy import MOST_GRACE_DAYS
-from protocol.certificates import BACKEND, Trust
-from protocol.encoding import b64
+from protocol.certificates import Trust
 from protocol.handshake import Identity
 
 log = logging.getLogger(__name__)
@@ -115,44 +118,13 @@ def open_hsm(settings: Settings) -> Hsm:
     return Hsm(hsm_choice.open_token(settings))
 
 
-class Ready:
-    """The body of READY: the time, the limits, the HSM's key for PIN blocks, certified."""
-
-    def __init__(self, hsm: Hsm, pin_certificate: Path) -> None:
-        """`pin_certificate` is a chain in PEM; without that file devices take no PIN."""
-        key = PinVerification(hsm.token).pin_public_key()
-        spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        self._pin: dict[str, Any] = {"pin_key": b64(spki)}
-        try:
-            chain = x509.load_pem_x509_certificates(pin_certificate.read_bytes())
-        except (OSError, ValueError):
-            log.warning("no certificate of the PIN key: run 'ticketrestaurant init'")
-        else:
-            self._pin["pin_certificate"] = [b64(each.public_bytes(Encoding.DER)) for each in chain]
-
-    def __call__(self, peer: Peer) -> Mapping[str, Any]:
-        """For one device."""
-        return {
-            "time_ms": time.time_ns() // 1_000_000,
-            "limits": {"line_bytes": 65_536, "outstanding": 64, "clock_off_ms": 300_000},
-            **self._pin,
-        }
-
-
-def backend_identity(settings: Settings, hsm: Hsm) -> Identity:
-    """Who the backend is in handshakes: its certificate, and the key that stays in the HSM."""
-    path = settings.home / "pki" / "backend.pem"
-    try:
-        chain = x509.load_pem_x509_certificates(path.read_bytes())
-    except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}: run 'ticketrestaurant init'") from None
-    return Identity(BACKEND, [each.public_bytes(Encoding.DER) for each in chain], hsm.sign_identity)
-
-
 def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server.Backend:
     """One engine over one shard, a lane to the HSM, one link to the gateway."""
     clock, issuer, dsn = SystemClock(), issuer_id(settings), ledger_dsn(settings)
     hsm = open_hsm(settings)
+    backend_chain = read_chain(settings.home / BACKEND_CERTIFICATE)
+    generation = use_certified(hsm.token, "BACKEND-ID", backend_chain)
+    identity = identity_of(hsm, backend_chain, generation)
     authority = Authority(hsm.token, validation_url=settings.validated_at)
     if settings.hsm_simulated_delay_ms:
         log.warning("HSM_SIMULATED_DELAY_MS slows every call to the HSM: for measurements only")
@@ -163,7 +135,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     lane = HsmLane(loop, hsm.heartbeat, hsm_choice.threads(settings))
     trust = Trust(authority.root.public_bytes(Encoding.DER))
     services: dict[str, Service] = {}
-    ready = Ready(hsm, settings.home / PIN_CERTIFICATE)
+    ready = _ready(settings.home / PIN_CERTIFICATE, hsm)
     views = LedgerViews(dsn, keys, event_log.mapper, clock, lambda: recorder.position)
     revocations = Revocations(
         SealedLogReader(views.connect, event_log.mapper),
@@ -171,7 +143,6 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     )
     trust.revoked = revocations.is_revoked
     trust.grace_ms = MOST_GRACE_DAYS * 24 * 3600 * 1000
-    identity = backend_identity(settings, hsm)
     sessions = Sessions(
         identity,
         trust,
@@ -186,15 +157,17 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     )
     log_key = hsm.log_public_key()
     publisher = Publisher(places(settings, log_key), settings.published_file, clock.now_us)
+    opening = SealedLogReader(views.connect, event_log.mapper)
     checkpointer = Checkpointer(
         settings.checkpoints,
         f"{LOG_ORIGIN}/{issuer}/0",
         log_key,
         hsm.sign_log,
         recorder.rows,
-        SealedLogReader(views.connect, event_log.mapper).open,
+        opening.open,
         clock.now_us,
         on_broken=engine.halt,
+        extent=opening.extent,
         published=[settings.publish_folder] if settings.publish_folder else [],
         on_signed=publisher.offer,
     )
@@ -203,20 +176,33 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     reads = DeviceReads(engine.submit, views.card_history)
     services["pos"] = PosService(payments, reads)
     services["card"] = CardService(reads)
-    personalisation = HsmPersonalisation(
-        hsm, authority, store=CertificateStore(settings.home / ISSUED_FOLDER)
+    store = CertificateStore(settings.home / ISSUED_FOLDER)
+    personalisation = HsmPersonalisation(hsm, authority, store=store)
+    proofs = LedgerProofs(
+        settings.checkpoints, hsm, identity, views.connect, event_log.mapper, clock
     )
+    resealing = Resealing(views.connect, hsm)
+
+    def use_identity(newer: Identity) -> None:
+        sessions.use_identity(newer)
+        proofs.use_identity(newer)
+
+    rotation = KeyRotation(
+        settings.home, hsm, authority, keys, resealing, store, ready, use_identity
+    )
+    published = Erasures(settings.publish_folder) if settings.publish_folder else None
+    eraser = Eraser(Erasures(settings.checkpoints), keys, views.connect, clock, published)
     outside = Surroundings(
         submit=engine.submit,
         lane=lane,
         personalisation=personalisation,
         directory=views.directory,
-        hsm=HsmView(hsm.token, lane, settings.hsm_provider),
+        hsm=HsmView(hsm.token, lane, settings.hsm_provider, lambda: resealing.progress),
         audit_history=views.audit_history,
         export_settlements=views.export_settlements,
-        proofs=LedgerProofs(
-            settings.checkpoints, hsm, identity, views.connect, event_log.mapper, clock
-        ),
+        proofs=proofs,
+        rotation=rotation,
+        erasing=eraser,
         clock=clock,
         issuer_id=issuer,
         catch_up=views.caught_up,
@@ -228,10 +214,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     answers = ValidationAnswers(
         lane,
         Validation(authority, revocations),
-        {
-            "root": authority.root.public_bytes(Encoding.DER),
-            "issuing": authority.issuing.public_bytes(Encoding.DER),
-        },
+        authority.root.public_bytes(Encoding.DER),
         lambda: len(revocations.all()),
         lambda: revocations.complete,
     )
@@ -259,9 +242,19 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         sessions=sessions,
         asked=answers.asked,
         # The last checkpoint is signed before the publisher ends.
-        parts=[publisher, checkpointer, views, revocations, installed, monitor],
+        parts=[
+            *(publisher, checkpointer, eraser, resealing),
+            *(views, revocations, installed, monitor),
+        ],
         link_changed=watched.link_changed,
     )
+
+
+def _ready(path: Path, hsm: Hsm) -> Ready:
+    """Of the key whose certificate is there; without that file devices take no PIN."""
+    chain = read_chain(path) if path.exists() else []
+    generation = use_certified(hsm.token, "PIN-ENC", chain) if chain else FIRST
+    return Ready(generation, PinVerification(hsm.token).pin_public_key(), chain)
 
 
 def _in_loop(

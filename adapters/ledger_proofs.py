@@ -25,6 +25,10 @@ from protocol.handshake import Identity
 NOT_AS_WRITTEN: Final = "not-as-written"
 
 
+def _serial(identity: Identity) -> str:
+    return format(x509.load_der_x509_certificate(identity.chain_der[0]).serial_number, "x")
+
+
 class LedgerProofs:
     """`adapters.backend.operator_ports.Proofs`. Calls run in threads; raise Denied, Unavailable."""
 
@@ -39,10 +43,13 @@ class LedgerProofs:
     ) -> None:
         self._connect = connect
         self._mapper = mapper
-        serial = x509.load_der_x509_certificate(identity.chain_der[0]).serial_number
         opener = SealedLogReader(connect, mapper)  # opens rows, reads none
-        maker = ReceiptMaker(identity, f"{serial:x}", opener.open, clock.now_us)
-        self._prover = Prover(folder, hsm.log_public_key(), self._reader, maker)
+        self._maker = ReceiptMaker(identity, _serial(identity), opener.open, clock.now_us)
+        self._prover = Prover(folder, hsm.log_public_key(), self._reader, self._maker)
+
+    def use_identity(self, identity: Identity) -> None:
+        """Whom receipts are signed by from now on."""
+        self._maker.use_identity(identity, _serial(identity))
 
     def of_position(self, position: int) -> str:
         """The proof file of one event."""

@@ -51,8 +51,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An authorization as it arrived, with what cryptography said about it.
 
-    `card_digest` is the keyed hash of the card number; `pin_reference` what the HSM made of the
-    PIN that was presented, None for none; `expires_us` the contract's own end.
+    `card_digest` is the keyed hash of the card number, `older_digests` those by earlier keys, under
+    one of which the card may be known; `pin_references` what the HSM made of the
+    PIN that was presented, by each generation of its keys, newest first, None for no PIN;
+    `expires_us` the contract's own end.
     """
 
     terminal_id: UUID
@@ -65,12 +67,23 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     card_digest: bytes
     masked_pan: str
     stripe_genuine: bool | None
-    pin_reference: bytes | None
+    pin_references: tuple[bytes, ...] | None
     consent_valid: bool | None
     consent_card_id: UUID | None
     signed: Signed
     actor: str
     issuer_id: UUID
+    older_digests: tuple[bytes, ...] = ()
+
+
+def card_of(states: States, digest: bytes, older: tuple[bytes, ...]) -> UUID | None:
+    """The card of a number, by its keyed hash under the newest key or one before it."""
+    found = states.owner(CARD_NUMBER, digest)
+    for each in older:
+        if found is not None:
+            break
+        found = states.owner(CARD_NUMBER, each)
+    return found
 
 
 class Authorize:
@@ -97,7 +110,9 @@ class Authorize:
         ask = self.ask
         if self._id is None:
             if not states.knows_owner(CARD_NUMBER, ask.card_digest):
-                needs.owners.append((CARD_NUMBER, ask.card_digest))
+                needs.owners += [
+                    (CARD_NUMBER, each) for each in (ask.card_digest, *ask.older_digests)
+                ]
                 return True
             id = self._resolve(states)
             if not states.note_new(id, now_us):
@@ -119,7 +134,7 @@ class Authorize:
         guessed number exists. Nor must the time that the answer takes: such a card is not loaded.
         """
         ask = self.ask
-        card_id = self._card_id = states.owner(CARD_NUMBER, ask.card_digest)
+        card_id = self._card_id = card_of(states, ask.card_digest, ask.older_digests)
         home = ask.terminal_id if card_id is None or ask.stripe_genuine is False else card_id
         partition = partition_of(home)
         id = self._id = transaction_id(ask.terminal_id, ask.counter, ask.ms, partition)
@@ -143,11 +158,7 @@ class Authorize:
         company = states.get(account.company_id, Company) if account else None
         shop = states.get(ask.shop_id, Shop)
         date, year_month = authorization.dates(now_us, account.timezone) if account else ("", "")
-        pin_right = None
-        if ask.pin_reference is not None and card is not None:
-            pin_right = bool(card.pin_reference) and hmac.compare_digest(
-                ask.pin_reference, card.pin_reference
-            )
+        pin_right, newer_reference = _pin(ask.pin_references, card)
         request = authorization.Request(
             transaction_id=self._id,
             amount_cents=ask.amount_cents,
@@ -170,6 +181,7 @@ class Authorize:
             masked_pan=ask.masked_pan,
             local_date=date,
             year_month=year_month,
+            newer_reference=newer_reference,
         )
         context = Context(
             occurred_at_us=ask.ms * 1000,
@@ -201,6 +213,17 @@ class Authorize:
             shop_name=shop.name if shop else "",
         )
         return Outcome(decision, events)
+
+
+def _pin(presented: tuple[bytes, ...] | None, card: Card | None) -> tuple[bool | None, bytes]:
+    """Whether the PIN is the card's, and its newest reference where the card has an older one."""
+    if presented is None or card is None:
+        return None, b""
+    known = card.pin_reference
+    # All are compared: how long it takes tells nothing.
+    matches = [hmac.compare_digest(each, known) for each in presented]
+    right = bool(known) and True in matches
+    return right, presented[0] if right and presented[0] != known else b""
 
 
 def _consent(ask: Ask, card_id: UUID | None) -> bool | None:

@@ -108,13 +108,9 @@ class Approve(Command):
         proposal = states.get(self._proposal_id, Proposal)
         if proposal is None:
             return Outcome(_GONE)
-        if proposal.command_hash != self._hash:
-            return Outcome(_OTHER)
-        no = proposals.why_not(
-            proposal, by_id=self._approver_id, approving=True, now_us=context.recorded_at_us
-        )
-        if no:
-            return Outcome(Refused(no, _TEXTS[no]))
+        no = approval_refused(proposal, self._hash, self._approver_id, context.recorded_at_us)
+        if no is not None:
+            return Outcome(no)
         answer, events, claims = self._inner.execute(states, context)
         if isinstance(answer, Refused):
             return Outcome(answer)
@@ -132,6 +128,16 @@ class Approve(Command):
         """What became of the proposal; the inner result was in the first answer."""
         proposal = states.get(made, Proposal)
         return other_command() if proposal is None else {**_answer(proposal), "repeated": True}
+
+
+def approval_refused(
+    proposal: Proposal, command_hash: bytes, approver_id: UUID, now_us: int
+) -> Refused | None:
+    """Why somebody who saw that command cannot approve it; None where nothing is in the way."""
+    if proposal.command_hash != command_hash:
+        return _OTHER
+    no = proposals.why_not(proposal, by_id=approver_id, approving=True, now_us=now_us)
+    return Refused(no, _TEXTS[no]) if no else None
 
 
 class Reject(Command):

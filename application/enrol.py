@@ -59,9 +59,12 @@ def refusal(code: str) -> Refused:
     return Refused(code, _TEXTS[code])
 
 
-def standing(states: States, code_digest: bytes, key_hash: bytes, now_us: int) -> Standing:
+def standing(
+    states: States, code_digests: tuple[bytes, ...], key_hash: bytes, now_us: int
+) -> Standing:
     """The validation authority's automatic checks, over the states alone."""
-    id = states.owner(CODE, code_digest)
+    owners = (states.owner(CODE, each) for each in code_digests)
+    id = next((owner for owner in owners if owner is not None), None)
     enrolment = states.get(id, Enrolment) if id is not None else None
     if enrolment is None:
         return Standing(refused="no-such-code")
@@ -115,9 +118,12 @@ class OpenEnrolment(Command):
         subject_id: UUID,
         role: str,
         code_digest: bytes,
+        generation: int = 1,
     ) -> None:
+        """`generation` of the key that hashed the code."""
         super().__init__(origin, deadline_us)
-        self._subject_id, self._role, self._digest = subject_id, role, code_digest
+        self._subject_id, self._role = subject_id, role
+        self._digest, self._generation = code_digest, generation
 
     def reads(self) -> list[UUID]:
         """The holder, and the policy."""
@@ -142,7 +148,7 @@ class OpenEnrolment(Command):
         state = enrolments.evolve(None, opened)
         if not _in_use(states, self._subject_id, self._role):
             return Outcome(Refused("no-such-holder", "There is no such terminal or card in use."))
-        return Outcome(_answer(state), [opened], [Claim(CODE, self._digest, id)])
+        return Outcome(_answer(state), [opened], [Claim(CODE, self._digest, id, self._generation)])
 
     def repeated(self, states: States, made: UUID) -> Any:
         """How far it is."""
@@ -163,16 +169,17 @@ class Enrol(Command):
         origin: Origin,
         deadline_us: int,
         *,
-        code_digest: bytes,
+        code_digests: tuple[bytes, ...],
         key_hash: bytes,
         certificate: IssuedCertificate | None,
     ) -> None:
+        """`code_digests`: of the code, by each generation of the key."""
         super().__init__(origin, deadline_us)
-        self._digest, self._key_hash, self._certificate = code_digest, key_hash, certificate
+        self._digests, self._key_hash, self._certificate = code_digests, key_hash, certificate
 
     def claims_read(self) -> list[tuple[str, bytes]]:
         """The code and the key."""
-        return [(CODE, self._digest), (KEY, self._key_hash)]
+        return [*((CODE, each) for each in self._digests), (KEY, self._key_hash)]
 
     def reads(self) -> list[UUID]:
         """The policy; what the code leads to is loaded on the way."""
@@ -180,7 +187,7 @@ class Enrol(Command):
 
     def execute(self, states: States, context: Context) -> Outcome:
         """Checks again what was checked before the certificate was made."""
-        found = standing(states, self._digest, self._key_hash, context.recorded_at_us)
+        found = standing(states, self._digests, self._key_hash, context.recorded_at_us)
         if found.refused:
             return Outcome(refusal(found.refused))
         assert found.enrolment is not None

@@ -281,7 +281,7 @@ class GroupCommit:
                 states.apply(event)
             for claim in claimed:
                 assert claims is not None, "a work that claims says so"
-                states.claim(*claim)
+                states.claim(claim)
                 claims.append(claim)
             answers.append((done, answer))
             yield from events

@@ -19,9 +19,10 @@ from domain.aggregates.card import (
     CardIssued,
     PinAccepted,
     PinFailed,
+    PinReferenced,
     PinSet,
 )
-from domain.aggregates.cardholder import Cardholder, CardholderRegistered
+from domain.aggregates.cardholder import Cardholder, CardholderErased, CardholderRegistered
 from domain.aggregates.certificate import Certificate, CertificateIssued, CertificateRevoked
 from domain.aggregates.transaction import Authorized, Corrected, Declined, Reversed, Transaction
 from domain.answers import dollars
@@ -74,8 +75,12 @@ def _of_card_and_person(event: Event) -> str:
             return f"Wrong PIN; {event.tries_left} tries left."
         case PinAccepted():
             return "Right PIN; the count of wrong ones starts again."
+        case PinReferenced():
+            return "The PIN is kept by a newer key of the HSM."
         case CardBlocked():
             return f"Card taken out of use: {event.status}."
+        case CardholderErased():
+            return "Erased: names and address of this person were removed for good."
         case CardholderRegistered():
             return f"{event.first_name} {event.last_name} registered."
         case CertificateIssued():
@@ -112,7 +117,7 @@ def facts(state: Any) -> Facts:
                 ("PIN tries left", COUNT): PIN_TRIES - state.pin_failures,
             }
         case Cardholder():
-            return {("registered", TEXT): "yes"}
+            return {("registered", TEXT): "erased" if state.erased else "yes"}
         case Certificate():
             return {("valid", TEXT): "revoked" if state.revoked else "yes"}
     return {}

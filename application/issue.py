@@ -39,7 +39,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class NewCard(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A card to issue. `kind` is `stripe` or `virtual`, `digest` the keyed hash of its number.
+    """A card to issue. `kind` is `stripe` or `virtual`, `digest` the keyed hash of its number by
+    that `generation` of the key, `older_digests` those by earlier ones: it is free under none else.
 
     `certificate` was made for `card_id(...)` and is good for nothing until the card is stored.
     """
@@ -49,6 +50,8 @@ class NewCard(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     masked_pan: str
     expiry: str
     certificate: IssuedCertificate | None = None
+    generation: int = 1
+    older_digests: tuple[bytes, ...] = ()
 
 
 def card_id(kind: str, command_id: UUID, issued_ms: int, partition: int) -> UUID:
@@ -81,10 +84,13 @@ class Issue(Command):
 
     def claims_read(self) -> list[tuple[str, bytes]]:
         """The card numbers, and the keys that were certified."""
-        return [*self._numbers(), *self._keys()]
+        return [*self._numbers(), *self._older_numbers(), *self._keys()]
 
     def _numbers(self) -> list[tuple[str, bytes]]:
         return [(CARD_NUMBER, card.digest) for card in self._cards]
+
+    def _older_numbers(self) -> list[tuple[str, bytes]]:
+        return [(CARD_NUMBER, each) for card in self._cards for each in card.older_digests]
 
     def _keys(self) -> list[tuple[str, bytes]]:
         return [(KEY, card.certificate.key_hash) for card in self._cards if card.certificate]
@@ -97,13 +103,15 @@ class Issue(Command):
         if any(states.owner(*key) is not None for key in self._keys()):
             return Outcome(KEY_IN_USE)
         numbers = self._numbers()
-        if len(set(numbers)) < len(numbers) or any(states.owner(*key) for key in numbers):
+        taken = any(states.owner(*key) for key in (*numbers, *self._older_numbers()))
+        if len(set(numbers)) < len(numbers) or taken:
             return Outcome(Refused(NUMBER_TAKEN, "This card number is taken. Try again."))
         events: list[Event] = [self._register(context), self._open(context, company)]
         claims: list[Claim] = []
         for card in self._cards:
             events.append(self._issue(context, card))
-            claims.append(Claim(CARD_NUMBER, card.digest, self._ids.card(card.kind)))
+            owner = self._ids.card(card.kind)
+            claims.append(Claim(CARD_NUMBER, card.digest, owner, card.generation))
             if card.certificate is not None:
                 certified = card.certificate.event(context, self._ids.card(card.kind))
                 events.append(certified)

@@ -20,11 +20,15 @@ class Conflict(Exception):
 
 
 class Claim(NamedTuple):
-    """`owner` alone holds what `digest` (a keyed hash) stands for, within `kind`."""
+    """`owner` alone holds what `digest` (a keyed hash) stands for, within `kind`.
+
+    `generation` of the key that hashed it; 1 where none did.
+    """
 
     kind: str
     digest: bytes
     owner: UUID
+    generation: int = 1
 
 
 class Row(NamedTuple):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from application.command import Command, Origin
 from application.group_commit import Outcome
-from application.register import IssuedCertificate, key_claims
+from application.register import KEY, IssuedCertificate, certified_before, key_claims
 from application.states import States
 from domain.event import Context
 
@@ -19,8 +19,15 @@ class RecordCertificate(Command):
         super().__init__(origin, deadline_us)
         self._subject_id, self._certificate = subject_id, certificate
 
+    def claims_read(self) -> list[tuple[str, bytes]]:
+        """The key."""
+        return [(KEY, self._certificate.key_hash)] if self._certificate.key_hash else []
+
     def execute(self, states: States, context: Context) -> Outcome:
-        """Records it."""
+        """Records it, unless whoever had it made did so: a renewal, a rotation of the key."""
+        known = certified_before(states, self._certificate.key_hash)
+        if known is not None and known.serial == self._certificate.serial:
+            return Outcome({"id": str(known.id), "repeated": True})
         event = self._certificate.event(context, self._subject_id)
         return Outcome({"id": str(event.originator_id)}, [event], key_claims(event))
 

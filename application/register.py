@@ -192,6 +192,11 @@ class IssuedCertificate:
         }
 
     @property
+    def serial(self) -> str:
+        """In lowercase hex."""
+        return str(self._facts["serial"])
+
+    @property
     def key_hash(self) -> bytes:
         """SHA-256 of the certified key (SPKI)."""
         return bytes(self._facts["key_hash"])

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.authorize import CARD_NUMBER
+from application.authorize import CARD_NUMBER, card_of
 from application.group_commit import Needs, Outcome
 from application.states import States
 from domain.aggregates import account as accounts
@@ -27,6 +27,7 @@ class ReverseAsk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     card_id: UUID | None
     actor: str
     issuer_id: UUID
+    older_digests: tuple[bytes, ...] = ()
 
 
 class Reversal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -59,7 +60,7 @@ class Reverse:
         """The card's partition by its number, then the transaction."""
         digest = self.ask.card_digest
         if digest is not None and not states.knows_owner(CARD_NUMBER, digest):
-            needs.owners.append((CARD_NUMBER, digest))
+            needs.owners += [(CARD_NUMBER, each) for each in (digest, *self.ask.older_digests)]
             return True
         self._resolve(states)
         assert self._id is not None
@@ -71,7 +72,7 @@ class Reverse:
         ask = self.ask
         card_id = ask.card_id
         if ask.card_digest is not None:
-            card_id = states.owner(CARD_NUMBER, ask.card_digest)
+            card_id = card_of(states, ask.card_digest, ask.older_digests)
         self._card_id = card_id
         self._id = self._named_in(card_id or ask.terminal_id)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from application.cache import Cache
-from application.ports import EventLog
+from application.ports import Claim, EventLog
 from application.recent_ids import RecentIds
 from domain.aggregates import (
     account,
@@ -17,6 +17,7 @@ from domain.aggregates import (
     certificate,
     company,
     enrolment,
+    key,
     policy,
     proposal,
     refill,
@@ -34,6 +35,7 @@ _MODULES = {
     "certificate": certificate,
     "company": company,
     "enrolment": enrolment,
+    "key": key,
     "policy": policy,
     "proposal": proposal,
     "refill": refill,
@@ -155,8 +157,8 @@ class States:
         if not wanted:
             return
         found = self._log.owners(wanted)
-        for key in wanted:
-            self._owners[key] = found.get(key)
+        for named in wanted:
+            self._owners[named] = found.get(named)
 
     def apply(self, event: Event) -> None:
         """Moves the state that `event` changes."""
@@ -180,6 +182,6 @@ class States:
             kind = next((type(each) for each in events if each.command_id == command_id), None)
         return kind
 
-    def claim(self, kind: str, digest: bytes, owner: UUID) -> None:
+    def claim(self, claim: Claim) -> None:
         """Notes a claim of the batch in hand."""
-        self._owners[kind, digest] = owner
+        self._owners[claim.kind, claim.digest] = claim.owner

@@ -32,6 +32,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `card_id` is the card that bears the number, `card` what is known of it: None also where the
     stripe is forged, which is nobody's. A refusal names it all the same, for its history.
     `stripe_genuine` and `pin_right` are what the HSM said; None: not asked, as for a phone card.
+    `newer_reference`: what the right PIN is to be compared with from now on, empty for no change.
     `clock_off_us` is how far the terminal's clock is from ours.
     `consent_valid` is what the cardholder's signature came to; None for a stripe.
     """
@@ -57,6 +58,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     masked_pan: str = ""
     local_date: str = ""
     year_month: str = ""
+    newer_reference: bytes = b""
 
 
 def terminal_is_active(request: Request) -> Refusal | None:
@@ -196,24 +198,36 @@ def decide(context: Context, request: Request, *, next_version: int = 1) -> list
                 date=request.local_date,
             )
         )
-    pin_count = _pin_count(context, request, no)
-    if pin_count is not None:
-        events.append(pin_count)
+    events += _of_pin(context, request, no)
     return events
 
 
-def _pin_count(context: Context, request: Request, no: Refusal | None) -> Event | None:
-    """Counts the PIN only where the rules came as far as looking at it."""
-    if request.card is None or request.pin_right is None:
-        return None
+def _of_pin(context: Context, request: Request, no: Refusal | None) -> list[Event]:
+    """Counts the PIN only where the rules came as far as looking at it.
+
+    The right one, while it is not barred, is referred to by the newest key from now on.
+    """
+    card, events = request.card, list[Event]()
+    if card is None or request.pin_right is None:
+        return events
     if no is not None and no.code not in ("55", "75", "61", "51"):
-        return None
-    return cards.count_pin(
-        context,
-        request.card,
-        pin_right=request.pin_right,
-        transaction_id=request.transaction_id,
+        return events
+    counted = cards.count_pin(
+        context, card, pin_right=request.pin_right, transaction_id=request.transaction_id
     )
+    if counted is not None:
+        events.append(counted)
+    barred = no is not None and no.code in ("55", "75")
+    if request.pin_right and request.newer_reference and not barred:
+        newer = cards.refer_to_pin(
+            context,
+            card,
+            reference=request.newer_reference,
+            transaction_id=request.transaction_id,
+            counted=counted is not None,
+        )
+        events.append(newer)
+    return events
 
 
 def _authorized(context: Context, request: Request, version: int) -> Authorized:

@@ -158,3 +158,18 @@ class NextTlsAuthority(TypedDict):
 
     what: Literal["authority"]
     replaces: str
+
+
+class Rotate(TypedDict):
+    """The next `generation` of a key of the HSM: one more than the one in use."""
+
+    key: str
+    generation: int
+    why: str
+
+
+class Erase(TypedDict):
+    """Forgets a person, by two operators. `why` must name nobody: it is kept."""
+
+    cardholder: str
+    why: str

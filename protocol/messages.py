@@ -356,7 +356,7 @@ class Queued(TypedDict):
 
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
-    *("ENROLMENT", "POLICY", "TLS"),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}

@@ -41,12 +41,13 @@ class Session:
     """Keys and counters of one open session, at one end.
 
     `t4` binds contracts and PIN blocks to the session; `pin` and `export` are 32-byte secrets
-    derived from it. `peer` is who proved to be at the other end; `opened_ms` when.
+    derived from it. `peer` is who proved to be at the other end; `opened_ms` when. `pin_key`, at
+    the backend: the number of the key for PIN blocks that READY showed in this session.
     """
 
     __slots__ = (
         "_in", "_in_iv", "_out", "_out_iv", "_received", "_sent", "_tail",
-        "export", "id", "opened_ms", "peer", "pin", "t4",
+        "export", "id", "opened_ms", "peer", "pin", "pin_key", "t4",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +68,7 @@ class Session:
         self.export = export
         self.peer = peer
         self.opened_ms = opened_ms
+        self.pin_key = 0
         self._out = outgoing.cipher.encrypt
         self._out_iv = outgoing.iv
         self._in = incoming.cipher.decrypt

@@ -74,6 +74,7 @@ class Checkpointer:
         every_s: float = EVERY_S,
         queue_most: int = 20_000,
         on_broken: Callable[[str], None] = lambda why: None,
+        extent: Callable[[], tuple[int, int]] | None = None,
         published: Sequence[Path] = (),
         on_signed: Callable[[str], None] = lambda note: None,
     ) -> None:
@@ -87,6 +88,7 @@ class Checkpointer:
         self._every_s = every_s
         self._queue_most = queue_most
         self._on_broken = on_broken
+        self._extent = extent
         self._published = [CheckpointFolder(each) for each in published]
         self._on_signed = on_signed
         self._queue: deque[Sequence[Row]] = deque()
@@ -153,6 +155,7 @@ class Checkpointer:
         self._tree = take_up(self._folder, checkpoint, self._leaves, self._read_rows)
         self._signed = checkpoint.size
         self._catch_up()
+        self._check_extent()
         if accepted is not None:
             self._check_accepted(*accepted)
         if unsigned:
@@ -179,6 +182,14 @@ class Checkpointer:
         if not self._queue and self._thread.is_alive():
             self._stopping.wait(_TOLD_S)
         return bool(self._queue) and self._queue[0][0].position == 1
+
+    def _check_extent(self) -> None:
+        """Rows that are missing far back, which the look at the newest ones does not notice."""
+        if self._extent is None:
+            return
+        count, last = self._extent()
+        if count != last:
+            raise EvidenceBroken(f"the log holds {count:,} events and ends at number {last:,}")
 
     def _check_accepted(self, events: int, root: bytes) -> None:
         assert self._leaves is not None, "opened"

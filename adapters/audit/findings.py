@@ -29,7 +29,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """`protected` events were checked against the checkpoint of `checkpoint_events`.
 
     `unprotected` came after it: checked for gaps and copies only, or, where `opened`, by opening
-    each. They are no failure.
+    each. They are no failure by themselves. `key_sha256`: of the key (SPKI) that was trusted.
     """
 
     findings: list[Finding]
@@ -39,6 +39,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     unprotected: int
     opened: bool
     seconds: float
+    key_sha256: str = ""
 
     @property
     def intact(self) -> bool:

@@ -41,10 +41,13 @@ class ReceiptMaker:
         open_row: Callable[[Row], Event | None],
         now_us: Callable[[], int],
     ) -> None:
-        self._identity = identity
-        self._kid = kid
+        self._signer = identity, kid
         self._open_row = open_row
         self._now_us = now_us
+
+    def use_identity(self, identity: Identity, kid: str) -> None:
+        """Who signs from now on; for any thread."""
+        self._signer = identity, kid
 
     def __call__(
         self, rows: Sequence[Row], leaves: Sequence[bytes], checkpoint: Checkpoint
@@ -66,9 +69,10 @@ class ReceiptMaker:
                 "issued_ms": self._now_us() // 1000,
             }
         )
-        signature = sign_detached(payload, TYP_RECEIPT, self._kid, self._identity.sign)
+        identity, kid = self._signer
+        signature = sign_detached(payload, TYP_RECEIPT, kid, identity.sign)
         return SignedReceipt(
-            payload=payload.decode(), signature=signature, chain=list(self._identity.chain_der)
+            payload=payload.decode(), signature=signature, chain=list(identity.chain_der)
         )
 
 

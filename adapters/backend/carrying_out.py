@@ -22,6 +22,10 @@ class CarryingOut:
     def __init__(self, surroundings: Surroundings) -> None:
         self._outside = surroundings
 
+    def now_us(self) -> int:
+        """The backend's time."""
+        return self._outside.clock.now_us()
+
     def deadline_us(self) -> int:
         """Until when the engine may begin a command that is given now."""
         return self._outside.clock.now_us() + DEADLINE_US

@@ -64,7 +64,7 @@ class Certifier(Protocol):
 
     def chain_of(self, serial: str) -> list[bytes]: ...
 
-    def code_digest(self, code: str) -> bytes: ...
+    def code_digests(self, code: str) -> tuple[bytes, ...]: ...
 
 
 class CertificateRequests:
@@ -135,13 +135,13 @@ class CertificateRequests:
         code = request["code"]
         if len(code) > CODE_MOST:
             raise ProtocolError(BAD_BODY)
-        digest = await self._works.in_lane(lambda: self._certifier.code_digest(code))
+        digests = await self._works.in_lane(lambda: self._certifier.code_digests(code))
 
         def enrol(certified: Certified | None) -> Enrol:
             return Enrol(
                 self._origin(peer),
                 self._works.deadline_us(),
-                code_digest=digest,
+                code_digests=digests,
                 key_hash=key_hash,
                 certificate=certified.record if certified else None,
             )

@@ -38,14 +38,15 @@ class Certifying:
         role = fields.choice(body, "role", _ENROLLED)
         subject_id = fields.uuid(body, "subject")
         code = await self._works.in_lane(lambda: self._hsm.enrolment_code(told.command_id))
-        digest = await self._works.in_lane(lambda: self._hsm.code_digest(code))
+        digests = await self._works.in_lane(lambda: self._hsm.code_digests(code))
         answer = await self._works.carry_out(
             OpenEnrolment(
                 told.origin,
                 self._works.deadline_us(),
                 subject_id=subject_id,
                 role=role,
-                code_digest=digest,
+                code_digest=digests[0],
+                generation=len(digests),
             )
         )
         return {**answer, "code": code}

@@ -7,6 +7,7 @@ from adapters.hsm.pin_verification import PinBlockInvalid, PinVerification
 from application.authorize import CARD_NUMBER
 from domain import pan as pans
 from protocol.errors import BAD_PIN_BLOCK, BAD_TRACK, BodyError
+from protocol.record import Session
 
 
 class HsmChecks:
@@ -24,17 +25,17 @@ class HsmChecks:
         if found is TrackFault.FORMAT:
             raise BodyError(BAD_TRACK)
         pan = text[1 : text.index("=")]
-        return Stripe(self.card_digest(pan), isinstance(found, Track2), pans.mask(pan))
+        return Stripe(self.card_digests(pan), isinstance(found, Track2), pans.mask(pan))
 
-    def card_digest(self, pan: str) -> bytes:
-        """The keyed hash under which a card number is found."""
-        return self._hsm.index(CARD_NUMBER, pan)
+    def card_digests(self, pan: str) -> tuple[bytes, ...]:
+        """The keyed hashes under which a card number may be found, newest key first."""
+        return self._hsm.indexes(CARD_NUMBER, pan)
 
-    def pin_reference(
-        self, ephemeral: bytes, block: bytes, t4: bytes, counter: int, ms: int
-    ) -> bytes:
+    def pin_references(
+        self, ephemeral: bytes, block: bytes, session: Session, counter: int, ms: int
+    ) -> tuple[bytes, ...]:
         """What the HSM makes of a presented PIN. Raises BodyError for a block that is none."""
         try:
-            return self._pins.set_pin(ephemeral, block, t4, counter, ms)
+            return self._pins.references(ephemeral, block, session.t4, counter, ms, session.pin_key)
         except PinBlockInvalid:
             raise BodyError(BAD_PIN_BLOCK) from None

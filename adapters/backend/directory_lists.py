@@ -89,6 +89,7 @@ class DirectoryLists:
                 "status": each.status,
                 "pin": _pin_state(each),
                 "name": names.get(each.cardholder_id, ""),
+                "cardholder": str(each.cardholder_id),
                 "account": str(each.account_id),
             }
             for each in self._all(Card, "card", company)
@@ -153,7 +154,11 @@ class DirectoryLists:
 
     def _names(self, company: UUID) -> dict[UUID, str]:
         people = self._all(Cardholder, "cardholder", company)
-        return {person.id: f"{person.first_name} {person.last_name}" for person in people}
+        return {
+            person.id: f"{person.first_name} {person.last_name}"
+            for person in people
+            if not person.erased
+        }
 
     def _all(self, cls: Any, kind: str, parent: UUID | None = None) -> Iterator[Any]:
         for page in self._directory.pages(kind, parent, PAGE):

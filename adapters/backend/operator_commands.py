@@ -12,8 +12,10 @@ from uuid import UUID
 
 from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.certifying import Certifying, PolicyVerb
+from adapters.backend.erasing import ErasingVerb
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
 from adapters.backend.revoking import Revoking
+from adapters.backend.rotating import Rotating
 from adapters.backend.tls_commands import tls
 from adapters.backend.told import Told
 from adapters.backend.two_persons import TwoPersons
@@ -44,8 +46,16 @@ class OperatorCommands:
     def __init__(self, surroundings: Surroundings) -> None:
         self.outside = surroundings
         self.works = CarryingOut(surroundings)
+        erasing = ErasingVerb(self.works, surroundings.erasing)
         self._two_persons = TwoPersons(
-            self.works, {"REVOKE": Revoking(self.works), "POLICY": PolicyVerb(self.works)}
+            self.works,
+            {
+                "REVOKE": Revoking(self.works),
+                "POLICY": PolicyVerb(self.works),
+                "ROTATE": Rotating(self.works, surroundings.rotation),
+                "ERASE": erasing,
+            },
+            {"ERASE": erasing.stored},
         )
         self._certifying = Certifying(self.works, surroundings.personalisation)
 
@@ -187,7 +197,7 @@ class OperatorCommands:
         point, wrapped = read_sealed_pin(ephemeral, block)
         hsm = self.outside.personalisation
         reference = await self.works.in_lane(
-            lambda: hsm.pin_reference(point, wrapped, told.t4, told.issued_ms)
+            lambda: hsm.pin_reference(point, wrapped, told.t4, told.issued_ms, told.pin_key)
         )
         return await self.works.carry_out(
             SetPin(told.origin, self.works.deadline_us(), card_id=of_card, reference=reference)
@@ -287,6 +297,8 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "APPROVE": OperatorCommands.approve,
     "ENROLMENT": OperatorCommands.enrolment,
     "POLICY": OperatorCommands.two_persons,
+    "ROTATE": OperatorCommands.two_persons,
+    "ERASE": OperatorCommands.two_persons,
     "TLS": tls,
 }
 
@@ -295,6 +307,8 @@ def _new_card(kind: str, drawn: DrawnCard, certified: Certified | None) -> NewCa
     return NewCard(
         kind=kind,
         digest=drawn.digest,
+        generation=drawn.generation,
+        older_digests=drawn.older_digests,
         masked_pan=drawn.masked_pan,
         expiry=drawn.expiry,
         certificate=certified.record if certified else None,

@@ -27,7 +27,10 @@ class Lane(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DrawnCard:
-    """What a new card carries, for its encoder. Its `repr` shows none of it."""
+    """What a new card carries, for its encoder. Its `repr` shows none of it.
+
+    `digest` of its number is by that `generation` of the key, `older_digests` are by earlier ones.
+    """
 
     pan: str = field(repr=False)
     digest: bytes = field(repr=False)
@@ -35,6 +38,8 @@ class DrawnCard:
     expiry: str
     track1: str = field(repr=False)
     track2: str = field(repr=False)
+    generation: int = 1
+    older_digests: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,9 @@ class Personalisation(Protocol):
     def enrolment_code(self, command_id: UUID) -> str:
         """The one-time code of an enrolment: the same for the same command."""
 
-    def code_digest(self, code: str) -> bytes:
-        """The keyed hash by which an enrolment is found by its code, however it was typed."""
+    def code_digests(self, code: str) -> tuple[bytes, ...]:
+        """The keyed hashes by which an enrolment is found by its code, however it was typed: by
+        each generation of the key, newest first."""
 
     def certify_tls(self, request_der: bytes, holder: str, names: Sequence[str]) -> Certified:
         """A certificate of a TLS class, `names` beside its own. Raises Denied for a bad request."""
@@ -67,8 +73,10 @@ class Personalisation(Protocol):
         """The TLS authority after the one with that SHA-256 of its certificate (hex): a new one
         where that is the newest, else the newest."""
 
-    def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
-        """The reference of a PIN sealed in an operator's session. Raises Denied."""
+    def pin_reference(
+        self, ephemeral: bytes, block: bytes, t4: bytes, ms: int, pin_key: int
+    ) -> bytes:
+        """The reference of a PIN sealed in an operator's session, to that key. Raises Denied."""
 
     def activation_code(self, command_id: UUID) -> str:
         """The one-time code with which a shop makes its log-in: the same for the same command."""
@@ -120,6 +128,26 @@ class HsmReads(Protocol):
         """A row for each generation of each key. Raises `application.ports.Unavailable`."""
 
 
+class KeyRotation(Protocol):
+    """New generations of keys, made in the HSM. Both raise Denied."""
+
+    def check(self, name: str, generation: int) -> None:
+        """Whether `rotate` would do it; at once."""
+
+    def rotate(self, name: str, generation: int) -> tuple[UUID, IssuedCertificate] | None:
+        """Makes the generation and takes it into use; whose certificate it was given, and which.
+
+        Nothing is made where that generation is in use already. Raises Unavailable.
+        """
+
+
+class Erasing(Protocol):
+    """What is done once it is recorded that a person was erased. Calls run in a thread."""
+
+    def erase(self, cardholder_id: UUID) -> None:
+        """Lists the erasure and deletes the person's key. Raises Unavailable."""
+
+
 class Proofs(Protocol):
     """Proof files of the log (TR-DBFS section 6). Calls run in a thread and may wait for the next
     checkpoint; they raise Denied and `application.ports.Unavailable`."""
@@ -149,6 +177,8 @@ class Surroundings:
     audit_history: Callable[[UUID], Rows]
     export_settlements: Callable[[date, date, UUID | None, str], Iterable[str]]
     proofs: Proofs
+    rotation: KeyRotation
+    erasing: Erasing
     clock: Clock
     issuer_id: UUID
     catch_up: Callable[[], bool] = lambda: True

@@ -39,6 +39,7 @@ from protocol.detached import verify_detached
 from protocol.encoding import unb64
 from protocol.errors import BAD_BODY, BUSY, UNKNOWN_VERB, WRONG_PEER, BodyError, ProtocolError
 from protocol.line import Line
+from protocol.record import Session
 from protocol.sealed_track import SealedTrack, open_track
 
 log = logging.getLogger(__name__)
@@ -47,9 +48,10 @@ STRIPES_KEPT = 200_000
 
 
 class Stripe(NamedTuple):
-    """What the HSM says of a track: the card number's keyed hash, whether we made the stripe."""
+    """What the HSM says of a track: the card number's keyed hashes, newest key first, and whether
+    we made the stripe."""
 
-    digest: bytes
+    digests: tuple[bytes, ...]
     genuine: bool
     masked_pan: str
 
@@ -59,11 +61,11 @@ class Cryptography(Protocol):
 
     def check_stripe(self, track2: str) -> Stripe: ...
 
-    def card_digest(self, pan: str) -> bytes: ...
+    def card_digests(self, pan: str) -> tuple[bytes, ...]: ...
 
-    def pin_reference(
-        self, ephemeral: bytes, block: bytes, t4: bytes, counter: int, ms: int
-    ) -> bytes: ...
+    def pin_references(
+        self, ephemeral: bytes, block: bytes, session: Session, counter: int, ms: int
+    ) -> tuple[bytes, ...]: ...
 
 
 class Payments:
@@ -82,7 +84,7 @@ class Payments:
         self._cryptography = cryptography
         self._submit = submit
         self._issuer_id = issuer_id
-        self._reversals = Reversals(lane, cryptography.card_digest, submit, issuer_id)
+        self._reversals = Reversals(lane, cryptography.card_digests, submit, issuer_id)
         # Keyed with a secret of this run: a dump of memory shows no card number by it.
         self._secret = secrets.token_bytes(32)
         self.answers: dict[str, int] = {}
@@ -176,26 +178,28 @@ class Payments:
     def _stripe_key(self, track2: str) -> bytes:
         return hashlib.blake2b(track2.encode(), key=self._secret, digest_size=16).digest()
 
-    def _ask_hsm(self, payment: "_Payment", known: Stripe | None) -> tuple[Stripe, bytes | None]:
+    def _ask_hsm(
+        self, payment: "_Payment", known: Stripe | None
+    ) -> tuple[Stripe, tuple[bytes, ...] | None]:
         """In the lane: the stripe, unless it is known, and the PIN, if one was presented."""
         stripe = known or self._cryptography.check_stripe(payment.track2)
         if payment.pin is None:
             return stripe, None
         pin, contract = payment.pin, payment.contract
-        return stripe, self._cryptography.pin_reference(
+        return stripe, self._cryptography.pin_references(
             _bytes(pin["ephemeral"]),
             _bytes(pin["block"]),
-            payment.peer.session.t4,
+            payment.peer.session,
             contract.counter,
             contract.ms,
         )
 
     def _asked_hsm(self, payment: "_Payment", result: Any) -> None:
         if isinstance(result, tuple):
-            stripe, reference = result
+            stripe, references = result
             if stripe.genuine:
                 self._stripes[self._stripe_key(payment.track2)] = stripe
-            self._decide(payment, stripe, reference)
+            self._decide(payment, stripe, references)
         elif isinstance(result, Unavailable):
             self._answer(payment, UNAVAILABLE)
         elif isinstance(result, ProtocolError):
@@ -205,7 +209,9 @@ class Payments:
             log.error("checking a card failed: %s", type(result).__name__)
             self._answer(payment, Failed("96", "error"))
 
-    def _decide(self, payment: "_Payment", stripe: Stripe, reference: bytes | None) -> None:
+    def _decide(
+        self, payment: "_Payment", stripe: Stripe, references: tuple[bytes, ...] | None
+    ) -> None:
         contract, peer = payment.contract, payment.peer
         payment.track2 = ""
         ask = Ask(
@@ -216,10 +222,11 @@ class Payments:
             amount_cents=contract.amount_cents,
             expires_us=contract.expires_ms * 1000,
             of_this_session=contract.session == peer.session.t4,
-            card_digest=stripe.digest,
+            card_digest=stripe.digests[0],
+            older_digests=stripe.digests[1:],
             masked_pan=stripe.masked_pan,
             stripe_genuine=stripe.genuine,
-            pin_reference=reference,
+            pin_references=references,
             consent_valid=payment.consent_valid,
             consent_card_id=payment.consent_card_id,
             signed=payment.signed(),

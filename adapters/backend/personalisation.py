@@ -66,8 +66,9 @@ class HsmPersonalisation:
         expiry = expiry_of(now_us)
         name = stripe_name(first_name, last_name)
         track1, track2 = self._cards.make_tracks(pan, name, expiry, SERVICE_CODE, FIRST_ISSUE)
-        digest = self._hsm.index(CARD_NUMBER, pan)
-        return DrawnCard(pan, digest, pans.mask(pan), expiry, track1, track2)
+        digest, *older = digests = self._hsm.indexes(CARD_NUMBER, pan)
+        masked = pans.mask(pan)
+        return DrawnCard(pan, digest, masked, expiry, track1, track2, len(digests), tuple(older))
 
     def certify(
         self,
@@ -98,9 +99,10 @@ class HsmPersonalisation:
         """See the port: made as an activation code is."""
         return self._code(_ENROLMENT, command_id)
 
-    def code_digest(self, code: str) -> bytes:
+    def code_digests(self, code: str) -> tuple[bytes, ...]:
         """See the port."""
-        return self._hsm.index(_ENROLMENT + "-digest", "".join(filter(str.isalnum, code.upper())))
+        typed = "".join(filter(str.isalnum, code.upper()))
+        return self._hsm.indexes(_ENROLMENT + "-digest", typed)
 
     def certify_tls(self, request_der: bytes, holder: str, names: Sequence[str]) -> Certified:
         """See the port."""
@@ -118,10 +120,12 @@ class HsmPersonalisation:
             newest = self._authority.begin_tls_generation()
         return Certified([newest.public_bytes(Encoding.DER)], recorded(newest, "tls:authority"))
 
-    def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
+    def pin_reference(
+        self, ephemeral: bytes, block: bytes, t4: bytes, ms: int, pin_key: int = 0
+    ) -> bytes:
         """See the port: an operator's block has counter 0."""
         try:
-            return self._pins.set_pin(ephemeral, block, t4, 0, ms)
+            return self._pins.set_pin(ephemeral, block, t4, 0, ms, pin_key)
         except PinBlockInvalid:
             raise Denied(BAD_PIN_BLOCK, TEXTS[BAD_PIN_BLOCK]) from None
 

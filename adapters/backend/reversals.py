@@ -60,12 +60,12 @@ class Reversals:
     def __init__(
         self,
         lane: Lane,
-        card_digest: Callable[[str], bytes],
+        card_digests: Callable[[str], tuple[bytes, ...]],
         submit: Callable[[Work, Callable[[Any], None]], bool],
         issuer_id: UUID,
     ) -> None:
         self._lane = lane
-        self._card_digest = card_digest
+        self._card_digests = card_digests
         self._submit = submit
         self._issuer_id = issuer_id
         self._notes = NotesLeft()
@@ -88,13 +88,13 @@ class Reversals:
         if pan is None:
             self._take_back(peer, asked, None)
         elif not self._lane.healthy or not self._lane.submit(
-            lambda: self._card_digest(pan),
+            lambda: self._card_digests(pan),
             lambda result: self._take_back(peer, asked, result),
         ):
             self._taken_back(peer, asked["id"], UNAVAILABLE)
 
-    def _take_back(self, peer: Peer, asked: messages.Reverse, digest: Any) -> None:
-        if digest is not None and not isinstance(digest, bytes):
+    def _take_back(self, peer: Peer, asked: messages.Reverse, digests: Any) -> None:
+        if digests is not None and not isinstance(digests, tuple):
             self._taken_back(peer, asked["id"], UNAVAILABLE)
             return
         ask = ReverseAsk(
@@ -103,7 +103,8 @@ class Reversals:
             ms=asked["ms"],
             contract_hash=_bytes(asked["contract_hash"]),
             why=asked["why"][:100],
-            card_digest=digest,
+            card_digest=digests[0] if digests else None,
+            older_digests=digests[1:] if digests else (),
             card_id=_uuid(asked["card_id"]) if "card_id" in asked else None,
             actor=peer.who,
             issuer_id=self._issuer_id,

@@ -147,6 +147,10 @@ class Sessions:
         """Gives the link that answers go to."""
         self._link = link
 
+    def use_identity(self, identity: Identity) -> None:
+        """Who the backend is in handshakes that begin from now on; for any thread."""
+        self._identity = identity
+
     @property
     def link(self) -> Link:
         """The link to the gateway."""

@@ -22,6 +22,7 @@ class Told:
         self.signature = command.signature
         self.signer_id = peer.subject_id
         self.t4 = session.t4
+        self.pin_key = session.pin_key
         self.origin = Origin(
             command_id=command.command_id,
             issued_ms=command.issued_ms,

@@ -4,7 +4,7 @@ Which verbs are so, and when, is said by what is registered here; how a proposal
 `domain/aggregates/proposal.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
@@ -12,9 +12,9 @@ from adapters.backend.operator_ports import Denied
 from adapters.backend.told import Told
 from application import fields
 from application.command import Command
-from application.dual_control import Approve, Propose, Reject
+from application.dual_control import Approve, Propose, Reject, approval_refused
 from application.read import Read
-from domain.aggregates.proposal import Proposal
+from domain.aggregates.proposal import APPROVED, Proposal
 from protocol import bodies, messages
 
 HASH_HEX = 64
@@ -33,19 +33,32 @@ class Verb(Protocol):
         """The command, ready for the engine. Raises Denied, Invalid, Unavailable."""
 
 
+Stored = Callable[[Mapping[str, Any], Answer], Awaitable[None]]
+"""What is done with a command's body once it is stored, and again when it is given again."""
+
+
 class TwoPersons:
     """`give` for a verb of `verbs`, `decide` for APPROVE."""
 
-    def __init__(self, works: CarryingOut, verbs: Mapping[str, Verb]) -> None:
+    def __init__(
+        self,
+        works: CarryingOut,
+        verbs: Mapping[str, Verb],
+        stored: Mapping[str, Stored] | None = None,
+    ) -> None:
         self._works = works
         self._verbs = verbs
+        self._stored = stored or {}
 
     async def give(self, told: Told) -> Answer:
         """Carries it out at once where one operator suffices, else keeps it as a proposal."""
         verb = self._verbs[told.verb]
         summary = verb.summary(told.body)
         if not verb.needs_two(told.body):
-            return await self._works.carry_out(await verb.prepare(told))
+            answer = await self._works.carry_out(await verb.prepare(told))
+            if told.verb in self._stored:
+                await self._stored[told.verb](told.body, answer)
+            return answer
         return await self._works.carry_out(
             Propose(
                 told.origin,
@@ -84,14 +97,15 @@ class TwoPersons:
         )
         if proposal is None:
             raise Denied("no-such-proposal", "There is no proposal with that id.")
-        if proposal.proposer_id == told.signer_id:
-            # Said before anything is asked of the HSM; the engine checks it again.
-            raise Denied(
-                "same-operator", "Another operator than the one who proposed it must approve it."
-            )
         command = bodies.read(proposal.command, messages.Command)
-        inner = await self._verbs[proposal.verb].prepare(told.proposed(command["body"]))
-        return await self._works.carry_out(
+        inner = Command(told.origin, self._works.deadline_us())
+        if proposal.status != APPROVED:  # else this approval came before, or the engine refuses it
+            # Said before anything is done in the HSM; the engine checks it again.
+            no = approval_refused(proposal, seen, told.signer_id, self._works.now_us())
+            if no is not None:
+                raise Denied(no.code, no.text)
+            inner = await self._verbs[proposal.verb].prepare(told.proposed(command["body"]))
+        answer = await self._works.carry_out(
             Approve(
                 told.origin,
                 self._works.deadline_us(),
@@ -103,3 +117,6 @@ class TwoPersons:
                 inner=inner,
             )
         )
+        if proposal.verb in self._stored:
+            await self._stored[proposal.verb](command["body"], answer)
+        return answer

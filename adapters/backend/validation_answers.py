@@ -5,6 +5,7 @@ it runs in its lane. The list is made anew when something was revoked, and befor
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Final
@@ -13,41 +14,47 @@ from adapters.backend.hsm_lane import HsmLane
 from adapters.hsm.validation import CRL_HOURS, Validation
 
 log = logging.getLogger(__name__)
-OCSP, CRL = "ocsp", "crl"
+OCSP, CRL, ROOT, ISSUING = "ocsp", "crl", "root", "issuing"
+_GENERATION: Final = re.compile("[1-9][0-9]?")
 _CRL_FRESH_S: Final = CRL_HOURS * 3600 / 4
 Tell = Callable[[bytes], None]
 """Gets the answer; empty bytes where there is none now."""
 
 
 class ValidationAnswers:
-    """For the event loop. `certificates`: DER of authorities by the name they are asked for."""
+    """For the event loop. `root`: the DER of the root's certificate.
+
+    An issuing key's certificate is asked for as `issuing`, its list as `crl`, those of later
+    generations as `issuing-2`, `crl-2` and so on.
+    """
 
     def __init__(
         self,
         lane: HsmLane,
         validation: Validation,
-        certificates: dict[str, bytes],
+        root: bytes,
         revoked_count: Callable[[], int],
         ready: Callable[[], bool],
     ) -> None:
         self._lane = lane
         self._validation = validation
-        self._certificates = certificates
+        self._root = root
         self._revoked_count = revoked_count
         self._ready = ready
-        self._crl = b""
-        self._crl_of = -1
-        self._crl_made_s = 0.0
-        self._crl_waiting: list[Tell] = []
+        self._lists: dict[int, _List] = {}
 
     def asked(self, what: str, body: bytes, tell: Tell) -> None:
         """One question; `tell` is called exactly once, now or later."""
-        if what in self._certificates:
-            tell(self._certificates[what])
+        kind, _, number = what.partition("-")
+        generation = int(number) if _GENERATION.fullmatch(number) else 0 if number else 1
+        if what == ROOT:
+            tell(self._root)
+        elif kind == ISSUING:
+            tell(self._validation.certificate(generation))
         elif not self._ready():
             tell(b"")
-        elif what == CRL:
-            self._tell_crl(tell)
+        elif kind == CRL and self._validation.certificate(generation):
+            self._tell_crl(generation, tell)
         elif what == OCSP:
             if not self._lane.submit(
                 lambda: self._validation.answer(body), lambda result: tell(_bytes(result))
@@ -56,25 +63,40 @@ class ValidationAnswers:
         else:
             tell(b"")
 
-    def _tell_crl(self, tell: Tell) -> None:
-        old = time.monotonic() - self._crl_made_s > _CRL_FRESH_S
+    def _tell_crl(self, generation: int, tell: Tell) -> None:
+        known = self._lists.setdefault(generation, _List())
+        old = time.monotonic() - known.made_s > _CRL_FRESH_S
         count = self._revoked_count()
-        if self._crl and not old and count == self._crl_of:
-            tell(self._crl)
+        if known.der and not old and count == known.revoked:
+            tell(known.der)
             return
-        self._crl_waiting.append(tell)
-        if len(self._crl_waiting) > 1:
+        known.waiting.append(tell)
+        if len(known.waiting) > 1:
             return  # one is being made
-        if not self._lane.submit(self._validation.crl, lambda result: self._made(count, result)):
-            self._made(count, b"")
+        if not self._lane.submit(
+            lambda: self._validation.crl(generation),
+            lambda result: _made(known, count, result),
+        ):
+            _made(known, count, b"")
 
-    def _made(self, count: int, result: object) -> None:
-        made = _bytes(result)
-        if made:
-            self._crl, self._crl_of, self._crl_made_s = made, count, time.monotonic()
-        waiting, self._crl_waiting = self._crl_waiting, []
-        for tell in waiting:
-            tell(made)
+
+class _List:
+    """The newest list of one issuing key, and who waits for the next."""
+
+    def __init__(self) -> None:
+        self.der = b""
+        self.revoked = -1
+        self.made_s = 0.0
+        self.waiting: list[Tell] = []
+
+
+def _made(known: _List, count: int, result: object) -> None:
+    made = _bytes(result)
+    if made:
+        known.der, known.revoked, known.made_s = made, count, time.monotonic()
+    waiting, known.waiting = known.waiting, []
+    for tell in waiting:
+        tell(made)
 
 
 def _bytes(result: object) -> bytes:

@@ -4,10 +4,13 @@ The manifest is the last member, because it holds the SHA-256 of everything befo
 files and folders are taken, all become 0600 and 0700, and nothing else is accepted back.
 """
 
+import contextlib
+import errno
 import hashlib
 import io
 import json
 import os
+import stat
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -51,7 +54,7 @@ def write(
     is returned. Raises OSError; ValueError for a link or another special file in the state folder.
     """
     unfinished = target.with_name(target.name + ".part")
-    descriptor = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = _new_file(unfinished)
     try:
         with os.fdopen(descriptor, "wb") as file:
             with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -92,6 +95,24 @@ def extract(source: Path, folder: Path, *, progress: _Progress) -> dict[str, Any
     except (tarfile.TarError, EOFError) as error:
         raise ArchiveBroken(f"it is no complete archive: {error}") from None
     raise ArchiveBroken("it ends before its manifest")
+
+
+def _new_file(path: Path) -> int:
+    """A new file of ours alone; what a backup of ours that was killed left there goes first.
+
+    Raises OSError for what somebody else put there, a link too, and in a folder where anybody
+    could put another file in its place.
+    """
+    folder = path.parent.stat()
+    if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
+        raise PermissionError(errno.EPERM, "anybody may replace files in this folder", path.parent)
+    with contextlib.suppress(FileNotFoundError):
+        there = path.lstat()
+        if not stat.S_ISREG(there.st_mode) or there.st_uid != os.geteuid() or there.st_nlink != 1:
+            raise PermissionError(errno.EPERM, "it is not a file of ours: remove it", path)
+        path.unlink()
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, 0o600)
 
 
 def _members(

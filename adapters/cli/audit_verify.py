@@ -16,7 +16,10 @@ from adapters.cli.output import counted, print_json, progress, say, this_program
 from adapters.settings import Settings
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
     from adapters.audit.findings import Verification
+    from adapters.audit.folder import CheckpointFolder
 
 _NAMED_MOST = 50
 
@@ -61,9 +64,9 @@ def verify(
         raise unusable("a checkpoint alone says nothing of the log's key: give it by --key")
     verification = _verify(found, folder, key, offline, leaves_needed=checkpoints is None)
     if json:
-        print_json(_as_json(verification))
+        print_json({**_as_json(verification), "key_from": str(key or folder / "log.pub")})
     else:
-        _tell(verification)
+        _tell(verification, key)
     if not verification.intact:
         raise typer.Exit(exit_codes.INTEGRITY_BROKEN)
 
@@ -84,12 +87,14 @@ def _verify(
     trusted = log_key(key) if key is not None else None
     evidence = NoteFile(folder) if folder.is_file() else CheckpointFolder(folder)
     source: RowSource
+    ledger = ""
     try:
         with contextlib.ExitStack() as stack:
             if dump is not None:
                 source = DumpRows(dump)
             else:
-                source = DatabaseRows(stack.enter_context(reachable_ledger(found)), 0)
+                ledger = stack.enter_context(reachable_ledger(found))
+                source = DatabaseRows(ledger, 0)
             bar = stack.enter_context(progress("Verifying", 2 * _leaves(folder)))
             done: dict[str, int] = {}
 
@@ -97,9 +102,12 @@ def _verify(
                 bar.advance(now - done.get(what, 0))
                 done[what] = now
 
-            return verify_rows(
+            verified = verify_rows(
                 source, evidence, key=trusted, progress=advance, leaves_needed=leaves_needed
             )
+            if dump is None and leaves_needed:
+                verified = _with_tail(found, ledger, folder, verified)
+            return _with_key(verified, trusted or _folders_key(evidence))
     except UnusableFile as error:
         raise unusable(str(error)) from None
     except DatabaseSettingMissing as error:
@@ -127,6 +135,42 @@ def reachable_ledger(found: Settings) -> Iterator[str]:
     say("The servers are down: the ledger database is started for this.")
     with ledger.cluster.start_temporarily():
         yield ledger.dsn("auditor")
+
+
+def _with_tail(found: Settings, dsn: str, folder: Path, verified: "Verification") -> "Verification":
+    """While the backend serves, the newest events get their evidence within seconds."""
+    from msgspec.structs import replace
+
+    from adapters.audit.tail import has_writer, uncovered
+    from adapters.cli.supervisor import is_in_use
+
+    if not (verified.intact and verified.unprotected and (is_in_use(found) or has_writer(dsn))):
+        return verified
+    finding = uncovered(dsn, folder / "leaves", verified)
+    if finding is not None:
+        return replace(verified, findings=[finding])
+    return replace(verified, protected=verified.rows, unprotected=0)
+
+
+def _folders_key(folder: "CheckpointFolder") -> "Ed25519PublicKey | None":
+    from adapters.audit.note import BadNote
+
+    try:
+        return folder.public_key()
+    except BadNote:
+        return None  # the verification said so
+
+
+def _with_key(verified: "Verification", key: "Ed25519PublicKey | None") -> "Verification":
+    from hashlib import sha256
+
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from msgspec.structs import replace
+
+    if key is None:
+        return verified
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return replace(verified, key_sha256=sha256(spki).hexdigest())
 
 
 def _leaves(folder: Path) -> int:
@@ -157,7 +201,7 @@ def _as_json(verification: "Verification") -> dict[str, Any]:
     return {"intact": verification.intact, **found}
 
 
-def _tell(verification: "Verification") -> None:
+def _tell(verification: "Verification", key: Path | None) -> None:
     findings = verification.findings
     for finding in findings[:_NAMED_MOST]:
         print(f"✗ {finding.text}")
@@ -173,6 +217,10 @@ def _tell(verification: "Verification") -> None:
         )
     if verification.unprotected:
         print(
-            f"  {counted(verification.unprotected, 'newer event')} came after the last checkpoint,"
-            " not protected yet."
+            f"  {counted(verification.unprotected, 'newer event')} came after the last checkpoint:"
+            " nothing here vouches for them. The backend covers or refuses them when it serves."
         )
+    if verification.key_sha256:
+        print(f"  Signed by the key with SHA-256 {verification.key_sha256}")
+        if key is None:
+            print("  as the folder itself says: keep the key elsewhere and give it by --key.")

@@ -6,6 +6,7 @@ import typer
 
 from adapters.cli.failure import integrity_broken, not_running
 from adapters.cli.hsm_backup import backup, restore
+from adapters.cli.hsm_rotate import rotate
 from adapters.cli.options import AsAuditor, AsJson
 from adapters.cli.output import print_json
 
@@ -17,6 +18,8 @@ _WORDS = {
     "slot": "slot",
     "threads": "calls at a time",
     "waiting": "calls waiting",
+    "data_keys": "data keys",
+    "data_keys_left": "to be sealed anew",
 }
 
 
@@ -25,10 +28,10 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         no_args_is_help=True,
         rich_markup_mode="rich",
-        help="Look at the HSM and its keys; back up its token.\n\n"
+        help="Look at the HSM and its keys; rotate a key; back up its token.\n\n"
         "Example: [bold]ticketrestaurant hsm keys[/bold]",
     )
-    for command in (status, keys, backup, restore):
+    for command in (status, keys, rotate, backup, restore):
         group.command()(command)
     app.add_typer(group, name="hsm", rich_help_panel="Installation")
 
@@ -78,11 +81,20 @@ def keys(as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
 
 def _print_keys(rows: list[dict[str, Any]]) -> None:
     columns = ("key", "generation", "kind", "may", "state")
-    table = [list(columns), *([_shown(row.get(name, "")) for name in columns] for row in rows)]
+    heads = [*columns, "use"]
+    table = [heads, *([*_cells(row, columns), _use(row)] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells in table:
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         print("  ".join(padded).rstrip())
+
+
+def _cells(row: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
+    return [_shown(row.get(name, "")) for name in columns]
+
+
+def _use(row: dict[str, Any]) -> str:
+    return "makes what is new" if row.get("in_use", True) else "for what it made"
 
 
 def _shown(value: Any) -> str:

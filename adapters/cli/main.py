@@ -41,7 +41,7 @@ COMMANDS: Final = {
     "tls": Entry("tls", "TLS certificates: list, export, rotate.", _HOUSE),
     "backup": Entry("backup", "Copy the whole installation into one file.", _HOUSE),
     "restore": Entry("backup", "Make an installation from such a file.", _HOUSE),
-    "hsm": Entry("hsm", "Look at the HSM and its keys; back up its token.", _HOUSE),
+    "hsm": Entry("hsm", "The HSM: its keys, rotating them, its backup.", _HOUSE),
     "upgrade": Entry(
         "upgrade", "Bring an installation to this version, after a rehearsal.", _HOUSE
     ),
@@ -53,6 +53,7 @@ COMMANDS: Final = {
     "correct": Entry("correct", "Correct a wrong amount by a compensating event.", _OPERATORS),
     "block": Entry("block", "Block a card.", _OPERATORS),
     "pki": Entry("pki", "Certificates: list, revoke, enrol, renew; their policy.", _OPERATORS),
+    "privacy": Entry("privacy", "Erase a person's data for good.", _OPERATORS),
     "proposal": Entry("proposal", "Approve what another operator proposed.", _OPERATORS),
     "audit": Entry("audit", "Replay a card's history; verify the log; prove events.", _AUDIT),
     "list": Entry("listing", "List companies, shops, terminals, cards, accounts.", _AUDIT),

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import binascii
 import contextlib
+import re
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -23,22 +24,25 @@ OCSP_TYPE: Final = "application/ocsp-response"
 MOST_BYTES: Final = 2048
 _CRL_KEEP_S: Final = 5.0
 _CRL_GOOD_S: Final = 12 * 3600.0
-_CERTIFICATES: Final = {"/ca/root.cer": "root", "/ca/issuing.cer": "issuing"}
 _MOST_CONNECTIONS: Final = 128
 _MOST_OF_ADDRESS: Final = 64
 _HEADERS: Final = [(b"x-content-type-options", b"nosniff")]
+_AUTHORITY: Final = re.compile(r"/ca/(root|issuing(?:-[1-9][0-9]?)?)\.cer")
+_LIST: Final = re.compile(r"/crl/issuing(-[1-9][0-9]?)?\.crl")
 _BACKLOG: Final = 128
 _Send = Callable[[dict[str, Any]], Awaitable[None]]
 _Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class ValidationHttp:
-    """An ASGI application of four addresses: /crl/issuing.crl, /ocsp, /ca/root.cer, issuing.cer."""
+    """An ASGI application: /crl/issuing.crl, /ocsp, /ca/root.cer, /ca/issuing.cer.
+
+    Later generations of the issuing key have /crl/issuing-2.crl and /ca/issuing-2.cer, and so on.
+    """
 
     def __init__(self, questions: Questions) -> None:
         self._questions = questions
-        self._crl = b""
-        self._crl_s = 0.0
+        self._lists: dict[str, tuple[bytes, float]] = {}
         self.answered = 0
 
     async def __call__(self, scope: dict[str, Any], receive: _Receive, send: _Send) -> None:
@@ -65,10 +69,10 @@ class ValidationHttp:
             return await self._ocsp(request) if request else _text(413, "too much, or nothing")
         if method not in ("GET", "HEAD"):
             return _text(405, "only GET, and POST to /ocsp")
-        if path == "/crl/issuing.crl":
-            return await self._list()
-        if path in _CERTIFICATES:
-            found = await self._questions.ask(_CERTIFICATES[path], b"")
+        if found_list := _LIST.fullmatch(path):
+            return await self._list("crl" + (found_list[1] or ""))
+        if named := _AUTHORITY.fullmatch(path):
+            found = await self._questions.ask(named[1], b"")
             return (200, "application/pkix-cert", found) if found else _text(503, "try again")
         raw = scope.get("raw_path", b"").decode("ascii", "replace")
         if raw.startswith("/ocsp/"):
@@ -80,15 +84,17 @@ class ValidationHttp:
         found = await self._questions.ask("ocsp", request)
         return (200, OCSP_TYPE, found) if found else _text(503, "try again")
 
-    async def _list(self) -> tuple[int, str, bytes]:
+    async def _list(self, what: str) -> tuple[int, str, bytes]:
         now_s = time.monotonic()
-        if not self._crl or now_s - self._crl_s > _CRL_KEEP_S:
-            found = await self._questions.ask("crl", b"")
+        crl, since_s = self._lists.get(what, (b"", 0.0))
+        if not crl or now_s - since_s > _CRL_KEEP_S:
+            found = await self._questions.ask(what, b"")
             if found:
-                self._crl, self._crl_s = found, now_s
-        if not self._crl or now_s - self._crl_s > _CRL_GOOD_S:
+                crl, since_s = found, now_s
+                self._lists[what] = crl, since_s  # at most a hundred names fit the pattern
+        if not crl or now_s - since_s > _CRL_GOOD_S:
             return _text(503, "try again")
-        return 200, "application/pkix-crl", self._crl
+        return 200, "application/pkix-crl", crl
 
 
 class ValidationServer:

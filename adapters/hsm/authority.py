@@ -6,10 +6,9 @@ Recording and revoking are events of the ledger, not of this file.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from cryptography import x509
@@ -18,12 +17,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from pkcs11 import Attribute
+from pkcs11 import Attribute, ObjectClass
 from pkcs11.util.x509 import decode_x509_certificate
 
 from adapters.hsm import certificate_profiles as profiles
 from adapters.hsm.certificate_profiles import Profile
-from adapters.hsm.provision import KEYS, make_key
+from adapters.hsm.generations import labelled
+from adapters.hsm.provision import make_key, spec_of
 from adapters.hsm.session import KeySession
 from adapters.hsm.token import HsmUnavailable, Token
 from adapters.hsm.token_key import TokenPrivateKey
@@ -34,11 +34,18 @@ ORGANIZATION: Final = "TicketRestaurant US"
 LONGEST_REQUEST: Final = 4096
 BACKDATED: Final = timedelta(minutes=10)
 """For devices whose clock is slow: a certificate is valid from a little before it was made."""
-_ROOT, _ISSUING, _TLS = "CA-ROOT/1", "CA-ISSUING/1", "CA-TLS"
+_ROOT, _ISSUING, _TLS = "CA-ROOT/1", "CA-ISSUING", "CA-TLS"
 
 
 class RequestRefused(Exception):
     """No certificate for this request; the message says why and holds nothing of it."""
+
+
+class Issuer(NamedTuple):
+    """A generation of the issuing key, with its certificate."""
+
+    certificate: x509.Certificate
+    key: TokenPrivateKey
 
 
 def _utc_now() -> datetime:
@@ -62,11 +69,30 @@ class Authority:
         self.token = token
         self._clock = clock
         self.root = _stored(token, _ROOT)
-        self.issuing = _stored(token, _ISSUING)
-        self._issuing_key = TokenPrivateKey(token, _ISSUING)
+        self.issuers: dict[int, Issuer] = {}
+        self.use_newest_issuing()
         self.use_newest_tls()
-        self.backend_key = token.run(lambda keys: keys.public_key_p256("BACKEND-ID/1"))
-        self.pin_key = token.run(lambda keys: keys.public_key_p256("PIN-ENC/1"))
+        self.look_for_own_keys()
+
+    @property
+    def issuing(self) -> x509.Certificate:
+        """The certificate that individuals' certificates are signed with now."""
+        return self.issuers[max(self.issuers)].certificate
+
+    def look_for_own_keys(self) -> None:
+        """Learns which keys are the backend's own: every generation that is in the token."""
+        self._backend_keys = self.token.run(partial(_public_keys, name="BACKEND-ID"))
+        self._pin_keys = self.token.run(partial(_public_keys, name="PIN-ENC"))
+
+    @property
+    def backend_key(self) -> ec.EllipticCurvePublicKey:
+        """With which the backend proves itself now."""
+        return self._backend_keys[self.token.generations.newest("BACKEND-ID") - 1]
+
+    @property
+    def pin_key(self) -> ec.EllipticCurvePublicKey:
+        """To which PIN blocks are sealed now."""
+        return self._pin_keys[self.token.generations.newest("PIN-ENC") - 1]
 
     def issue_leaf(
         self,
@@ -82,26 +108,31 @@ class Authority:
         key = validated_key(requester)
         if role not in ROLES:
             raise RequestRefused("no such role")
-        if key == self.pin_key:
+        if key in self._pin_keys:
             raise RequestRefused("the key for PIN blocks gets no other certificate than its own")
         # Any other key with this role could pose as the backend.
-        if (role == BACKEND) != (key == self.backend_key):
+        if (role == BACKEND) != (key in self._backend_keys):
             raise RequestRefused("the role backend belongs to the key in the HSM, and to no other")
+        newest = max(self.issuers)
+        issuer = self.issuers[newest]
         builder = profiles.individual(x509.CertificateBuilder(), subject_id, role)
-        builder = profiles.validated_at(builder, self._validation_url)
+        builder = profiles.validated_at(builder, self._validation_url, issuer_name(newest))
         days = _checked_days(valid_days, profiles.LEAF)
-        return self._issue(builder, key, profiles.LEAF, days, self.issuing, self._issuing_key)
+        return self._issue(builder, key, profiles.LEAF, days, issuer.certificate, issuer.key)
 
-    def issue_pin_key(self, subject_id: UUID) -> x509.Certificate:
+    def issue_pin_key(self, subject_id: UUID, generation: int = 0) -> x509.Certificate:
         """The certificate of the HSM's key for PIN blocks (TR-TPR section 8), of no other key.
 
-        `subject_id` names the key. Raises RequestRefused.
+        `subject_id` names the key; `generation` 0 is the one in use. Raises RequestRefused.
         """
         builder = profiles.individual(x509.CertificateBuilder(), subject_id, PIN)
-        profile = profiles.PIN_KEY
-        return self._issue(
-            builder, self.pin_key, profile, profile.days, self.issuing, self._issuing_key
-        )
+        profile, issuer = profiles.PIN_KEY, self.issuers[max(self.issuers)]
+        key = self._pin_keys[generation - 1] if generation else self.pin_key
+        return self._issue(builder, key, profile, profile.days, issuer.certificate, issuer.key)
+
+    def issue_backend(self, subject_id: UUID, generation: int) -> x509.Certificate:
+        """The certificate of a generation of the backend's own key. Raises RequestRefused."""
+        return self.issue_leaf(self._backend_keys[generation - 1], subject_id, BACKEND)
 
     def issue_tls(
         self,
@@ -122,9 +153,36 @@ class Authority:
         days = _checked_days(valid_days, profiles.TLS_CLASS)
         return self._issue(builder, key, profiles.TLS_CLASS, days, self.tls, self._tls_key)
 
+    def use_newest_issuing(self) -> None:
+        """Signs individuals with the newest generation of the issuing key from now on; what older
+        ones signed stays valid, and they go on to sign what they revoked."""
+        every = self.token.generations.all(_ISSUING)
+        for generation in every:
+            if generation not in self.issuers:
+                label = labelled(_ISSUING, generation)
+                key = TokenPrivateKey(self.token, label)
+                self.issuers[generation] = Issuer(_stored(self.token, label), key)
+
+    def make_issuing(self, generation: int) -> x509.Certificate:
+        """The certificate of the next issuing key, which is made, under the root.
+
+        It signs nothing before it is taken into use. Raises RequestRefused where the root ended.
+        """
+        label, writable, now = labelled(_ISSUING, generation), written(self.token), self._clock()
+        make_key(writable, spec_of(_ISSUING, generation))
+        root = TokenPrivateKey(self.token, _ROOT), self.root.subject
+        end = self.root.not_valid_after_utc
+        if not self.root.not_valid_before_utc <= now < end:
+            raise RequestRefused("the root's own certificate is not valid now")
+        name = profiles.authority_name(_organization(self.root), f"Issuing CA {generation}")
+        key = TokenPrivateKey(self.token, label)
+        _establish(writable, label, (key, name), root, profiles.ISSUING, now, end)
+        return _stored(self.token, label)
+
     def use_newest_tls(self) -> None:
         """Signs TLS classes with the newest generation of the TLS authority from now on."""
         self.tls_generation = newest_tls_generation(self.token)
+        self.token.generations.use(_TLS, self.tls_generation)
         label = f"{_TLS}/{self.tls_generation}"
         self.tls = _stored(self.token, label)
         self._tls_key = TokenPrivateKey(self.token, label)
@@ -134,10 +192,8 @@ class Authority:
 
         The one before stays in the token: what it signed is trusted as long as trust files say.
         """
-        spec = next(each for each in KEYS if each.name == _TLS)
-        spec = replace(spec, generation=self.tls_generation + 1)
-        organization = self.tls.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value
-        name = profiles.authority_name(str(organization), f"TLS CA {spec.generation}")
+        spec = spec_of(_TLS, self.tls_generation + 1)
+        name = profiles.authority_name(_organization(self.tls), f"TLS CA {spec.generation}")
         writable = written(self.token)
         make_key(writable, spec)
         key = TokenPrivateKey(self.token, spec.label), name
@@ -146,8 +202,10 @@ class Authority:
         return self.tls
 
     def chain_der(self, leaf: x509.Certificate) -> list[bytes]:
-        """What an individual presents: its own certificate, then the issuing one."""
-        return [each.public_bytes(Encoding.DER) for each in (leaf, self.issuing)]
+        """What an individual presents: its own certificate, then the one that issued it."""
+        issuers = [each.certificate for each in self.issuers.values()]
+        issuing = next((each for each in issuers if each.subject == leaf.issuer), self.issuing)
+        return [each.public_bytes(Encoding.DER) for each in (leaf, issuing)]
 
     def _issue(
         self,
@@ -182,11 +240,15 @@ def establish(
     """The authority of a writable token; certificates of its own that it lacks are made."""
     now = clock()
     root = TokenPrivateKey(token, _ROOT), profiles.authority_name(organization, "Root CA")
-    issuing = TokenPrivateKey(token, _ISSUING), profiles.authority_name(organization, "Issuing CA")
+    first_issuing = f"{_ISSUING}/1"
+    issuing = (
+        TokenPrivateKey(token, first_issuing),
+        profiles.authority_name(organization, "Issuing CA"),
+    )
     first_tls = f"{_TLS}/1"
     tls = TokenPrivateKey(token, first_tls), profiles.authority_name(organization, "TLS CA")
     _establish(token, _ROOT, root, root, profiles.ROOT, now)
-    _establish(token, _ISSUING, issuing, root, profiles.ISSUING, now)
+    _establish(token, first_issuing, issuing, root, profiles.ISSUING, now)
     _establish(token, first_tls, tls, tls, profiles.TLS_AUTHORITY, now)
     return Authority(token, clock, validation_url)
 
@@ -197,6 +259,22 @@ def newest_tls_generation(token: Token) -> int:
     while token.run(partial(_has_certificate, label=f"{_TLS}/{generation + 1}")):
         generation += 1
     return generation
+
+
+def issuer_name(generation: int) -> str:
+    """How an issuing key is named where CRL and certificate are asked for."""
+    return "issuing" if generation == 1 else f"issuing-{generation}"
+
+
+def _organization(authority: x509.Certificate) -> str:
+    return str(authority.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value)
+
+
+def _public_keys(keys: KeySession, name: str) -> list[ec.EllipticCurvePublicKey]:
+    found = [keys.public_key_p256(f"{name}/1")]
+    while keys.has(ObjectClass.PUBLIC_KEY, labelled(name, len(found) + 1)):
+        found.append(keys.public_key_p256(labelled(name, len(found) + 1)))
+    return found
 
 
 def _has_certificate(keys: KeySession, label: str) -> bool:
@@ -210,12 +288,14 @@ def _establish(
     issuer: tuple[TokenPrivateKey, x509.Name],
     profile: Profile,
     now: datetime,
+    latest: datetime | None = None,
 ) -> None:
     if token.run(lambda keys: keys.certificate(label)) is not None:
         return
     key_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer[0].public_key())
     builder = x509.CertificateBuilder().subject_name(subject[1]).issuer_name(issuer[1])
-    builder = _dated(builder, now, now + timedelta(days=profile.days))
+    end = now + timedelta(days=profile.days)
+    builder = _dated(builder, now, min(end, latest) if latest else end)
     builder = builder.add_extension(key_id, critical=False)
     made = _signed(builder, subject[0].public_key(), profile, issuer[0])
     token.run(lambda keys: _store(keys, label, made))

@@ -1,8 +1,8 @@
 """The stripe's text and its verification value: made and checked with K_CVV in the HSM.
 
 Tracks after ISO/IEC 7813, from sentinel to sentinel; the encoder adds the LRC. Discretionary data:
-key version (1 digit), issue sequence (2), MAC (8) = the first 64 bits of HMAC-SHA-256 over label,
-PAN, expiry, service code and sequence, modulo 10^8. It stops forgery, not cloning.
+generation of K_CVV (1 digit), issue sequence (2), MAC (8) = the first 64 bits of HMAC-SHA-256 over
+label, PAN, expiry, service code and sequence, modulo 10^8. It stops forgery, not cloning.
 """
 
 import hmac
@@ -19,7 +19,8 @@ from protocol.encoding import lp
 
 SERVICE_CODE: Final = "727"
 """Closed loop; online only; goods and services only, PIN where there is a pad (ISO/IEC 7813)."""
-_KEY_VERSION: Final = 1
+VERSIONS_MOST: Final = 9
+"""Generations of K_CVV: the stripe has one digit for them, and 0 is none."""
 _LABEL: Final = b"TR-CVV/1"
 _TRACK_2: Final = re.compile(
     r";(?P<pan>[0-9]{12,19})=(?P<expiry>[0-9]{4})(?P<service>[0-9]{3})"
@@ -87,8 +88,9 @@ class CardVerification:
             raise ValueError("a service code has three digits")
         if not re.fullmatch(r"[A-Z0-9 ./'-]{2,26}", name):
             raise ValueError("not a name for track 1")
-        mac = self._mac(_KEY_VERSION, pan, expiry, service_code, f"{sequence:02}")
-        rest = f"{expiry}{service_code}{_KEY_VERSION}{sequence:02}{mac}"
+        version = self._token.generations.newest("K_CVV")
+        mac = self._mac(version, pan, expiry, service_code, f"{sequence:02}")
+        rest = f"{expiry}{service_code}{version}{sequence:02}{mac}"
         track2 = f";{pan}={rest}?"
         if len(track2) > _TRACK_2_LONGEST:
             raise ValueError("the card number is too long for track 2")
@@ -104,9 +106,10 @@ class CardVerification:
             return TrackFault.CHECK_DIGIT
         if not _is_month(expiry):
             return TrackFault.EXPIRY
-        if int(version) != _KEY_VERSION:
+        made_by = int(version)
+        if made_by not in self._token.generations.all("K_CVV"):
             return TrackFault.CARD_CHECK
-        if not hmac.compare_digest(self._mac(_KEY_VERSION, pan, expiry, service, sequence), mac):
+        if not hmac.compare_digest(self._mac(made_by, pan, expiry, service, sequence), mac):
             return TrackFault.CARD_CHECK
         return Track2(pan, expiry, service, int(sequence))
 

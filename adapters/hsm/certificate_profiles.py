@@ -69,17 +69,19 @@ def individual(
     )
 
 
-def validated_at(builder: x509.CertificateBuilder, url: str) -> x509.CertificateBuilder:
+def validated_at(
+    builder: x509.CertificateBuilder, url: str, issuer: str = "issuing"
+) -> x509.CertificateBuilder:
     """Where a checker finds CRL, OCSP and issuer (RFC 5280 sections 4.2.1.13 and 4.2.2.1)."""
     if not url:
         return builder
-    crl = x509.UniformResourceIdentifier(f"{url}/crl/issuing.crl")
+    crl = x509.UniformResourceIdentifier(f"{url}/crl/{issuer}.crl")
     point = x509.DistributionPoint([crl], relative_name=None, reasons=None, crl_issuer=None)
     access = [
         x509.AccessDescription(method, x509.UniformResourceIdentifier(url + path))
         for method, path in (
             (AuthorityInformationAccessOID.OCSP, "/ocsp"),
-            (AuthorityInformationAccessOID.CA_ISSUERS, "/ca/issuing.cer"),
+            (AuthorityInformationAccessOID.CA_ISSUERS, f"/ca/{issuer}.cer"),
         )
     ]
     return builder.add_extension(x509.CRLDistributionPoints([point]), critical=False).add_extension(

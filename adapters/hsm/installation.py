@@ -38,7 +38,7 @@ CERTIFICATE_FILE: Final = "certificate.pem"
 """In an identity folder: the chain."""
 PIN_CERTIFICATE: Final = "pki/pin.pem"
 """The chain of the HSM's key for PIN blocks, which the backend shows to devices."""
-_BACKEND_CERTIFICATE: Final = "pki/backend.pem"
+BACKEND_CERTIFICATE: Final = "pki/backend.pem"
 _TLS_CLASSES: Final = ("gateway", "backend", "website", "pos", "card")
 _LISTENERS: Final = ("gateway", "backend")
 _LOOPBACK: Final = ("localhost", "127.0.0.1")
@@ -76,7 +76,7 @@ def issue_installation(
     for tls_class in _TLS_CLASSES:
         names = (*_LOOPBACK, *server_names) if tls_class in _LISTENERS else ()
         _issue_tls(home / "tls", authority, tls_class, names)
-    everybody = [_issue_backend(home / _BACKEND_CERTIFICATE, authority)]
+    everybody = [_issue_backend(home / BACKEND_CERTIFICATE, authority)]
     folders = [(home / "operators" / name, role) for name, role in PEOPLE]
     for folder, role in (*folders, (home / WEBSITE_FOLDER, WEBSITE)):
         everybody.append(_issue_identity(home, folder, role, authority, gateway))
@@ -90,13 +90,19 @@ def certified(home: Path) -> list[Individual]:
     Raises OSError and ValueError for one that cannot be read.
     """
     places = [
-        ("backend", BACKEND, home / _BACKEND_CERTIFICATE),
+        ("backend", BACKEND, home / BACKEND_CERTIFICATE),
         ("pin", PIN, home / PIN_CERTIFICATE),
         ("website", WEBSITE, home / WEBSITE_FOLDER / CERTIFICATE_FILE),
     ]
     people = sorted((home / "operators").glob(f"*/{CERTIFICATE_FILE}"))
     places += [(path.parent.name, "", path) for path in people]
     return [_individual(name, role, path) for name, role, path in places if path.exists()]
+
+
+def subject_of(chain: Path) -> tuple[UUID, str]:
+    """Whom the first certificate of a chain names, and its serial in hex. Raises OSError."""
+    found = _individual("", PIN, chain)
+    return found.subject_id, format(found.certificate.serial_number, "x")
 
 
 def _issue_tls(folder: Path, authority: Authority, tls_class: str, names: Sequence[str]) -> None:

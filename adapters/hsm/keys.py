@@ -10,6 +10,7 @@ import os
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from adapters.hsm.generations import labelled
 from adapters.hsm.token import HsmRefused, Token
 from protocol.encoding import lp
 
@@ -50,7 +51,14 @@ class Hsm:
     def index(self, kind: str, value: str) -> bytes:
         """The 32 bytes by which a value (card number, e-mail) is found without being stored."""
         data = lp(kind.encode()) + value.encode()
-        return self.token.run(lambda keys: keys.hmac("K_INDEX/1", data))
+        label = self.token.generations.label("K_INDEX")
+        return self.token.run(lambda keys: keys.hmac(label, data))
+
+    def indexes(self, kind: str, value: str) -> tuple[bytes, ...]:
+        """`index` under each generation, newest first: what was found by an older one still is."""
+        data = lp(kind.encode()) + value.encode()
+        labels = [labelled("K_INDEX", each) for each in self.token.generations.all("K_INDEX")]
+        return self.token.run(lambda keys: tuple([keys.hmac(label, data) for label in labels]))
 
     def sign_log(self, message: bytes) -> bytes:
         """Ed25519 over a checkpoint of the event log: 64 bytes."""
@@ -62,18 +70,28 @@ class Hsm:
             self.token.run(lambda keys: keys.public_point("LOG/1"))
         )
 
-    def sign_identity(self, message: bytes) -> bytes:
-        """ES256 over the message as the backend: 64 raw bytes, r then s (RFC 7518)."""
+    def sign_identity(self, message: bytes, generation: int = 0) -> bytes:
+        """ES256 over the message as the backend: 64 raw bytes, r then s (RFC 7518).
+
+        `generation` of the key that the certificate names; 0 for the newest.
+        """
         digest = hashlib.sha256(message).digest()
-        return self.token.run(lambda keys: keys.sign_ecdsa("BACKEND-ID/1", digest))
+        label = labelled("BACKEND-ID", generation or self.token.generations.newest("BACKEND-ID"))
+        return self.token.run(lambda keys: keys.sign_ecdsa(label, digest))
 
     def identity_public_key(self) -> ec.EllipticCurvePublicKey:
         """What verifies `sign_identity`."""
-        return self.token.run(lambda keys: keys.public_key_p256("BACKEND-ID/1"))
+        label = self.token.generations.label("BACKEND-ID")
+        return self.token.run(lambda keys: keys.public_key_p256(label))
+
+    @property
+    def db_generation(self) -> int:
+        """Of K_DB: the one that seals data keys now."""
+        return self.token.generations.newest("K_DB")
 
 
 def _k_db(generation: int) -> str:
-    return f"K_DB/{generation}"
+    return labelled("K_DB", generation)
 
 
 def _place(generation: int, key_id: int, subject: bytes) -> bytes:

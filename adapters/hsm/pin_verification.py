@@ -3,23 +3,27 @@
 Steps of TR-TPR section 8 undone in the token: ECDH with the block's ephemeral key, AES-ECB of the
 context gives the wrapping key, the unwrapped block becomes a session key that cannot be read.
 Wrapped again under K_PVV (deterministic, RFC 3394) and hashed under K_PVV2 it is the reference.
-The 32 bytes hold PIN and card together, so equal PINs of two cards have different references.
+The 32 bytes hold PIN and card together, so equal PINs of two cards have different references. A
+reference begins with the generation of the keys that made it.
 
 Limits: whoever holds the HSM's login can find PINs by trying. The scheme protects dumps, disks and
 logs; it makes the machine no PCI PIN device. Trying is limited by the card's count of wrong PINs.
 """
 
 import hmac
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from adapters.hsm.generations import labelled
 from adapters.hsm.session import KeySession
 from adapters.hsm.token import HsmRefused, Token
 from protocol.pin import POINT_BYTES, WRAPPED_BYTES, pin_context
 
-_VERSION: Final = b"\x01"  # of the reference: generation 1 of both keys
+GENERATIONS_MOST: Final = 255
+"""Of K_PVV and K_PVV2 together: a reference begins with one byte for them."""
 
 
 class PinBlockInvalid(Exception):
@@ -30,7 +34,8 @@ class PinVerification:
     """PINs of our cards; all methods raise HsmUnavailable. Verifying takes 0.5 ms (SoftHSM).
 
     `ephemeral` is an uncompressed P-256 point, `block` the wrapped 40 bytes; `t4`, `counter` and
-    `ms` (milliseconds since 1970) must be those that the block was sealed with.
+    `ms` (milliseconds since 1970) must be those that the block was sealed with; `pin_key` the
+    generation of PIN-ENC that it was sealed to, 0 for the newest.
     """
 
     def __init__(self, token: Token) -> None:
@@ -38,19 +43,42 @@ class PinVerification:
 
     def pin_public_key(self) -> ec.EllipticCurvePublicKey:
         """What PIN pads seal to."""
-        return self._token.run(lambda keys: keys.public_key_p256("PIN-ENC/1"))
+        label = self._token.generations.label("PIN-ENC")
+        return self._token.run(lambda keys: keys.public_key_p256(label))
 
-    def set_pin(self, ephemeral: bytes, block: bytes, t4: bytes, counter: int, ms: int) -> bytes:
+    def set_pin(
+        self, ephemeral: bytes, block: bytes, t4: bytes, counter: int, ms: int, pin_key: int = 0
+    ) -> bytes:
         """The reference of a new PIN: 33 bytes, worth nothing without the HSM.
 
         Nobody outside the token can see whether the block holds a PIN of this card: one that does
         not will never be matched. Raises PinBlockInvalid.
         """
-        context = pin_context(t4, counter, ms)
+        newest = self._token.generations.newest("K_PVV")
+        return self._references(ephemeral, block, pin_context(t4, counter, ms), pin_key, [newest])[
+            0
+        ]
+
+    def references(
+        self, ephemeral: bytes, block: bytes, t4: bytes, counter: int, ms: int, pin_key: int = 0
+    ) -> tuple[bytes, ...]:
+        """What a presented PIN is compared as: its reference under each generation, newest first.
+
+        Which one a card has is known where the card is. Raises PinBlockInvalid.
+        """
+        every = self._token.generations.all("K_PVV")
+        return self._references(ephemeral, block, pin_context(t4, counter, ms), pin_key, every)
+
+    def _references(
+        self, ephemeral: bytes, block: bytes, context: bytes, pin_key: int, made_by: Sequence[int]
+    ) -> tuple[bytes, ...]:
         if not _is_well_formed(ephemeral, block):
             raise PinBlockInvalid
+        label = labelled("PIN-ENC", pin_key or self._token.generations.newest("PIN-ENC"))
         try:
-            return self._token.run(lambda keys: _reference(keys, ephemeral, block, context))
+            return self._token.run(
+                lambda keys: _references(keys, label, ephemeral, block, context, made_by)
+            )
         except HsmRefused:
             raise PinBlockInvalid from None
 
@@ -59,10 +87,11 @@ class PinVerification:
     ) -> bool:
         """Whether the block holds the PIN of the reference; False for any other block, too."""
         try:
-            presented = self.set_pin(ephemeral, block, t4, counter, ms)
+            presented = self.references(ephemeral, block, t4, counter, ms)
         except PinBlockInvalid:
             return False
-        return hmac.compare_digest(presented, reference)
+        matches = [hmac.compare_digest(each, reference) for each in presented]
+        return True in matches
 
 
 def _is_well_formed(ephemeral: bytes, block: bytes) -> bool:
@@ -75,13 +104,22 @@ def _is_well_formed(ephemeral: bytes, block: bytes) -> bool:
     return True
 
 
-def _reference(keys: KeySession, ephemeral: bytes, block: bytes, context: bytes) -> bytes:
+def _references(
+    keys: KeySession,
+    pin_key: str,
+    ephemeral: bytes,
+    block: bytes,
+    context: bytes,
+    made_by: Sequence[int],
+) -> tuple[bytes, ...]:
     with ExitStack() as wipe:
-        shared = keys.derive_ecdh("PIN-ENC/1", ephemeral)
+        shared = keys.derive_ecdh(pin_key, ephemeral)
         wipe.callback(keys.destroy, shared)
         wrapping = keys.derive_aes_ecb(shared, context)
         wipe.callback(keys.destroy, wrapping)
         pin = keys.unwrap_secret(wrapping, block)
         wipe.callback(keys.destroy, pin)
-        wrapped = keys.wrap("K_PVV/1", pin)
-    return _VERSION + keys.hmac("K_PVV2/1", wrapped)
+        wrapped = [(each, keys.wrap(labelled("K_PVV", each), pin)) for each in made_by]
+    return tuple(
+        bytes([each]) + keys.hmac(labelled("K_PVV2", each), block) for each, block in wrapped
+    )

@@ -1,11 +1,12 @@
 """All keys of an installation, as data, and making them in the token: once, and never again.
 
-Runs while the backend is stopped. A key's label is its name and generation; rotating K_DB means
-`make_key(token, K_DB of generation 2)` and sealing the data keys anew.
+The first generations are made while the backend is stopped, later ones while it serves
+(`rotation.py`). A key's label is its name and generation.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from adapters.hsm import softhsm
+from adapters.hsm.generations import labelled
 from adapters.hsm.session import KeySession
 from adapters.hsm.token import HsmUnavailable, Pin, Token
 from adapters.hsm.writing import Runs
@@ -36,7 +38,7 @@ class KeySpec:
     @property
     def label(self) -> str:
         """How the token knows it."""
-        return f"{self.name}/{self.generation}"
+        return labelled(self.name, self.generation)
 
     @property
     def is_pair(self) -> bool:
@@ -57,6 +59,9 @@ KEYS: Final = (
     KeySpec("BACKEND-ID", KeyType.EC, _SIGNING),
     KeySpec("LOG", KeyType.EC_EDWARDS, _SIGNING),
 )
+AUTHORITIES: Final = ("CA-ROOT", "CA-ISSUING", "CA-TLS")
+"""Keys with a certificate of their own beside them in the token."""
+PIN_REFERENCE_KEYS: Final = ("K_PVV", "K_PVV2")
 _SECRET: Final = {
     Attribute.PRIVATE: True,
     Attribute.SENSITIVE: True,
@@ -119,7 +124,7 @@ def open_token(
     path = softhsm.find_module(home, module)
     if _is_ours(path, ours):
         softhsm.use_tokens_of(home / "hsm")
-    return Token(
+    token = Token(
         path,
         label,
         pin,
@@ -129,10 +134,50 @@ def open_token(
         guard=guard,
         overlap=overlap,
     )
+    read_generations(token)
+    return token
+
+
+def read_generations(token: Token) -> None:
+    """Takes the newest complete generation of each key into use. Raises HsmUnavailable.
+
+    An authority's is complete with its certificate. BACKEND-ID and PIN-ENC are shown to others by
+    certificates that are files: for them `rotation.use_certified` says which one counts.
+    """
+    for spec in KEYS:
+        token.generations.use(spec.name, token.run(partial(_newest_complete, first=spec)))
+    # Both make one reference of a PIN: they go together.
+    both = min(map(token.generations.newest, PIN_REFERENCE_KEYS))
+    for name in PIN_REFERENCE_KEYS:
+        token.generations.use(name, both)
+
+
+def _newest_complete(keys: KeySession, first: KeySpec) -> int:
+    spec = next_generation(first)
+    while _is_complete(keys, spec):
+        spec = next_generation(spec)
+    return spec.generation - 1
+
+
+def _is_complete(keys: KeySession, spec: KeySpec) -> bool:
+    if not spec.is_pair:
+        return keys.has(ObjectClass.SECRET_KEY, spec.label)
+    halves = (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
+    if not all(keys.has(half, spec.label) for half in halves):
+        return False
+    return spec.name not in AUTHORITIES or keys.certificate(spec.label) is not None
 
 
 def _is_ours(module: Path, ours: bool | None) -> bool:
     return softhsm.is_softhsm(module) if ours is None else ours
+
+
+def spec_of(name: str, generation: int = 1) -> KeySpec:
+    """A generation of a key by its name. Raises KeyError for a name that is none."""
+    for spec in KEYS:
+        if spec.name == name:
+            return replace(spec, generation=generation)
+    raise KeyError(name)
 
 
 def next_generation(spec: KeySpec) -> KeySpec:

@@ -33,6 +33,7 @@ from pkcs11.exceptions import (
 )
 
 from adapters.hsm.gate import GateBusy
+from adapters.hsm.generations import Generations
 from adapters.hsm.library import library
 from adapters.hsm.session import KeyMissing, KeySession
 from application.ports import Unavailable
@@ -70,6 +71,7 @@ class Token:
     """A logged-in token. Make it after forking; a child process cannot use its parent's.
 
     `writable` is for provisioning; the backend's session cannot create or change stored objects.
+    `generations` says which generation of each key is in use (`provision.open_token` reads it).
     There are as many sessions as threads ever called at a time. PKCS#11 has no time limits: where
     a module has none of its own, a hanging HSM hangs its callers, and them only.
     """
@@ -92,6 +94,7 @@ class Token:
         asked by each heartbeat and raises HsmUnavailable where the token must not be used.
         Without `overlap` one thread at a time is in the module, for one that is not to be trusted.
         """
+        self.generations = Generations()
         self._library = library(module_path)
         self._label = token_label
         self._slot = slot

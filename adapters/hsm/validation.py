@@ -1,7 +1,9 @@
 """What the validation authority says of certificates: CRL (RFC 5280) and OCSP answers (RFC 6960).
 
-Both are signed with the issuing authority's key in the HSM. What is revoked is told by the ledger;
-an OCSP request for a serial that the ledger does not know is answered `unknown`.
+Each generation of the issuing key signs a list and answers of its own. What is revoked is told by
+the ledger, for all of them alike: a serial number is given once, whoever signed it, so every list
+holds all that was revoked. An OCSP request for one that the ledger does not know is answered
+`unknown`.
 """
 
 import hashlib
@@ -14,8 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA224, SHA256, SHA384, 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
-from adapters.hsm.authority import Authority
-from adapters.hsm.token_key import TokenPrivateKey
+from adapters.hsm.authority import Authority, Issuer
 
 CRL_HOURS: Final = 24
 """How long a list is good for; a new one is made well before, and after each revocation."""
@@ -58,27 +59,36 @@ def _utc_now() -> datetime:
 
 
 class Validation:
-    """Signs for the issuing authority. Methods raise HsmUnavailable."""
+    """Signs for the issuing authority, whichever generation. Methods raise HsmUnavailable."""
 
     def __init__(
         self, authority: Authority, known: Known, clock: Callable[[], datetime] = _utc_now
     ) -> None:
-        self._issuing = authority.issuing
-        self._key = TokenPrivateKey(authority.token, "CA-ISSUING/1")
+        self._authority = authority
         self._known = known
         self._clock = clock
 
-    def crl(self) -> bytes:
-        """The list of what is revoked and not yet expired, in DER.
+    def certificate(self, generation: int) -> bytes:
+        """The DER certificate of a generation of the issuing key; empty where there is none."""
+        issuer = self._authority.issuers.get(generation)
+        return issuer.certificate.public_bytes(Encoding.DER) if issuer else b""
+
+    def crl(self, generation: int = 1) -> bytes:
+        """The list of what is revoked and not yet expired, in DER, signed by a generation.
+
+        Empty where there is no such generation.
 
         Its number is the milliseconds of its making: growing, also over a restart.
         """
-        now = self._clock()
+        issuer = self._authority.issuers.get(generation)
+        if issuer is None:
+            return b""
+        issuing, now = issuer.certificate, self._clock()
         now_us = int(now.timestamp() * 1_000_000)
-        identifier = self._issuing.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        identifier = issuing.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
         builder = (
             x509.CertificateRevocationListBuilder()
-            .issuer_name(self._issuing.subject)
+            .issuer_name(issuing.subject)
             .last_update((now - _BACKDATED).replace(microsecond=0))
             .next_update((now + timedelta(hours=CRL_HOURS)).replace(microsecond=0))
             .add_extension(x509.CRLNumber(now_us // 1000), critical=False)
@@ -90,7 +100,7 @@ class Validation:
         for entry in self._known.all():
             if entry.not_after_us >= now_us:
                 builder = builder.add_revoked_certificate(_listed(entry))
-        return builder.sign(self._key, SHA256()).public_bytes(Encoding.DER)
+        return builder.sign(issuer.key, SHA256()).public_bytes(Encoding.DER)
 
     def answer(self, request_der: bytes) -> bytes:
         """The DER of an OCSP response to a DER request; unusable ones get `malformedRequest`."""
@@ -103,7 +113,8 @@ class Validation:
             nonce = _nonce_of(request)
         except (ValueError, NotImplementedError, x509.DuplicateExtension):
             return _unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
-        if algorithm.name not in _HASHES or hashes != self._hashes(algorithm.name):
+        issuer = self._named(algorithm.name, hashes) if algorithm.name in _HASHES else None
+        if issuer is None:
             return _unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
         now = self._clock().replace(microsecond=0)
         status, revoked_at, reason = self._status(serial)
@@ -118,10 +129,17 @@ class Validation:
             revocation_time=revoked_at,
             revocation_reason=reason,
         )
-        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, self._issuing)
+        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, issuer.certificate)
         if nonce is not None:
             builder = builder.add_extension(nonce, critical=False)
-        return builder.sign(self._key, SHA256()).public_bytes(Encoding.DER)
+        return builder.sign(issuer.key, SHA256()).public_bytes(Encoding.DER)
+
+    def _named(self, algorithm: str, hashes: tuple[bytes, bytes]) -> Issuer | None:
+        """Which generation a request asks about."""
+        for issuer in list(self._authority.issuers.values()):
+            if hashes == _hashes(algorithm, issuer.certificate):
+                return issuer
+        return None
 
     def _status(
         self, serial: int
@@ -133,11 +151,12 @@ class Validation:
             return ocsp.OCSPCertStatus.GOOD, None, None
         return ocsp.OCSPCertStatus.UNKNOWN, None, None
 
-    def _hashes(self, algorithm: str) -> tuple[bytes, bytes]:
-        """Of the issuing authority's name and key, as a request must name it."""
-        # The bits of the key, without the algorithm around them (RFC 6960 section 4.1.1).
-        key = self._issuing.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-        return _digest(algorithm, self._issuing.subject.public_bytes()), _digest(algorithm, key)
+
+def _hashes(algorithm: str, issuing: x509.Certificate) -> tuple[bytes, bytes]:
+    """Of an issuing authority's name and key, as a request must name it."""
+    # The bits of the key, without the algorithm around them (RFC 6960 section 4.1.1).
+    key = issuing.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return _digest(algorithm, issuing.subject.public_bytes()), _digest(algorithm, key)
 
 
 def _digest(algorithm: str, data: bytes) -> bytes:

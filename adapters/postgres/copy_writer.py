@@ -23,8 +23,8 @@ _COPY = (
 )
 _COPY_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
-_CLAIM = b"INSERT INTO unique_claims (kind, digest, generation, owner) VALUES ($1, $2, 1, $3)"
-_TEXT_OID, _BYTEA_OID, _UUID_OID = 25, 17, 2950
+_CLAIM = b"INSERT INTO unique_claims (kind, digest, generation, owner) VALUES ($1, $2, $4, $3)"
+_TEXT_OID, _BYTEA_OID, _UUID_OID, _INT2_OID = 25, 17, 2950, 21
 _CHUNK_ROWS = 64
 _PATIENCE_S = 10.0
 _INTEGRITY = b"23"
@@ -94,12 +94,12 @@ class CopyWriter:
         self._result()
 
     def _claim(self, claim: Claim) -> None:
-        kind, digest, owner = claim
+        kind, digest, owner, generation = claim
         self._connection.send_query_params(
             _CLAIM,
-            [kind.encode(), digest, owner.bytes],
-            param_types=[_TEXT_OID, _BYTEA_OID, _UUID_OID],
-            param_formats=[pq.Format.BINARY] * 3,
+            [kind.encode(), digest, owner.bytes, generation.to_bytes(2)],
+            param_types=[_TEXT_OID, _BYTEA_OID, _UUID_OID, _INT2_OID],
+            param_formats=[pq.Format.BINARY] * 4,
         )
         self._result()
 

@@ -31,7 +31,10 @@ class StateSealer:
             kind: Sealer(keys, "directory", cls) for kind, cls in KINDS.items()
         }
         self._sealers["cardholder"] = Sealer(
-            keys, "directory", KINDS["cardholder"], lambda person: keys.person_key(person.id)
+            keys,
+            "directory",
+            KINDS["cardholder"],
+            lambda who: keys.run_key() if who.erased else keys.person_key(who.id),
         )
 
     def seal(self, listed: Listed) -> bytes:
@@ -66,7 +69,11 @@ class PostgresDirectory:
             rows = cursor.execute(
                 f"SELECT {_COLUMNS} FROM directory WHERE id = ANY(%s)".encode(), [list(ids)]
             ).fetchall()
-        return {row[0]: self._sealer.open(row) for row in rows}
+        found: dict[UUID, Listed] = {}
+        for row in rows:
+            with contextlib.suppress(KeyError):  # a person who was erased
+                found[row[0]] = self._sealer.open(row)
+        return found
 
     def add(self, new: Sequence[Listed]) -> None:
         """See the port."""

@@ -15,7 +15,8 @@ from adapters.postgres.sealing import DataKey, NotSealedHere, key_id
 from domain.event import Event, decode, encode, topics
 
 PERSONAL = "cardholder."
-"""Events of these topics are sealed under the person's own key."""
+"""Events of these topics are sealed under the person's own key, except `IMPERSONAL`."""
+IMPERSONAL = "cardholder.erased/"
 
 _PLACE = struct.Struct(">I16sIqI")
 _PLACES = {topic: topic.encode() for topic in topics()}
@@ -37,7 +38,7 @@ class SealedMapper(Mapper[UUID]):
     def seal(self, event: Event) -> bytes:
         """The stored state of an event."""
         topic = event.TOPIC
-        if topic.startswith(PERSONAL):
+        if topic.startswith(PERSONAL) and not topic.startswith(IMPERSONAL):
             key = self._keys.person_key(event.originator_id)
         else:
             key = self._keys.run_key()

@@ -1,6 +1,8 @@
 """Sealed bytes in the ledger database: AES-256-GCM bound to the place where they are stored.
 
-blob = magic "TR" · format 1 · key generation (2) · data-key id (8) · nonce (12) · ciphertext, tag.
+blob = magic "TR" · format 1 · generation (2) · data-key id (8) · nonce (12) · ciphertext, tag.
+The generation is that of K_DB under which the data key was when it sealed; the data key may have
+been sealed anew since.
 Additional data = every part of the place, then the header, each with a 4-byte length in front:
 a row that is moved, swapped or renumbered does not open. Nonces are random (never derived from
 a version: the loser of a race seals another text at the same version).
@@ -61,12 +63,15 @@ class DataKey:
 
     def open(self, blob: bytes, place: bytes) -> bytes:
         """The plaintext of a blob at `place`. Raises NotSealedHere."""
-        if blob[:HEADER_BYTES] != self.header:
-            raise NotSealedHere("another header")
+        lp_header, header = self.lp_header, blob[:HEADER_BYTES]
+        if header != self.header:
+            if key_id(blob) != self.id:
+                raise NotSealedHere("another data key")
+            lp_header = _LP_HEADER + header  # sealed under an earlier generation of K_DB
         nonce_end = HEADER_BYTES + _NONCE_BYTES
         try:
             return self._cipher.decrypt(
-                blob[HEADER_BYTES:nonce_end], blob[nonce_end:], place + self.lp_header
+                blob[HEADER_BYTES:nonce_end], blob[nonce_end:], place + lp_header
             )
         except InvalidTag:
             raise NotSealedHere("the tag does not fit") from None

@@ -50,6 +50,14 @@ class PinAccepted(Event, frozen=True, kw_only=True, gc=False):
     transaction_id: UUID
 
 
+@stored_as("card.pin_referenced/1")
+class PinReferenced(Event, frozen=True, kw_only=True, gc=False):
+    """The same PIN, which was just presented, referred to by a newer key of the HSM."""
+
+    reference: bytes
+    transaction_id: UUID
+
+
 @stored_as("card.blocked/1")
 class CardBlocked(Event, frozen=True, kw_only=True, gc=False):
     """`status` is `blocked`, `lost` or `stolen`."""
@@ -95,6 +103,8 @@ def evolve(card: Card | None, event: Event) -> Card:
             return replace(card, version=version, pin_failures=card.pin_failures + 1)
         case PinAccepted():
             return replace(card, version=version, pin_failures=0)
+        case PinReferenced():
+            return replace(card, version=version, pin_reference=event.reference)
         case CardBlocked():
             return replace(card, version=version, status=event.status)
         case _:
@@ -185,3 +195,14 @@ def count_pin(
             **stamp(context, card.id, card.version + 1), transaction_id=transaction_id
         )
     return None
+
+
+def refer_to_pin(
+    context: Context, card: Card, *, reference: bytes, transaction_id: UUID, counted: bool
+) -> PinReferenced:
+    """What the right PIN is compared with from now on. `counted`: after an event of `count_pin`."""
+    return PinReferenced(
+        **stamp(context, card.id, card.version + (2 if counted else 1)),
+        reference=reference,
+        transaction_id=transaction_id,
+    )

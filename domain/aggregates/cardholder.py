@@ -1,7 +1,8 @@
 """A cardholder: the employee of a company, a person with a name.
 
 These events are personal data: they are sealed under the person's own key, so that erasing
-the key erases the person and leaves every balance provable.
+the key erases the person and leaves every balance provable. That a person was erased is none: it
+names nobody, and is sealed like every other fact.
 """
 
 from uuid import UUID
@@ -21,8 +22,16 @@ class CardholderRegistered(Event, frozen=True, kw_only=True, gc=False):
     email: str
 
 
+@stored_as("cardholder.erased/1")
+class CardholderErased(Event, frozen=True, kw_only=True, gc=False):
+    """Two operators decided that the person is forgotten. `why` must not name anybody."""
+
+    company_id: UUID
+    why: str
+
+
 class Cardholder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The cardholder as its events made it."""
+    """The cardholder as its events made it; once erased, without a name."""
 
     id: UUID
     version: int
@@ -30,11 +39,22 @@ class Cardholder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first_name: str
     last_name: str
     email: str
+    erased: bool = False
 
 
 def evolve(cardholder: Cardholder | None, event: Event) -> Cardholder:
-    """The cardholder after `event`."""
+    """The cardholder after `event`. Of an erased one the events before cannot be read any more."""
     match event:
+        case CardholderErased():
+            return Cardholder(
+                id=event.originator_id,
+                version=event.originator_version,
+                company_id=event.company_id,
+                first_name="",
+                last_name="",
+                email="",
+                erased=True,
+            )
         case CardholderRegistered():
             return Cardholder(
                 id=event.originator_id,
@@ -58,4 +78,15 @@ def register(
         first_name=first_name,
         last_name=last_name,
         email=email,
+    )
+
+
+def erase(context: Context, cardholder: Cardholder, *, why: str) -> CardholderErased | None:
+    """Forgets the person; None where that was done."""
+    if cardholder.erased:
+        return None
+    return CardholderErased(
+        **stamp(context, cardholder.id, cardholder.version + 1),
+        company_id=cardholder.company_id,
+        why=why,
     )

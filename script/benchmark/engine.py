@@ -59,7 +59,7 @@ class Requests:
             card_digest=digest or random.choice(population.digests),
             masked_pan="984000******1234",
             stripe_genuine=True,
-            pin_reference=None,
+            pin_references=None,
             consent_valid=None,
             consent_card_id=None,
             signed=Signed(contract=_CONTRACT, contract_hash=b"h" * 32, signature=_SIGNATURE),

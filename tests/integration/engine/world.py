@@ -45,6 +45,8 @@ class SoftwareKeySealer:
     def __init__(self) -> None:
         self._key = AESGCM(secrets.token_bytes(32))
 
+    db_generation = 1
+
     def seal_data_key(
         self, generation: int, key_id: int, subject: bytes, plaintext: bytes
     ) -> bytes:
@@ -192,7 +194,7 @@ class World:
             "card_digest": self.digests[card],
             "masked_pan": "508900******1234",
             "stripe_genuine": True,
-            "pin_reference": None,
+            "pin_references": None,
             "consent_valid": None,
             "consent_card_id": None,
             "signed": Signed(contract=b"{}", contract_hash=b"h" * 32, signature="a..b"),

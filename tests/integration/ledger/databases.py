@@ -29,6 +29,8 @@ class SoftwareHsm:
     def __init__(self) -> None:
         self._k_db = AESGCM(hashlib.sha256(b"a K_DB for tests").digest())
 
+    db_generation = 1
+
     def seal_data_key(
         self, generation: int, key_id: int, subject: bytes, plaintext: bytes
     ) -> bytes:

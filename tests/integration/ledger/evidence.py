@@ -34,6 +34,7 @@ class Evidence:
             "read_rows": self.reader.rows,
             "open_row": self.reader.open,
             "now_us": lambda: NOW_US,
+            "extent": self.reader.extent,
             "every_s": 60.0,
         }
         return Checkpointer(self.folder, **{**options, **more})

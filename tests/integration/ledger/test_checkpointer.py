@@ -170,6 +170,14 @@ def test_it_refuses_a_log_whose_evidence_is_gone(evidence: Evidence) -> None:
     evidence.reader.close()
 
 
+def test_it_refuses_a_log_with_a_row_missing_far_back(evidence: Evidence) -> None:
+    evidence.write(18)  # 1,098 events: more than the newest 1,000 that are looked at
+    evidence.attack("DELETE FROM events WHERE position = 3")
+    with pytest.raises(EvidenceBroken, match="1,097 events and ends at number 1,098"):
+        evidence.checkpointer().start()
+    evidence.reader.close()
+
+
 def test_the_leaves_alone_are_no_evidence(evidence: Evidence) -> None:
     evidence.write()
     for name in ("checkpoint", "history"):

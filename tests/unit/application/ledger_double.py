@@ -47,7 +47,7 @@ class MemoryLog:
             )  # fmt: skip
             assert event.originator_version == last + 1, "a stream has no gaps and no forks"
             self.events.append(event)
-        for kind, digest, owner in claims or ():
+        for kind, digest, owner, _ in claims or ():
             assert (kind, digest) not in self.claims, "a claim is made once"
             self.claims[kind, digest] = owner
 
@@ -81,7 +81,7 @@ class Ledger:
         for event in events:
             self.states.apply(event)
         for claim in claims:
-            self.states.claim(*claim)
+            self.states.claim(claim)
         self.log.append(events, claims)
         return answer, list(events)
 

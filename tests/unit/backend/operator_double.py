@@ -89,14 +89,16 @@ class HsmDouble:
         self.replaced = replaces
         return self.certify(b"a request", UUID(int=0), "tls:authority")
 
-    def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
+    def pin_reference(
+        self, ephemeral: bytes, block: bytes, t4: bytes, ms: int, pin_key: int
+    ) -> bytes:
         return sha256(ephemeral + block + t4 + ms.to_bytes(8)).digest()
 
     def enrolment_code(self, command_id: UUID) -> str:
         return f"ENROL-{command_id.hex[:8].upper()}"
 
-    def code_digest(self, code: str) -> bytes:
-        return sha256(code.encode()).digest()
+    def code_digests(self, code: str) -> tuple[bytes, ...]:
+        return (sha256(code.encode()).digest(),)
 
     def activation_code(self, command_id: UUID) -> str:
         return f"CODE-{command_id.hex[:4].upper()}"
@@ -168,6 +170,33 @@ class ProofsDouble:
         return text
 
 
+class RotationDouble:
+    """Rotates K_CVV and K_DB without any limit, once a generation."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, int]] = []
+
+    def check(self, name: str, generation: int) -> None:
+        if name not in ("K_CVV", "K_DB"):
+            raise Denied("not-rotated-here", "Not here.")
+
+    def rotate(self, name: str, generation: int) -> tuple[UUID, IssuedCertificate] | None:
+        self.check(name, generation)
+        if (name, generation) not in self.made:
+            self.made.append((name, generation))
+        return None
+
+
+class EraserDouble:
+    """Notes whom it erased."""
+
+    def __init__(self) -> None:
+        self.erased: list[UUID] = []
+
+    def erase(self, cardholder_id: UUID) -> None:
+        self.erased.append(cardholder_id)
+
+
 class Outside:
     """Everything around `Operators`, as doubles that a test sets and looks at."""
 
@@ -177,6 +206,8 @@ class Outside:
         self.lane = LaneDouble()
         self.directory = DirectoryDouble()
         self.proofs = ProofsDouble()
+        self.rotation = RotationDouble()
+        self.eraser = EraserDouble()
         self.clock: Clock = FixedClock()
         self.failure: Any = None
         self.queue_full = False
@@ -196,6 +227,8 @@ class Outside:
             audit_history=self._history,
             export_settlements=self._export,
             proofs=self.proofs,
+            rotation=self.rotation,
+            erasing=self.eraser,
             clock=self.clock,
             issuer_id=ISSUER,
             catch_up=lambda: self.caught_up,

@@ -157,7 +157,7 @@ def test_a_pin_is_bound_to_session_and_time() -> None:
     done(scene, "PIN", body)
     card = scene.ledger.states.get(happened.CARD, Card)
     assert card is not None
-    expected = scene.hsm.pin_reference(_point(), b"b" * 40, scene.session.t4, 1_790_000_000_000)
+    expected = scene.hsm.pin_reference(_point(), b"b" * 40, scene.session.t4, 1_790_000_000_000, 0)
     assert card.pin_reference == expected
     assert refused(scene, "PIN", {**body, "block": "xx"})[0] == "bad-pin-block"
 

@@ -36,7 +36,7 @@ def reversals(answer: Reversal) -> Reversals:
         done(answer)
         return True
 
-    return Reversals(cast(Any, lane), lambda pan: b"d" * 32, submit, uuid4())
+    return Reversals(cast(Any, lane), lambda pan: (b"d" * 32,), submit, uuid4())
 
 
 def ask(made: Reversals, terminal: Terminal, times: int) -> None:

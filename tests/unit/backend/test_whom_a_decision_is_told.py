@@ -61,8 +61,8 @@ class Counter:
         sessions = SimpleNamespace(by_session={"a" * 32: self.phone})
         lane = SimpleNamespace(healthy=True, submit=self._in_lane)
         hsm = SimpleNamespace(
-            check_stripe=lambda track2: Stripe(b"d" * 32, True, "984000******"),
-            card_digest=lambda pan: b"d" * 32,
+            check_stripe=lambda track2: Stripe((b"d" * 32,), True, "984000******"),
+            card_digests=lambda pan: (b"d" * 32,),
         )
         self._payments = Payments(
             cast(Any, sessions),

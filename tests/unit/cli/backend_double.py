@@ -65,7 +65,9 @@ class SoftwareHsm(HsmDouble):
         )
         return Certified(self._authority.leaf(role, subject_id, key), record)
 
-    def pin_reference(self, ephemeral: bytes, block: bytes, t4: bytes, ms: int) -> bytes:
+    def pin_reference(
+        self, ephemeral: bytes, block: bytes, t4: bytes, ms: int, pin_key: int
+    ) -> bytes:
         clear = open_pin(b64(ephemeral), b64(block), self._authority.pin_key, t4, 0, ms)
         reference = sha256(clear).digest()
         self.pins[reference] = clear

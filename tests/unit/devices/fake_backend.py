@@ -53,8 +53,7 @@ class Connection:
 
 
 class FakeBackend:
-    """Answers as told: `balance_cents`, `silent`, `deaf_to_reversals`, `error`, `down`; `frozen`
-    says nothing more, not even as the gateway."""
+    """Answers as it was told (`balance_cents`, `silent`, `error`, `down`, `frozen` …)."""
 
     def __init__(self, authority: Authority) -> None:
         self.authority = authority

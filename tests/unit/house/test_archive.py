@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,37 @@ def test_file_and_restored_files_are_for_their_owner_only(home: Path, tmp_path: 
     restored(tmp_path / "backup.tar", tmp_path / "new")
     for path in (tmp_path / "backup.tar", tmp_path / "new", *(tmp_path / "new").rglob("*")):
         assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("prepare", [
+    lambda part, other: part.symlink_to(other),
+    lambda part, other: part.hardlink_to(other),
+    lambda part, other: part.mkdir(),
+])  # fmt: skip
+def test_nothing_is_written_through_what_somebody_prepared(
+    home: Path, tmp_path: Path, prepare: Callable[[Path, Path], None]
+) -> None:
+    other = tmp_path / "other"
+    other.write_text("mine")
+    prepare(tmp_path / "backup.tar.part", other)
+    with pytest.raises(OSError, match="not a file of ours"):
+        saved(home, tmp_path / "backup.tar")
+    assert other.read_text() == "mine"
+
+
+def test_what_a_killed_backup_left_is_no_hindrance(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "backup.tar.part").write_text("half")
+    saved(home, tmp_path / "backup.tar")
+    assert not (tmp_path / "backup.tar.part").exists()
+
+
+def test_a_folder_where_anybody_may_replace_files_is_refused(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(OSError, match="anybody may replace"):
+        saved(home, tmp_path / "open" / "backup.tar")
+    (tmp_path / "open").chmod(0o1777)
+    saved(home, tmp_path / "open" / "backup.tar")
 
 
 def test_the_size_is_known_beforehand(home: Path) -> None:

@@ -1,0 +1,201 @@
+"""What a new generation of each key means for the running backend: `operator_ports.KeyRotation`.
+
+Part of the composition root. For each key: made in the token, certified where others must believe
+it, written where the next start looks, and only then taken into use; what is in use already goes on
+under the generation that made it. After a crash at any point the next start finds either the old
+generation or the new one whole, and the same command can be given again.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Final
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from adapters.backend.operator_ports import Denied
+from adapters.backend.personalisation import recorded
+from adapters.backend.ready import Ready
+from adapters.hsm.authority import Authority, RequestRefused, issuer_name
+from adapters.hsm.card_verification import VERSIONS_MOST
+from adapters.hsm.certificate_store import CertificateStore
+from adapters.hsm.installation import BACKEND_CERTIFICATE, PIN_CERTIFICATE, subject_of
+from adapters.hsm.keys import Hsm
+from adapters.hsm.pin_verification import GENERATIONS_MOST
+from adapters.hsm.provision import PIN_REFERENCE_KEYS, make_key, spec_of
+from adapters.hsm.session import KeySession
+from adapters.hsm.token import HsmUnavailable, Token
+from adapters.hsm.writing import written
+from adapters.postgres.data_keys import DataKeys
+from adapters.postgres.resealing import Resealing
+from adapters.settings import SettingsError
+from application.register import IssuedCertificate
+from devices.durable import write_durably
+from domain.aggregates.certificate import INSTALLED
+from domain.aggregates.key import key_id
+from protocol.certificates import BACKEND, PIN
+from protocol.handshake import Identity
+
+log = logging.getLogger(__name__)
+MOST: Final = 99
+"""Generations of a key, where nothing allows fewer."""
+_MOST: Final = {"K_CVV": VERSIONS_MOST, "K_PVV": GENERATIONS_MOST}
+NOT_HERE: Final = {
+    "CA-ROOT": "A new root is made in a key ceremony: every device must be given it.",
+    "CA-TLS": "The TLS authority is followed by: ticketrestaurant tls rotate authority.",
+    "K_PVV2": "K_PVV2 is rotated together with K_PVV: rotate K_PVV.",
+}
+Certified = tuple[UUID, IssuedCertificate]
+
+
+class KeyRotation:
+    """One rotation at a time. Lives in the HSM's lane."""
+
+    def __init__(
+        self,
+        home: Path,
+        hsm: Hsm,
+        authority: Authority,
+        keys: DataKeys,
+        resealing: Resealing,
+        store: CertificateStore,
+        ready: Ready,
+        use_identity: Callable[[Identity], None],
+    ) -> None:
+        """`use_identity` gets the backend's new identity for handshakes and receipts."""
+        self._home, self._hsm, self._authority = home, hsm, authority
+        self._keys, self._resealing, self._store = keys, resealing, store
+        self._ready, self._use_identity = ready, use_identity
+        self._generations = hsm.token.generations
+        self._lock = Lock()
+        self._steps: Mapping[str, Callable[[int], Certified | None]] = {
+            "K_DB": self._k_db,
+            "K_INDEX": partial(self._alone, "K_INDEX"),
+            "K_CVV": partial(self._alone, "K_CVV"),
+            "K_PVV": self._k_pvv,
+            "PIN-ENC": self._pin_enc,
+            "BACKEND-ID": self._backend_id,
+            "CA-ISSUING": self._ca_issuing,
+        }
+
+    def check(self, name: str, generation: int) -> None:
+        """See the port."""
+        if name not in self._steps:
+            text = NOT_HERE.get(name, f"There is no key {name[:20]!r} that is rotated.")
+            raise Denied("not-rotated-here", text)
+        newest, most = self._generations.newest(name), _MOST.get(name, MOST)
+        if generation > most:
+            raise Denied("last-generation", f"{name} has at most {most} generations.")
+        if generation not in (newest, newest + 1):
+            text = f"{name} is at generation {newest}: only {newest + 1} can follow."
+            raise Denied("other-generation", text)
+
+    def rotate(self, name: str, generation: int) -> Certified | None:
+        """See the port."""
+        with self._lock:
+            self.check(name, generation)
+            if generation == self._generations.newest(name):
+                return None  # this command came before: what it made is in use
+            try:
+                certified = self._steps[name](generation)
+            except RequestRefused as error:
+                raise Denied("bad-request", f"The key gets no certificate: {error}.") from None
+            log.info("%s/%d is in use", name, generation)
+            return certified
+
+    def _make(self, name: str, generation: int) -> None:
+        make_key(written(self._hsm.token), spec_of(name, generation))
+
+    def _k_db(self, generation: int) -> None:
+        self._make("K_DB", generation)
+        self._generations.use("K_DB", generation)
+        self._keys.begin_run_key()
+        self._resealing.wake()
+
+    def _alone(self, name: str, generation: int) -> None:
+        """A key about which nobody has to be told."""
+        self._make(name, generation)
+        self._generations.use(name, generation)
+
+    def _k_pvv(self, generation: int) -> None:
+        # The hashing key first: whoever sees the new K_PVV in use finds both.
+        for name in reversed(PIN_REFERENCE_KEYS):
+            self._make(name, generation)
+        for name in reversed(PIN_REFERENCE_KEYS):
+            self._generations.use(name, generation)
+
+    def _pin_enc(self, generation: int) -> Certified:
+        self._make("PIN-ENC", generation)
+        self._authority.look_for_own_keys()
+        path = self._home / PIN_CERTIFICATE
+        subject_id, replaced = subject_of(path)
+        leaf = self._authority.issue_pin_key(subject_id, generation)
+        chain = self._written(path, leaf)
+        self._generations.use("PIN-ENC", generation)
+        self._ready.use_pin_key(generation, self._authority.pin_key, chain)
+        return subject_id, recorded(leaf, PIN, INSTALLED, replaced)
+
+    def _backend_id(self, generation: int) -> Certified:
+        self._make("BACKEND-ID", generation)
+        self._authority.look_for_own_keys()
+        path = self._home / BACKEND_CERTIFICATE
+        subject_id, replaced = subject_of(path)
+        leaf = self._authority.issue_backend(subject_id, generation)
+        chain = self._written(path, leaf)
+        self._generations.use("BACKEND-ID", generation)
+        self._use_identity(identity_of(self._hsm, chain, generation))
+        return subject_id, recorded(leaf, BACKEND, INSTALLED, replaced)
+
+    def _ca_issuing(self, generation: int) -> Certified:
+        made = self._authority.make_issuing(generation)
+        pem = made.public_bytes(Encoding.PEM)
+        write_durably(self._home / "pki" / f"{issuer_name(generation)}.pem", pem)
+        self._generations.use("CA-ISSUING", generation)
+        self._authority.use_newest_issuing()
+        return key_id("CA-ISSUING"), recorded(made, "authority:issuing", INSTALLED)
+
+    def _written(self, path: Path, leaf: x509.Certificate) -> list[x509.Certificate]:
+        """The chain of a new leaf, on the disk for the next start."""
+        chain = [x509.load_der_x509_certificate(each) for each in self._authority.chain_der(leaf)]
+        self._store.put(leaf)
+        write_durably(path, b"".join(each.public_bytes(Encoding.PEM) for each in chain))
+        return chain
+
+
+def read_chain(path: Path) -> list[x509.Certificate]:
+    """A chain in PEM. Raises SettingsError."""
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}: run 'ticketrestaurant init'") from None
+    except ValueError:
+        raise SettingsError(f"{path} holds no certificates: restore it from a backup") from None
+
+
+def use_certified(token: Token, name: str, chain: list[x509.Certificate]) -> int:
+    """Takes that generation of a key into use which its certificate names; which one that is.
+
+    A newer one in the token is one that a crash left without its certificate. Raises
+    HsmUnavailable where the token has no such key.
+    """
+    wanted = chain[0].public_key()
+    for generation in token.generations.all(name):
+        label = spec_of(name, generation).label
+        if token.run(partial(_public_key, label=label)) == wanted:
+            token.generations.use(name, generation)
+            return generation
+    raise HsmUnavailable(f"the token holds no {name} of the certificate {chain[0].serial_number:x}")
+
+
+def _public_key(keys: KeySession, label: str) -> object:
+    return keys.public_key_p256(label)
+
+
+def identity_of(hsm: Hsm, chain: list[x509.Certificate], generation: int) -> Identity:
+    """Who the backend is in handshakes: a certificate, and its key, which stays in the HSM."""
+    der = [each.public_bytes(Encoding.DER) for each in chain]
+    return Identity(BACKEND, der, partial(hsm.sign_identity, generation=generation))

@@ -1,0 +1,107 @@
+"""ROTATE and ERASE as operators send them: who decides, and that nothing is done before."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.aggregates import cardholder as cardholders
+from tests.unit.application.happened import CARDHOLDER, COMPANY
+from tests.unit.application.ledger_double import context
+from tests.unit.backend.operator_double import Scene
+from tests.unit.backend.test_two_persons import give, second_operator
+
+ONE = {"key": "K_CVV", "generation": 2, "why": "every year"}
+TWO = {**ONE, "key": "K_DB"}
+ERASE = {"cardholder": str(CARDHOLDER), "why": "asked for it"}
+
+
+def scene() -> Scene:
+    made = Scene()
+    made.ledger.given(
+        cardholders.register(
+            context(),
+            CARDHOLDER,
+            company_id=COMPANY,
+            first_name="Ada",
+            last_name="Example",
+            email="a@b.example",
+        )
+    )
+    return made
+
+
+def approval(told: dict[str, Any]) -> dict[str, Any]:
+    return {"proposal": told["proposal"], "approve": True, "command_hash": told["command_hash"]}
+
+
+def test_one_operator_rotates_a_key_that_is_no_authoritys() -> None:
+    made = scene()
+    assert give(made, "ROTATE", ONE)[1]["result"] == {"key": "K_CVV", "generation": 2}
+    assert made.rotation.made == [("K_CVV", 2)]
+    event = made.ledger.log.events[-1]
+    assert (event.TOPIC, event.why) == ("key.rotated/1", "every year")  # type: ignore[attr-defined]
+    assert give(made, "ROTATE", ONE)[1]["code"] == "already-rotated"
+
+
+def test_nothing_is_made_before_a_second_operator_approved() -> None:
+    made = scene()
+    told = give(made, "ROTATE", TWO)[1]["result"]
+    assert told["summary"] == "Rotate K_DB to generation 2: every year"
+    assert give(made, "APPROVE", approval(told))[1]["code"] == "same-operator"
+    second_operator(made)
+    other = {**approval(told), "command_hash": "0" * 64}
+    assert give(made, "APPROVE", other)[1]["code"] == "other-content"
+    assert made.rotation.made == []
+    assert give(made, "APPROVE", approval(told))[1]["result"]["result"]["generation"] == 2
+    assert made.rotation.made == [("K_DB", 2)]
+
+
+def test_what_was_rejected_rotates_nothing() -> None:
+    made = scene()
+    told = give(made, "ROTATE", TWO)[1]["result"]
+    give(made, "APPROVE", {"proposal": told["proposal"], "approve": False, "why": "not now"})
+    second_operator(made)
+    assert give(made, "APPROVE", approval(told))[1]["code"] == "already-decided"
+    assert made.rotation.made == []
+
+
+def test_what_cannot_be_rotated_is_refused_before_it_is_proposed() -> None:
+    made = scene()
+    before = len(made.ledger.log.events)
+    assert give(made, "ROTATE", {**TWO, "key": "CA-ROOT"})[1]["code"] == "not-rotated-here"
+    for changed in ({"generation": 1}, {"why": ""}, {"key": ""}, {"key": "K" * 21}):
+        assert give(made, "ROTATE", {**TWO, **changed})[1]["code"] == "invalid"
+    assert len(made.ledger.log.events) == before
+
+
+def test_a_person_is_erased_once_two_operators_said_so() -> None:
+    made = scene()
+    told = give(made, "ERASE", ERASE)[1]["result"]
+    assert str(CARDHOLDER) in told["summary"]
+    assert made.eraser.erased == []
+    second_operator(made)
+    assert give(made, "APPROVE", approval(told))[1]["result"]["result"]["cardholder"]
+    assert made.eraser.erased == [CARDHOLDER]
+    assert not any(b"Ada" in repr(event).encode() for event in made.ledger.log.events[1:])
+
+
+def test_an_approval_that_was_answered_into_the_void_finishes_the_erasure() -> None:
+    made = scene()
+    told = give(made, "ERASE", ERASE)[1]["result"]
+    second_operator(made)
+    command_id = str(UUID(int=77 | (8 << 76) | (2 << 62)))
+    for _ in range(2):
+        request, _ = made.signed("APPROVE", approval(told), command_id=command_id)
+        answered = asyncio.run(made.send("C", "APPROVE", request))[1]
+    assert answered["result"]["repeated"] is True
+    assert made.eraser.erased == [CARDHOLDER, CARDHOLDER]
+    assert sum(event.TOPIC == "cardholder.erased/1" for event in made.ledger.log.events) == 1
+
+
+@pytest.mark.parametrize("body", [{**ERASE, "cardholder": "Ada"}, {**ERASE, "why": ""}])
+def test_bad_fields_erase_nobody(body: dict[str, Any]) -> None:
+    made = scene()
+    assert give(made, "ERASE", body)[1]["code"] == "invalid"
+    assert made.eraser.erased == []
