@@ -10,7 +10,7 @@ from domain.aggregates import cardholder as cardholders
 from tests.unit.application.happened import CARDHOLDER, COMPANY
 from tests.unit.application.ledger_double import context
 from tests.unit.backend.operator_double import Scene, second_operator
-from tests.unit.backend.test_two_persons import give, second_operator
+from tests.unit.backend.test_two_persons import give
 
 ONE = {"key": "K_CVV", "generation": 2, "why": "every year"}
 TWO = {**ONE, "key": "K_DB"}
