@@ -16,7 +16,7 @@ from adapters.backend.erasing import ErasingVerb
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
 from adapters.backend.revoking import Revoking
 from adapters.backend.rotating import Rotating
-from adapters.backend.tls_commands import tls
+from adapters.backend.tls_commands import NextTlsAuthority, tls
 from adapters.backend.told import Told
 from adapters.backend.two_persons import TwoPersons
 from application import fields
@@ -54,6 +54,7 @@ class OperatorCommands:
                 "POLICY": PolicyVerb(self.works),
                 "ROTATE": Rotating(self.works, surroundings.rotation),
                 "ERASE": erasing,
+                "TLS": NextTlsAuthority(self.works, surroundings.personalisation),
             },
             {"ERASE": erasing.stored},
         )

@@ -72,6 +72,9 @@ class Personalisation(Protocol):
     def certify_tls(self, request_der: bytes, holder: str, names: Sequence[str]) -> Certified:
         """A certificate of a TLS class, `names` beside its own. Raises Denied for a bad request."""
 
+    def tls_authority(self) -> Certified:
+        """The newest TLS authority."""
+
     def next_tls_authority(self, replaces: str) -> Certified:
         """The TLS authority after the one with that SHA-256 of its certificate (hex): a new one
         where that is the newest, else the newest."""

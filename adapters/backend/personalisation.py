@@ -118,6 +118,11 @@ class HsmPersonalisation:
         chain = [each.public_bytes(Encoding.DER) for each in (leaf, self._authority.tls)]
         return Certified(chain, recorded(leaf, f"tls:{holder}"))
 
+    def tls_authority(self) -> Certified:
+        """See the port."""
+        newest = self._authority.tls
+        return Certified([newest.public_bytes(Encoding.DER)], recorded(newest, "tls:authority"))
+
     def next_tls_authority(self, replaces: str) -> Certified:
         """See the port."""
         newest = self._authority.tls

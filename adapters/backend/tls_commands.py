@@ -4,13 +4,16 @@ The key is made where it is used and never comes here; the command brings a requ
 is issued is recorded like every other certificate.
 """
 
-import secrets
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from adapters.backend.carrying_out import CarryingOut, any_partition
+from adapters.backend.operator_ports import Certified, Personalisation
 from adapters.tls import CLASSES
 from application import fields
+from application.command import Command
 from application.record_tls import RecordTls
-from domain.ids import PARTITIONS
 from protocol.encoding import b64, unb64
 
 if TYPE_CHECKING:
@@ -26,25 +29,53 @@ async def tls(commands: "OperatorCommands", told: "Told") -> dict[str, Any]:
     """A certificate for a holder's new key, or the next TLS authority."""
     hsm = commands.outside.personalisation
     if fields.choice(told.body, "what", ("certificate", AUTHORITY)) == AUTHORITY:
-        holder = AUTHORITY
-        replaces = fields.text(told.body, "replaces", 64)
-        certified = await commands.works.in_lane(lambda: hsm.next_tls_authority(replaces))
-    else:
-        holder = fields.choice(told.body, "holder", tuple(sorted(CLASSES)))
-        request, names = _request(told), _names(told)
-        certified = await commands.works.in_lane(lambda: hsm.certify_tls(request, holder, names))
-    answer = await commands.works.carry_out(
-        RecordTls(
-            told.origin,
-            commands.works.deadline_us(),
-            partition=secrets.randbelow(PARTITIONS),
-            holder=holder,
-            certificate=certified.record,
-        )
-    )
+        newest = await commands.works.in_lane(hsm.tls_authority)
+        if sha256(newest.chain_der[0]).digest() == _replaced(told.body):
+            return await commands.two_persons(told)
+        return {"certificate": [b64(der) for der in newest.chain_der]}
+    holder = fields.choice(told.body, "holder", tuple(sorted(CLASSES)))
+    request, names = _request(told), _names(told)
+    certified = await commands.works.in_lane(lambda: hsm.certify_tls(request, holder, names))
+    answer = await commands.works.carry_out(_record(commands.works, told, holder, certified))
     if answer.get("repeated"):
         return answer
     return {**answer, "certificate": [b64(der) for der in certified.chain_der]}
+
+
+class NextTlsAuthority:
+    """`two_persons.Verb`: a new TLS authority is never one operator's decision."""
+
+    def __init__(self, works: CarryingOut, hsm: Personalisation) -> None:
+        self._works = works
+        self._hsm = hsm
+
+    def summary(self, body: Mapping[str, Any]) -> str:
+        """See `Verb`."""
+        return f"A new TLS authority after the one of SHA-256 {_replaced(body).hex()[:16]}…"
+
+    def needs_two(self, body: Mapping[str, Any]) -> bool:
+        """See `Verb`."""
+        return True
+
+    async def prepare(self, told: "Told") -> Command:
+        """See `Verb`: the authority is made, or was by a command that arrived before."""
+        replaces = _replaced(told.body).hex()
+        certified = await self._works.in_lane(lambda: self._hsm.next_tls_authority(replaces))
+        return _record(self._works, told, AUTHORITY, certified)
+
+
+def _record(works: CarryingOut, told: "Told", holder: str, certified: Certified) -> RecordTls:
+    return RecordTls(
+        told.origin,
+        works.deadline_us(),
+        partition=any_partition(),
+        holder=holder,
+        certificate=certified.record,
+    )
+
+
+def _replaced(body: Mapping[str, Any]) -> bytes:
+    return fields.hex_bytes(body, "replaces", 64)
 
 
 def _request(told: "Told") -> bytes:

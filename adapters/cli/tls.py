@@ -154,16 +154,23 @@ def rotate(
     """Replace a certificate while everything serves; old and new are accepted in the window.
 
     Run it on the servers' machine: the new key is made there and stays there. A new authority:
-    first [bold]rotate authority[/bold], then [bold]rotate all[/bold], bring new PKCS#12 files to
+    first [bold]rotate authority[/bold], approved by a second operator and given once more, then
+    [bold]rotate all[/bold], bring new PKCS#12 files to
     devices elsewhere, and last [bold]retire[/bold].
 
     Example: [bold]ticketrestaurant tls rotate gateway --window 7d[/bold]
     """
     _one_of(holder, (*HOLDERS, _AUTHORITY, _ALL))
+    from adapters.cli.proposal import tell_proposed
+
     window_s = seconds(window)
     made = _rotate_authority(as_) if holder == _AUTHORITY else _rotate(holder, window_s, as_)
     if json:
         print_json(made)
+        return
+    if isinstance(made, dict):
+        tell_proposed(made)
+        print("Then give this command again, to trust the new authority here.")
         return
     for each in made:
         print(f"{each['holder']}: certificate {each['serial']}, until {each['not_after'][:10]}")
@@ -216,7 +223,7 @@ def _rotate(holder: str, window_s: float, as_: str) -> list[dict[str, Any]]:
     return made
 
 
-def _rotate_authority(as_: str) -> list[dict[str, Any]]:
+def _rotate_authority(as_: str) -> list[dict[str, Any]] | dict[str, Any]:
     import time
 
     from adapters.cli.operator_link import as_operator
@@ -225,6 +232,8 @@ def _rotate_authority(as_: str) -> list[dict[str, Any]]:
     home = settings.load().home
     with _alone(home), step("a new TLS authority in the HSM, trusted beside the old one"):
         made = as_operator(as_, lambda operator: next_authority(operator, home))
+    if isinstance(made, dict):
+        return made
     with step("servers and devices here know it"):
         time.sleep(_SETTLE_S)
     return [

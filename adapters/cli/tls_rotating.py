@@ -80,14 +80,18 @@ async def rotate(
     return Rotated(holder, bundle.certificate, until_ms, len(folders))
 
 
-async def next_authority(operator: Operator, home: Path) -> x509.Certificate:
+async def next_authority(operator: Operator, home: Path) -> x509.Certificate | dict[str, Any]:
     """A new TLS authority, trusted here beside the ones before; it signs from now on.
 
+    Or the proposal of one, which a second operator must approve before it is asked for again.
     Raises Failure, OSError, ValueError.
     """
     newest = trusted_here(home)[-1]
     body = {"what": "authority", "replaces": newest.fingerprint(SHA256()).hex()}
-    (authority,) = await _certified(operator, body)
+    answer = await operator.command("TLS", body)
+    if "proposal" in answer:
+        return answer
+    (authority,) = _chain_in(answer)
     basic = authority.extensions.get_extension_for_class(x509.BasicConstraints).value
     if not basic.ca or authority.subject != authority.issuer:
         raise refused("what the backend answered is no authority's certificate")
@@ -143,6 +147,10 @@ async def _certified(operator: Operator, body: dict[str, Any]) -> list[x509.Cert
     result = await operator.command("TLS", body)
     if "certificate" not in result:
         result = await operator.command("TLS", body)
+    return _chain_in(result)
+
+
+def _chain_in(result: dict[str, Any]) -> list[x509.Certificate]:
     try:
         return [x509.load_der_x509_certificate(unb64(each)) for each in result["certificate"]]
     except (KeyError, TypeError, ValueError):

@@ -110,6 +110,9 @@ def test_a_pos_pays_through_the_rotation_of_every_certificate_and_of_the_authori
         assert let_in(own, old["pos"]), "the old certificate is accepted in its window"
         assert pays(town)
 
+        proposed = own.json("tls", "rotate", "authority")
+        assert proposed["status"] == "waiting"
+        own.json("proposal", "approve", proposed["proposal"], "--as", "operator-2")
         (authority,) = own.json("tls", "rotate", "authority")
         assert len(x509.load_pem_x509_certificates((own.home / "tls" / "ca.pem").read_bytes())) == 2
         assert let_in(own, old["pos"]), "of the old authority"

@@ -90,6 +90,9 @@ class HsmDouble:
         self.asked_names = list(names)
         return self.certify(request_der, UUID(int=0), f"tls:{holder}")
 
+    def tls_authority(self) -> Certified:
+        return self.certify(b"a request", UUID(int=0), "tls:authority")
+
     def next_tls_authority(self, replaces: str) -> Certified:
         self.replaced = replaces
         return self.certify(b"a request", UUID(int=0), "tls:authority")
@@ -317,3 +320,12 @@ def _session(role: str, public_key: ec.EllipticCurvePublicKey, mark: bytes) -> S
         peer=peer,
         opened_ms=NOW_MS,
     )
+
+
+def second_operator(made: Scene) -> None:
+    """From now on another person sits at the desk."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    made.key = key
+    session: Session = _session("operator", key.public_key(), b"\x02")
+    object.__setattr__(session.peer, "subject_id", UUID(int=6 | (8 << 76) | (2 << 62)))
+    made.session = session

@@ -14,7 +14,7 @@ from domain.aggregates.certificate import CertificateIssued
 from domain.aggregates.shop import ShopRegistered
 from protocol.encoding import b64
 from tests.unit.application import happened
-from tests.unit.backend.operator_double import CHAIN, CSR, Scene
+from tests.unit.backend.operator_double import CHAIN, CSR, Scene, second_operator
 
 PERSON = {"first_name": "Ana", "last_name": "Diaz", "email": "ana@example.com"}
 SHOP = {
@@ -259,11 +259,27 @@ def test_a_tls_class_gets_a_certificate_and_the_ledger_knows_of_which_holder() -
     assert scene.hsm.asked_names == ["localhost"]
 
 
-def test_the_next_tls_authority_follows_the_one_that_the_operator_knows() -> None:
+def test_who_knows_an_older_tls_authority_is_told_the_newest() -> None:
     scene = Scene()
-    done(scene, "TLS", {"what": "authority", "replaces": "ab" * 32})
-    assert scene.hsm.replaced == "ab" * 32
-    (event,) = scene.ledger.log.events
+    told = done(scene, "TLS", {"what": "authority", "replaces": "ab" * 32})
+    assert told["certificate"] == [b64(der) for der in CHAIN]
+    assert (scene.hsm.replaced, scene.ledger.log.events) == ("", [])
+
+
+def test_a_new_tls_authority_is_made_by_two_operators_only() -> None:
+    scene = Scene()
+    newest = sha256(CHAIN[0]).hexdigest()
+    told = done(scene, "TLS", {"what": "authority", "replaces": newest})
+    assert (told["status"], scene.hsm.replaced) == ("waiting", "")
+    second_operator(scene)
+    yes = {
+        "proposal": told["proposal"],
+        "approve": True,
+        "command_hash": told["command_hash"],
+    }
+    assert done(scene, "APPROVE", yes)["status"] == "approved"
+    assert scene.hsm.replaced == newest
+    event = scene.ledger.log.events[-1]
     assert isinstance(event, CertificateIssued)
     assert event.role == "tls:authority"
 

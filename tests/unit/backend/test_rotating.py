@@ -9,7 +9,7 @@ import pytest
 from domain.aggregates import cardholder as cardholders
 from tests.unit.application.happened import CARDHOLDER, COMPANY
 from tests.unit.application.ledger_double import context
-from tests.unit.backend.operator_double import Scene
+from tests.unit.backend.operator_double import Scene, second_operator
 from tests.unit.backend.test_two_persons import give, second_operator
 
 ONE = {"key": "K_CVV", "generation": 2, "why": "every year"}

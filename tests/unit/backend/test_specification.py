@@ -53,7 +53,7 @@ def test_who_may_give_which_command() -> None:
 
 
 def test_the_keys_of_the_token() -> None:
-    rows, providers = tables(section("TR-BEFS", "9"))
+    rows, providers, *_ = tables(section("TR-BEFS", "9"))
     assert [row[0].split("`")[0] for row in providers] == list(hsm_choice.PROVIDERS)
 
     def row_of(spec: KeySpec) -> list[str]:

@@ -5,14 +5,10 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from domain.aggregates.proposal import Proposal
 from protocol.encoding import unb64
-from protocol.record import Session
 from tests.unit.application.test_dual_control import CERTIFICATES, issued
-from tests.unit.backend import operator_double
-from tests.unit.backend.operator_double import Scene
+from tests.unit.backend.operator_double import Scene, second_operator
 
 TWO = {"certificates": [str(id) for id in CERTIFICATES], "why": "the shop closed"}
 ONE = {"certificates": [str(CERTIFICATES[0])], "reason": "keyCompromise", "why": "stolen"}
@@ -26,15 +22,6 @@ def scene() -> Scene:
 
 def give(made: Scene, verb: str, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return asyncio.run(made.command(verb, body))
-
-
-def second_operator(made: Scene) -> None:
-    """From now on another person sits at the desk."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    made.key = key
-    session: Session = operator_double._session("operator", key.public_key(), b"\x02")
-    object.__setattr__(session.peer, "subject_id", UUID(int=6 | (8 << 76) | (2 << 62)))
-    made.session = session
 
 
 def test_one_certificate_is_revoked_at_once() -> None:
