@@ -28,6 +28,14 @@ from domain.ids import derived_id, milliseconds_of, partition_of
 NUMBER_TAKEN = "card-number-taken"
 """Refused only because a card number was drawn twice: draw others and submit again."""
 STRIPE, VIRTUAL = "stripe", "virtual"
+EMPLOYEE = "employee"
+"""The kind of claim under which a company's employee is found by the e-mail address."""
+HAS_CARDS = "has-cards"
+_HAS_CARDS = Refused(
+    HAS_CARDS,
+    "An employee of this company with this e-mail address has cards already. Correct the address;"
+    " or give a further account with cards on purpose (`issue --another`).",
+)
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -54,6 +62,11 @@ class NewCard(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     older_digests: tuple[bytes, ...] = ()
 
 
+def employee(company_id: UUID, email: str) -> str:
+    """What is hashed to find an employee: letter case in an address makes nobody another person."""
+    return f"{company_id} {email.casefold()}"
+
+
 def card_id(kind: str, command_id: UUID, issued_ms: int, partition: int) -> UUID:
     """The id that `Issue` gives its card of a kind: known before, for its certificate."""
     return derived_id("card:" + kind, command_id, issued_ms, partition)
@@ -73,8 +86,16 @@ class Issue(Command):
         company_id: UUID,
         person: Person,
         cards: Sequence[NewCard],
+        email_digests: Sequence[bytes],
+        another: bool = False,
     ) -> None:
+        """`email_digests`: keyed hashes of `employee(...)`, by the newest key first.
+
+        `another`: the person gets a further account with cards, on purpose.
+        """
         super().__init__(origin, deadline_us)
+        self._employee = [(EMPLOYEE, digest) for digest in email_digests]
+        self._another = another
         self._company_id, self._person, self._cards = company_id, person, cards
         self._ids = _Ids(origin.command_id, origin.issued_ms, partition)
 
@@ -83,8 +104,8 @@ class Issue(Command):
         return [self._company_id]
 
     def claims_read(self) -> list[tuple[str, bytes]]:
-        """The card numbers, and the keys that were certified."""
-        return [*self._numbers(), *self._older_numbers(), *self._keys()]
+        """The card numbers, the keys that were certified, the person by e-mail address."""
+        return [*self._numbers(), *self._older_numbers(), *self._keys(), *self._employee]
 
     def _numbers(self) -> list[tuple[str, bytes]]:
         return [(CARD_NUMBER, card.digest) for card in self._cards]
@@ -102,12 +123,18 @@ class Issue(Command):
             return Outcome(Refused("no-such-company", "There is no company with that id."))
         if any(states.owner(*key) is not None for key in self._keys()):
             return Outcome(KEY_IN_USE)
+        holders = [id for key in self._employee if (id := states.owner(*key)) is not None]
+        if not self._another and any(_has_cards(states, id) for id in holders):
+            return Outcome(_HAS_CARDS)
         numbers = self._numbers()
         taken = any(states.owner(*key) for key in (*numbers, *self._older_numbers()))
         if len(set(numbers)) < len(numbers) or taken:
             return Outcome(Refused(NUMBER_TAKEN, "This card number is taken. Try again."))
         events: list[Event] = [self._register(context), self._open(context, company)]
         claims: list[Claim] = []
+        if self._employee and not holders:
+            generation = len(self._employee)
+            claims.append(Claim(*self._employee[0], self._ids.cardholder, generation))
         for card in self._cards:
             events.append(self._issue(context, card))
             owner = self._ids.card(card.kind)
@@ -175,6 +202,12 @@ class Issue(Command):
             ],
             "repeated": True,
         }
+
+
+def _has_cards(states: States, cardholder_id: UUID) -> bool:
+    """Somebody who was erased is nobody any more: the address may come back."""
+    holder = states.get(cardholder_id, Cardholder)
+    return holder is not None and not holder.erased
 
 
 class _Ids:

@@ -35,10 +35,14 @@ class Cardholder(TypedDict):
 
 
 class Issue(TypedDict):
-    """At least one of `stripe` and `virtual`; `csr` (b64 DER) is needed for a virtual card."""
+    """At least one of `stripe` and `virtual`; `csr` (b64 DER) is needed for a virtual card.
+
+    `another`: also where the company's employee of that e-mail address has cards already.
+    """
 
     company: str
     cardholder: Cardholder
+    another: NotRequired[bool]
     stripe: NotRequired[bool]
     virtual: NotRequired[bool]
     csr: NotRequired[str]

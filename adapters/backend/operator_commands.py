@@ -147,6 +147,8 @@ class OperatorCommands:
         if not kinds:
             raise fields.Invalid("stripe", "or virtual must be true: at least one card is issued.")
         partition = any_partition()
+        hsm = self.outside.personalisation
+        digests = await self.works.in_lane(lambda: hsm.employee_digests(company_id, person.email))
         certified: dict[str, Certified] = {}
         if VIRTUAL in kinds and "csr" in body:
             subject_id = card_id(VIRTUAL, told.command_id, told.issued_ms, partition)
@@ -160,6 +162,8 @@ class OperatorCommands:
                 company_id=company_id,
                 person=person,
                 cards=[_new_card(kind, drawn[kind], certified.get(kind)) for kind in kinds],
+                email_digests=digests,
+                another=fields.flag(body, "another"),
             )
             try:
                 answer = await self.works.carry_out(command)

@@ -56,6 +56,9 @@ class Personalisation(Protocol):
     def draw_card(self, first_name: str, last_name: str, now_us: int) -> DrawnCard:
         """A card under a random number; whether it is free is for the engine to say."""
 
+    def employee_digests(self, company_id: UUID, email: str) -> tuple[bytes, ...]:
+        """The keyed hashes by which a company's employee is found, by the newest key first."""
+
     def certify(self, request_der: bytes, subject_id: UUID, role: str) -> Certified:
         """A certificate for the key of a PKCS#10 request. Raises Denied for a bad one."""
 

@@ -25,6 +25,7 @@ from adapters.hsm.certificate_store import CertificateStore
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinBlockInvalid, PinVerification
 from application.authorize import CARD_NUMBER
+from application.issue import EMPLOYEE, employee
 from application.register import IssuedCertificate
 from domain import pan as pans
 from domain.aggregates.certificate import PERSONALISED
@@ -69,6 +70,10 @@ class HsmPersonalisation:
         digest, *older = digests = self._hsm.indexes(CARD_NUMBER, pan)
         masked = pans.mask(pan)
         return DrawnCard(pan, digest, masked, expiry, track1, track2, len(digests), tuple(older))
+
+    def employee_digests(self, company_id: UUID, email: str) -> tuple[bytes, ...]:
+        """See the port."""
+        return self._hsm.indexes(EMPLOYEE, employee(company_id, email))
 
     def certify(
         self,

@@ -13,6 +13,8 @@ from adapters.cli.output import print_json, progress, say
 from adapters.cli.personalising import NOTE, Workbench
 
 EMPLOYEES_MOST = 20_000
+_Cards = tuple[bool, bool, bool]
+"""Stripe, virtual, and whether also for who has cards already."""
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +33,10 @@ def issue(
     ] = None,
     stripe: Annotated[bool, typer.Option(help="Issue a card with a magnetic stripe.")] = True,
     virtual: Annotated[bool, typer.Option(help="Issue a card on the phone.")] = False,
+    another: Annotated[
+        bool,
+        typer.Option("--another", help="A further account with cards, for who has cards already."),
+    ] = False,
     ask_pin: Annotated[
         bool, typer.Option("--ask-pin", help="Ask for the PIN of the stripe; else it is random.")
     ] = False,
@@ -40,10 +46,12 @@ def issue(
     """Issue cards to an employee, or to all of a list: one account each, with its cards.
 
     Every card gets a folder under devices/ of the state folder. A list that was interrupted can
-    be given again as it is: who has cards already gets no second ones.
+    be given again as it is. Who has cards already, by e-mail address and company, gets no second
+    ones: one employee is refused, those of a list are passed over; --another gives them.
 
     Example: [bold]ticketrestaurant issue --company 0192… --employees staff.csv --virtual[/bold]
     """
+    cards = (stripe, virtual, another)
     if not stripe and not virtual:
         raise typer.BadParameter("--no-stripe without --virtual issues nothing")
     bench = Workbench(settings.load().home)
@@ -51,21 +59,20 @@ def issue(
     if employees is not None:
         if any(part is not None for part in one) or ask_pin:
             raise typer.BadParameter("--employees takes names and PINs of nobody else")
-        _issue_list(bench, company, employees, stripe, virtual, as_, json)
+        _issue_list(bench, company, employees, cards, as_, json)
         return
     if any(part is None for part in one):
         raise typer.BadParameter("give --first-name, --last-name and --email, or --employees")
     person = {"first_name": first_name, "last_name": last_name, "email": email}
     pin = asked_pin() if ask_pin and stripe else None
-    _issue_one(bench, company, person, stripe, virtual, pin, as_, json)
+    _issue_one(bench, company, person, cards, pin, as_, json)
 
 
 def _issue_one(
     bench: Workbench,
     company: str,
     person: dict[str, Any],
-    stripe: bool,
-    virtual: bool,
+    cards: _Cards,
     pin: str | None,
     as_: str,
     json: bool,
@@ -73,7 +80,8 @@ def _issue_one(
     from adapters.cli.issuing import Order, issue_to
     from adapters.cli.operator_link import as_operator
 
-    order = Order(company, person, stripe, virtual, pin)
+    stripe, virtual, another = cards
+    order = Order(company, person, stripe, virtual, pin, another=another)
     made = as_operator(as_, lambda operator: issue_to(operator, bench, order))
     if json:
         print_json(made)
@@ -88,8 +96,7 @@ def _issue_list(
     bench: Workbench,
     company: str,
     path: Path,
-    stripe: bool,
-    virtual: bool,
+    cards: _Cards,
     as_: str,
     json: bool,
 ) -> None:
@@ -97,9 +104,14 @@ def _issue_list(
     from adapters.cli.operator_link import as_operator
     from adapters.cli.table_files import read_table
 
+    stripe, virtual, another = cards
     people = read_table(path, PERSON_COLUMNS, read_person, EMPLOYEES_MOST)
     orders = [
-        Order(company, person, stripe, virtual, None, command_id_of(company, path, line, person))
+        Order(
+            *(company, person, stripe, virtual, None),
+            command_id_of(company, path, line, person),
+            another,
+        )
         for line, person in people
     ]
     with progress("issuing", len(orders)) as bar:
@@ -108,10 +120,12 @@ def _issue_list(
         print_json(issued.made)
     else:
         for each in issued.made:
-            cards = ", ".join(f"{card['kind']} {card['card']}" for card in each["cards"])
-            print(f"account {each['account']}: {cards}")
+            named = ", ".join(f"{card['kind']} {card['card']}" for card in each["cards"])
+            print(f"account {each['account']}: {named}")
     again = sum(1 for each in issued.made if each.get("repeated"))
     before = f", {again:,} of them before" if again else ""
+    if issued.passed_over:
+        before += f"; {issued.passed_over:,} were passed over, who have cards by another command"
     say(f"{len(issued.made):,} of {len(orders):,} employees have their cards{before}. {NOTE}")
     if issued.failure is not None:
         raise Failure(

@@ -16,6 +16,7 @@ from adapters.cli.failure import Failure, not_running
 from adapters.cli.operator_link import Operator, explained
 from adapters.cli.personalising import NewIdentity, Workbench, random_pin, shown
 from application import fields
+from application.issue import HAS_CARDS
 from devices.exchange import NoAnswer, Refused, Unreachable
 from devices.personalisation import CardData
 
@@ -33,13 +34,18 @@ class Order:
     virtual: bool
     pin: str | None = field(default=None, repr=False)
     command_id: UUID | None = None
+    another: bool = False
 
 
 @dataclass(slots=True)
 class Issued:
-    """What became of many orders; `failure` is the first one, if any."""
+    """What became of many orders; `failure` is the first one, if any.
+
+    `passed_over`: so many have cards already, by another command.
+    """
 
     made: list[dict[str, Any]] = field(default_factory=list)
+    passed_over: int = 0
     failure: Failure | None = None
 
 
@@ -66,6 +72,7 @@ async def issue_to(operator: Operator, bench: Workbench, order: Order) -> dict[s
         "cardholder": dict(order.person),
         "stripe": order.stripe,
         "virtual": order.virtual,
+        **({"another": True} if order.another else {}),
     }
     with contextlib.ExitStack() as stack:
         identity: NewIdentity | None = None
@@ -145,6 +152,10 @@ async def issue_all(
             try:
                 issued.made.append(await issue_to(operator, bench, order))
             except Refused as error:
+                if error.code == HAS_CARDS:
+                    issued.passed_over += 1
+                    advance(1)
+                    continue
                 issued.failure = issued.failure or explained(error)
             except (Unreachable, NoAnswer) as error:
                 issued.failure = issued.failure or not_running(f"{error}.")

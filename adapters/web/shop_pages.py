@@ -1,6 +1,7 @@
 """A shop's own pages: its payments over a period, and the same as CSV."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
@@ -33,7 +34,11 @@ async def shops(site: Site, visitor: Visitor, shopkeeper: Shopkeeper) -> Respons
     own = await site.records.shops_of(shopkeeper.login_id)
     if len(own) == 1:
         return Redirect(f"/shops/{own[0].shop_id}", status_code=303)
-    return await page(site, visitor, "shops.html", shops=own)
+    news = await site.records.news()
+    late = _news_stopped(site, news)
+    return await page(
+        site, visitor, "shops.html", shops=own, twins=_twins(own), news=news, news_late=late
+    )
 
 
 @get("/shops/{shop_id:uuid}", dependencies=_shopkeeper)
@@ -47,6 +52,7 @@ async def shop_page(
     chosen = choose_period(query, today)
     period = chosen if isinstance(chosen, Period) else Period(today, today, "today")
     page_number = _page_number(query)
+    own = await site.records.shops_of(shopkeeper.login_id)
     statement = await site.records.statement(
         shopkeeper.login_id, shop_id, period.first, period.last, page=page_number
     )
@@ -67,7 +73,8 @@ async def shop_page(
         most_cents=max((d.amount_cents for d in statement.days), default=0),
         pages=_pages(period, statement.totals.transactions, page_number),
         csv_address=f"/shops/{shop_id}/transactions.csv?{_days_query(period)}",
-        many_shops=len(await site.records.shops_of(shopkeeper.login_id)) > 1,
+        many_shops=len(own) > 1,
+        twins=_twins(own),
     )
 
 
@@ -98,6 +105,11 @@ async def _own_shop(site: Site, shopkeeper: Shopkeeper, shop_id: UUID) -> Shop:
     if shop is None:
         raise NotFoundException
     return shop
+
+
+def _twins(own: Sequence[Shop]) -> set[str]:
+    """Names that more than one shop of a log-in has."""
+    return {name for name, count in Counter(shop.name for shop in own).items() if count > 1}
 
 
 def _news_stopped(site: Site, news: News) -> bool:

@@ -23,6 +23,11 @@ class Shop:
     name: str
     timezone: str
 
+    @property
+    def mark(self) -> str:
+        """The end of its id, to tell shops of one name apart; an id's last digits are random."""
+        return f"…{str(self.shop_id)[-4:]}"
+
 
 @dataclass(frozen=True, slots=True)
 class News:

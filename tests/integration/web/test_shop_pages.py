@@ -61,6 +61,18 @@ def test_a_log_in_of_several_shops_chooses(browser: Browser, dsn: str) -> None:
         assert len(file.splitlines()) == 2
 
 
+def test_shops_of_one_name_are_told_apart(browser: Browser, dsn: str) -> None:
+    twins, other = [shop("Noodle Bar"), shop("Noodle Bar")], shop("Taco Stand")
+    store(dsn, report(0, 1, shops=[*twins, other], rows=[]))
+    make_login(dsn, "joe@example.com", *twins, other)
+    browser.log_in("joe@example.com", PASSWORD)
+    page = browser.get("/shops").text
+    for each in twins:
+        assert f"…{each['shop'][-4:]}" in page
+        assert f"…{each['shop'][-4:]}" in browser.get(f"/shops/{each['shop']}").text
+    assert f"…{other['shop'][-4:]}" not in page
+
+
 def test_a_new_shop_reads_that_it_has_no_payments_yet(
     browser: Browser, joe: dict[str, str]
 ) -> None:

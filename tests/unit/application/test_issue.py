@@ -1,7 +1,10 @@
 """A person gets an account and cards in one command, once, under numbers nobody else has."""
 
+from uuid import UUID
+
 from application.authorize import CARD_NUMBER
 from application.command import Refused
+from application.erase import EraseCardholder
 from application.issue import NUMBER_TAKEN, Issue, NewCard, Person, card_id
 from application.register import IssuedCertificate
 from domain.aggregates.account import AccountOpened
@@ -21,7 +24,13 @@ def certificate() -> IssuedCertificate:
     )
 
 
-def issue(number: int = 1, stripe: bytes = b"s" * 32, virtual: bytes = b"v" * 32) -> Issue:
+def issue(
+    number: int = 1,
+    stripe: bytes = b"s" * 32,
+    virtual: bytes = b"v" * 32,
+    email_digests: tuple[bytes, ...] = (),
+    another: bool = False,
+) -> Issue:
     masked, expiry = "984000******1234", "2911"
     return Issue(
         origin(number),
@@ -39,6 +48,8 @@ def issue(number: int = 1, stripe: bytes = b"s" * 32, virtual: bytes = b"v" * 32
                 certificate=certificate(),
             ),
         ],
+        email_digests=email_digests,
+        another=another,
     )
 
 
@@ -105,3 +116,29 @@ def test_an_unknown_company_gets_no_cards() -> None:
     answer, events = Ledger().when(issue())
     assert isinstance(answer, Refused)
     assert (answer.code, events) == ("no-such-company", [])
+
+
+OLD, NEW, T, W = b"o" * 32, b"n" * 32, b"t" * 32, b"w" * 32
+
+
+def test_a_person_of_the_company_gets_no_second_account_by_mistake() -> None:
+    ledger = Ledger().given(company_registered())
+    ledger.when(issue(1, email_digests=(OLD,)))
+    answer, events = ledger.when(issue(2, T, W, email_digests=(OLD,)))
+    assert (answer.code, events) == ("has-cards", [])
+    assert "--another" in answer.text
+    answer, events = ledger.when(issue(3, T, W, email_digests=(NEW, OLD)))
+    assert (answer.code, events) == ("has-cards", []), "also after the key of hashes was rotated"
+    answer, events = ledger.when(issue(4, T, W, email_digests=(OLD,), another=True))
+    assert len(events) == 5
+
+
+def test_the_address_of_an_erased_person_is_free() -> None:
+    ledger = Ledger().given(company_registered())
+    answer, _ = ledger.when(issue(1, email_digests=(OLD,)))
+    erase = EraseCardholder(
+        origin(7), DEADLINE_US, cardholder_id=UUID(answer["cardholder"]), why="asked for it"
+    )
+    ledger.when(erase)
+    second = issue(2, stripe=b"t" * 32, virtual=b"w" * 32, email_digests=(OLD,))
+    assert len(ledger.when(second)[1]) == 5

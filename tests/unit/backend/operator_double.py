@@ -73,6 +73,11 @@ class HsmDouble:
         track1 = f"%B{pan}^{last_name}/{first_name}^2911727?"
         return DrawnCard(pan, digest, masked, "2911", track1, f";{pan}=2911727?")
 
+    def employee_digests(self, company_id: UUID, email: str) -> tuple[bytes, ...]:
+        if self.error:
+            raise self.error
+        return (sha256(f"{company_id} {email.casefold()}".encode()).digest(),)
+
     def certify(self, request_der: bytes, subject_id: UUID, role: str) -> Certified:
         if request_der != b"a request":
             raise Denied("bad-request", "The certificate request is refused.")

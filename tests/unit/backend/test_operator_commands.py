@@ -119,7 +119,7 @@ def test_a_number_that_is_taken_is_drawn_again() -> None:
     scene = with_company()
     done(scene, "ISSUE", issue())
     scene.hsm.next_number = 2
-    taken = done(scene, "ISSUE", issue(virtual=False))["cards"][0]["pan"]
+    taken = done(scene, "ISSUE", issue(virtual=False, another=True))["cards"][0]["pan"]
     assert taken.endswith("3")
 
 

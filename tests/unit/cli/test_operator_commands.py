@@ -331,3 +331,23 @@ def test_what_no_ledger_would_take_is_wrong_use(
     ended = program(*arguments)
     assert ended.status == 2
     assert said in " ".join(ended.err.replace("│", " ").split())
+
+
+def test_a_repeated_issue_gives_no_second_account(program: Program, backend: BackendDouble) -> None:
+    company = registered_company(program)
+    program.json("issue", "--company", company, *ANA)
+    before = len(backend.outside.ledger.log.events)
+    again = (*ANA[:-1], "ANA@example.com")
+    ended = program("issue", "--company", company, *again)
+    assert (ended.status, "--another" in ended.err) == (1, True)
+    assert len(backend.outside.ledger.log.events) == before
+    people = backend.home / "staff.csv"
+    people.write_text(
+        "first_name,last_name,email\nAna,Diaz,ana@example.com\nBen,Okafor,ben@example.com\n"
+    )
+    ended = program("issue", "--company", company, "--employees", str(people))
+    assert ended.status == 0
+    assert "1 were passed over" in ended.err
+    assert len(program.json("issue", "--company", company, *ANA, "--another")["cards"]) == 1
+    other = registered_company(program)
+    assert program("issue", "--company", other, *ANA).status == 0
