@@ -47,6 +47,7 @@ _MOST: Final = {"K_CVV": VERSIONS_MOST, "K_PVV": GENERATIONS_MOST}
 NOT_HERE: Final = {
     "CA-ROOT": "A new root is made in a key ceremony: every device must be given it.",
     "CA-TLS": "The TLS authority is followed by: ticketrestaurant tls rotate authority.",
+    "LOG": "A new key of the log is not built yet: whoever checks evidence knows this one.",
     "K_PVV2": "K_PVV2 is rotated together with K_PVV: rotate K_PVV.",
 }
 Certified = tuple[UUID, IssuedCertificate]
@@ -85,7 +86,7 @@ class KeyRotation:
     def check(self, name: str, generation: int) -> None:
         """See the port."""
         if name not in self._steps:
-            text = NOT_HERE.get(name, f"There is no key {name[:20]!r} that is rotated.")
+            text = NOT_HERE.get(name, "There is no such key. See: ticketrestaurant hsm keys.")
             raise Denied("not-rotated-here", text)
         newest, most = self._generations.newest(name), _MOST.get(name, MOST)
         if generation > most:

@@ -171,7 +171,8 @@ def test_each_issuing_key_answers_for_what_it_signed(
         ("CA-ROOT", "ceremony"),
         ("CA-TLS", "tls rotate authority"),
         ("K_PVV2", "rotate K_PVV"),
-        ("nothing", "There is no key"),
+        ("LOG", "evidence"),
+        ("nothing", "no such key"),
     ],
 )
 def test_what_cannot_be_rotated_is_refused_with_what_to_do(
