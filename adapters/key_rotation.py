@@ -17,6 +17,8 @@ from uuid import UUID
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from adapters.audit.folder import CheckpointFolder
+from adapters.audit.note import Signer
 from adapters.backend.operator_ports import Denied
 from adapters.backend.personalisation import recorded
 from adapters.backend.ready import Ready
@@ -47,7 +49,6 @@ _MOST: Final = {"K_CVV": VERSIONS_MOST, "K_PVV": GENERATIONS_MOST}
 NOT_HERE: Final = {
     "CA-ROOT": "A new root is made in a key ceremony: every device must be given it.",
     "CA-TLS": "The TLS authority is followed by: ticketrestaurant tls rotate authority.",
-    "LOG": "A new key of the log is not built yet: whoever checks evidence knows this one.",
     "K_PVV2": "K_PVV2 is rotated together with K_PVV: rotate K_PVV.",
 }
 Certified = tuple[UUID, IssuedCertificate]
@@ -66,11 +67,12 @@ class KeyRotation:
         store: CertificateStore,
         ready: Ready,
         use_identity: Callable[[Identity], None],
+        evidence: CheckpointFolder,
     ) -> None:
         """`use_identity` gets the backend's new identity for handshakes and receipts."""
         self._home, self._hsm, self._authority = home, hsm, authority
         self._keys, self._resealing, self._store = keys, resealing, store
-        self._ready, self._use_identity = ready, use_identity
+        self._ready, self._use_identity, self._evidence = ready, use_identity, evidence
         self._generations = hsm.token.generations
         self._lock = Lock()
         self._steps: Mapping[str, Callable[[int], Certified | None]] = {
@@ -80,6 +82,7 @@ class KeyRotation:
             "K_PVV": self._k_pvv,
             "PIN-ENC": self._pin_enc,
             "BACKEND-ID": self._backend_id,
+            "LOG": self._log,
             "CA-ISSUING": self._ca_issuing,
         }
 
@@ -151,6 +154,12 @@ class KeyRotation:
         self._use_identity(identity_of(self._hsm, chain, generation))
         return subject_id, recorded(leaf, BACKEND, INSTALLED, replaced)
 
+    def _log(self, generation: int) -> None:
+        self._make("LOG", generation)
+        # Whoever verifies is told of the key before anything is signed with it.
+        self._evidence.add_public_key(self._hsm.log_public_key(generation))
+        self._generations.use("LOG", generation)
+
     def _ca_issuing(self, generation: int) -> Certified:
         made = self._authority.make_issuing(generation)
         pem = made.public_bytes(Encoding.PEM)
@@ -165,6 +174,14 @@ class KeyRotation:
         self._store.put(leaf)
         write_durably(path, b"".join(each.public_bytes(Encoding.PEM) for each in chain))
         return chain
+
+
+def newer_log_keys(hsm: Hsm) -> list[Signer]:
+    """The keys that sign checkpoints beside the first one."""
+    return [
+        Signer(hsm.log_public_key(each), partial(hsm.sign_log, generation=each))
+        for each in hsm.log_generations
+    ]
 
 
 def read_chain(path: Path) -> list[x509.Certificate]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.hsm.authority import Authority, RequestRefused, establish
@@ -16,6 +18,7 @@ from adapters.hsm.generations import labelled
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinBlockInvalid, PinVerification
 from adapters.hsm.provision import make_key, open_token, provision, read_generations, spec_of
+from adapters.hsm.session import KeySession
 from adapters.hsm.token import HsmUnavailable, Token
 from adapters.hsm.writing import written
 from adapters.key_rotation import use_certified
@@ -45,6 +48,10 @@ def token(home: Path) -> Iterator[Token]:
     opened = open_token(home, PIN)
     yield opened
     opened.close()
+
+
+def public_key(keys: KeySession, label: str) -> ec.EllipticCurvePublicKey:
+    return keys.public_key_p256(label)
 
 
 def make(token: Token, *names: str, generation: int = 2) -> None:
@@ -95,10 +102,10 @@ def test_every_generation_of_the_backends_keys_stays_its_own(token: Token) -> No
     make(token, "BACKEND-ID", "PIN-ENC")
     authority.look_for_own_keys()
     for generation in (1, 2):
-        key = token.run(lambda keys, g=generation: keys.public_key_p256(f"BACKEND-ID/{g}"))
+        key = token.run(partial(public_key, label=f"BACKEND-ID/{generation}"))
         with pytest.raises(RequestRefused, match="role backend"):
             authority.issue_leaf(key, uuid4(), "operator")
-        pin_key = token.run(lambda keys, g=generation: keys.public_key_p256(f"PIN-ENC/{g}"))
+        pin_key = token.run(partial(public_key, label=f"PIN-ENC/{generation}"))
         with pytest.raises(RequestRefused, match="PIN blocks"):
             authority.issue_leaf(pin_key, uuid4(), "pos")
 
