@@ -55,6 +55,7 @@ from adapters.key_rotation import (
     identity_of,
     newer_log_keys,
     read_chain,
+    tell_log_keys,
     use_certified,
 )
 from adapters.ledger_proofs import LedgerProofs
@@ -164,6 +165,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         loop, engine.submit, clock, issuer, lambda: certified(settings.home)
     )
     log_key, evidence = hsm.log_public_key(), CheckpointFolder(settings.checkpoints)
+    tell_log_keys(evidence, hsm)
     publisher = Publisher(places(settings, log_key), settings.published_file, clock.now_us)
     checkpointer = Checkpointer(
         settings.checkpoints,

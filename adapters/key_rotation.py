@@ -6,6 +6,7 @@ under the generation that made it. After a crash at any point the next start fin
 generation or the new one whole, and the same command can be given again.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.audit.folder import CheckpointFolder
-from adapters.audit.note import Signer
+from adapters.audit.note import BadNote, Signer
 from adapters.backend.operator_ports import Denied
 from adapters.backend.personalisation import recorded
 from adapters.backend.ready import Ready
@@ -174,6 +175,14 @@ class KeyRotation:
         self._store.put(leaf)
         write_durably(path, b"".join(each.public_bytes(Encoding.PEM) for each in chain))
         return chain
+
+
+def tell_log_keys(evidence: CheckpointFolder, hsm: Hsm) -> None:
+    """Completes `log.pub` where a crash came before it. What is wrong with the folder is for those
+    to say who check it."""
+    with contextlib.suppress(BadNote, OSError):
+        for each in newer_log_keys(hsm):
+            evidence.add_public_key(each.key)
 
 
 def newer_log_keys(hsm: Hsm) -> list[Signer]:

@@ -69,9 +69,9 @@ class CheckpointFolder:
             raise BadNote(f"log.pub {error}") from None
 
     def add_public_key(self, key: Ed25519PublicKey) -> None:
-        """Adds a newer key to `log.pub`, unless it is there. Raises BadNote, OSError."""
+        """Adds a newer key to a `log.pub` that lacks it. Raises BadNote, OSError."""
         known = self.public_keys()
-        if key not in known:
+        if known and key not in known:
             self._write("log.pub", b"".join(map(_pem, (*known, key))))
 
     def write_public_key(self, key: Ed25519PublicKey) -> None:
