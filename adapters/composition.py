@@ -5,6 +5,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid5
 
@@ -17,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from adapters import hsm_choice
 from adapters.audit.checkpointer import Checkpointer
 from adapters.audit.erasures import Erasures
+from adapters.audit.folder import CheckpointFolder
 from adapters.audit.places import places
 from adapters.audit.publishing import Publisher
 from adapters.backend import server
@@ -48,7 +50,14 @@ from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
 from adapters.hsm.validation import Validation
 from adapters.interpreter import set_for_engine
-from adapters.key_rotation import KeyRotation, identity_of, read_chain, use_certified
+from adapters.key_rotation import (
+    KeyRotation,
+    identity_of,
+    newer_log_keys,
+    read_chain,
+    tell_log_keys,
+    use_certified,
+)
 from adapters.ledger_proofs import LedgerProofs
 from adapters.ledger_views import LedgerViews
 from adapters.monitoring.server import Monitor
@@ -155,7 +164,8 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     installed = InstalledCertificates(
         loop, engine.submit, clock, issuer, lambda: certified(settings.home)
     )
-    log_key = hsm.log_public_key()
+    log_key, evidence = hsm.log_public_key(), CheckpointFolder(settings.checkpoints)
+    tell_log_keys(evidence, hsm)
     publisher = Publisher(places(settings, log_key), settings.published_file, clock.now_us)
     opening = SealedLogReader(views.connect, event_log.mapper)
     checkpointer = Checkpointer(
@@ -170,6 +180,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         extent=opening.extent,
         published=[settings.publish_folder] if settings.publish_folder else [],
         on_signed=publisher.offer,
+        newer=partial(newer_log_keys, hsm),
     )
     event_log.on_stored(checkpointer.stored)
     event_log.on_stored(lambda rows: views.runner.wake())
@@ -188,7 +199,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         proofs.use_identity(newer)
 
     rotation = KeyRotation(
-        settings.home, hsm, authority, keys, resealing, store, ready, use_identity
+        settings.home, hsm, authority, keys, resealing, store, ready, use_identity, evidence
     )
     published = Erasures(settings.publish_folder) if settings.publish_folder else None
     eraser = Eraser(Erasures(settings.checkpoints), keys, views.connect, clock, published)

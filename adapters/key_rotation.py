@@ -6,6 +6,7 @@ under the generation that made it. After a crash at any point the next start fin
 generation or the new one whole, and the same command can be given again.
 """
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,6 +18,8 @@ from uuid import UUID
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from adapters.audit.folder import CheckpointFolder
+from adapters.audit.note import BadNote, Signer
 from adapters.backend.operator_ports import Denied
 from adapters.backend.personalisation import recorded
 from adapters.backend.ready import Ready
@@ -65,11 +68,12 @@ class KeyRotation:
         store: CertificateStore,
         ready: Ready,
         use_identity: Callable[[Identity], None],
+        evidence: CheckpointFolder,
     ) -> None:
         """`use_identity` gets the backend's new identity for handshakes and receipts."""
         self._home, self._hsm, self._authority = home, hsm, authority
         self._keys, self._resealing, self._store = keys, resealing, store
-        self._ready, self._use_identity = ready, use_identity
+        self._ready, self._use_identity, self._evidence = ready, use_identity, evidence
         self._generations = hsm.token.generations
         self._lock = Lock()
         self._steps: Mapping[str, Callable[[int], Certified | None]] = {
@@ -79,13 +83,14 @@ class KeyRotation:
             "K_PVV": self._k_pvv,
             "PIN-ENC": self._pin_enc,
             "BACKEND-ID": self._backend_id,
+            "LOG": self._log,
             "CA-ISSUING": self._ca_issuing,
         }
 
     def check(self, name: str, generation: int) -> None:
         """See the port."""
         if name not in self._steps:
-            text = NOT_HERE.get(name, f"There is no key {name[:20]!r} that is rotated.")
+            text = NOT_HERE.get(name, "There is no such key. See: ticketrestaurant hsm keys.")
             raise Denied("not-rotated-here", text)
         newest, most = self._generations.newest(name), _MOST.get(name, MOST)
         if generation > most:
@@ -150,6 +155,12 @@ class KeyRotation:
         self._use_identity(identity_of(self._hsm, chain, generation))
         return subject_id, recorded(leaf, BACKEND, INSTALLED, replaced)
 
+    def _log(self, generation: int) -> None:
+        self._make("LOG", generation)
+        # Whoever verifies is told of the key before anything is signed with it.
+        self._evidence.add_public_key(self._hsm.log_public_key(generation))
+        self._generations.use("LOG", generation)
+
     def _ca_issuing(self, generation: int) -> Certified:
         made = self._authority.make_issuing(generation)
         pem = made.public_bytes(Encoding.PEM)
@@ -164,6 +175,22 @@ class KeyRotation:
         self._store.put(leaf)
         write_durably(path, b"".join(each.public_bytes(Encoding.PEM) for each in chain))
         return chain
+
+
+def tell_log_keys(evidence: CheckpointFolder, hsm: Hsm) -> None:
+    """Completes `log.pub` where a crash came before it. What is wrong with the folder is for those
+    to say who check it."""
+    with contextlib.suppress(BadNote, OSError):
+        for each in newer_log_keys(hsm):
+            evidence.add_public_key(each.key)
+
+
+def newer_log_keys(hsm: Hsm) -> list[Signer]:
+    """The keys that sign checkpoints beside the first one."""
+    return [
+        Signer(hsm.log_public_key(each), partial(hsm.sign_log, generation=each))
+        for each in hsm.log_generations
+    ]
 
 
 def read_chain(path: Path) -> list[x509.Certificate]:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from adapters.audit.accepted import last_accepted
 from adapters.audit.folder import CheckpointFolder
 from adapters.audit.leaves import LeavesFile, leaf_of
-from adapters.audit.note import Checkpoint, sign
+from adapters.audit.note import Checkpoint, Signer, sign
 from adapters.audit.published import check_extends_published
 from adapters.audit.taking_up import EvidenceBroken, ReadRows, last_checkpoint, take_up
 from application.merkle import Tree
@@ -58,7 +58,8 @@ class Checkpointer:
     (64 bytes), `key` verifies it. `open_row` raises Unreadable for a row that we did not seal. It
     and `read_rows` are called in one thread at a time. At most about `queue_most` rows wait to be
     hashed; what is beyond that is read back. The log must extend the checkpoints in the folders
-    `published`, too; `on_signed` gets each new note and must return at once.
+    `published`, too; `on_signed` gets each new note and must return at once. `newer`
+    are the log's later keys, which sign beside the first one.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Checkpointer:
         extent: Callable[[], tuple[int, int]] | None = None,
         published: Sequence[Path] = (),
         on_signed: Callable[[str], None] = lambda note: None,
+        newer: Callable[[], Sequence[Signer]] = tuple,
     ) -> None:
         self._folder = CheckpointFolder(folder)
         self._origin = origin
@@ -91,6 +93,7 @@ class Checkpointer:
         self._extent = extent
         self._published = [CheckpointFolder(each) for each in published]
         self._on_signed = on_signed
+        self._newer = newer
         self._queue: deque[Sequence[Row]] = deque()
         self._queued = 0
         self._hashed = 0
@@ -275,7 +278,8 @@ class Checkpointer:
         if size == self._signed and self._signed_us:
             return
         self._leaves.sync()
-        note = sign(Checkpoint(self._origin, size, self._tree.root()), self._key, self._signer)
+        checkpoint = Checkpoint(self._origin, size, self._tree.root())
+        note = sign(checkpoint, self._key, self._signer, self._newer())
         keep = time.monotonic() >= self._next_history
         self._folder.write_checkpoint(note, self._tree, keep=keep)
         if keep:

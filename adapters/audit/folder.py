@@ -21,10 +21,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from adapters.audit.leaves import LeavesFile
-from adapters.audit.note import BadNote, Checkpoint, verify
+from adapters.audit.note import BadNote, Checkpoint, LogKeys, verify
 from application.merkle import HASH_BYTES, Tree
 
-_NOTE = re.compile("^.+\\n[0-9]+\\n.+\\n\\n— .+\\n", re.MULTILINE)
+_PEM = re.compile(b"-----BEGIN [^-]+-----.+?-----END [^-]+-----\n?", re.DOTALL)
+_NOTE = re.compile("^.+\\n[0-9]+\\n.+\\n\\n(?:— .+\\n)+", re.MULTILINE)
 
 
 class CheckpointFolder:
@@ -53,27 +54,35 @@ class CheckpointFolder:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def public_key(self) -> Ed25519PublicKey | None:
-        """Who signs, as `log.pub` says."""
+        """Who signs, as `log.pub` says: the first key, which signs all."""
+        found = self.public_keys()
+        return found[0] if found else None
+
+    def public_keys(self) -> tuple[Ed25519PublicKey, ...]:
+        """All keys of `log.pub`, the first one first; none where there is no such file."""
         text = _read(self.path / "log.pub")
         if text is None:
-            return None
+            return ()
         try:
-            key = load_pem_public_key(text.encode())
-        except (ValueError, UnsupportedAlgorithm):
-            raise BadNote("log.pub is no public key") from None
-        if not isinstance(key, Ed25519PublicKey):
-            raise BadNote("log.pub is not an Ed25519 key")
-        return key
+            return keys_in(text.encode())
+        except ValueError as error:
+            raise BadNote(f"log.pub {error}") from None
+
+    def add_public_key(self, key: Ed25519PublicKey) -> None:
+        """Adds a newer key to a `log.pub` that lacks it. Raises BadNote, OSError."""
+        known = self.public_keys()
+        if known and key not in known:
+            self._write("log.pub", b"".join(map(_pem, (*known, key))))
 
     def write_public_key(self, key: Ed25519PublicKey) -> None:
         """Makes `log.pub`."""
-        self._write("log.pub", key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+        self._write("log.pub", _pem(key))
 
     def newest_note(self) -> str | None:
         """The newest note as it is, not verified."""
         return _read(self.path / "checkpoint")
 
-    def checkpoint(self, key: Ed25519PublicKey) -> Checkpoint | None:
+    def checkpoint(self, key: LogKeys) -> Checkpoint | None:
         """The newest checkpoint. Raises BadNote where the key did not sign it."""
         note = self.newest_note()
         return verify(note, key) if note is not None else None
@@ -106,7 +115,7 @@ class CheckpointFolder:
                 return tree
         return None
 
-    def history(self, key: Ed25519PublicKey) -> Iterator[Checkpoint]:
+    def history(self, key: LogKeys) -> Iterator[Checkpoint]:
         """Earlier checkpoints, oldest first. Raises BadNote for one that is not signed.
 
         What a crash left half written between them is passed over.
@@ -134,6 +143,24 @@ class CheckpointFolder:
             os.close(folder)
 
 
+def keys_in(pem: bytes) -> tuple[Ed25519PublicKey, ...]:
+    """The Ed25519 keys of a file, at least one. Raises ValueError."""
+    found = []
+    for block in _PEM.findall(pem) or [pem]:
+        try:
+            key = load_pem_public_key(block)
+        except (ValueError, UnsupportedAlgorithm):
+            raise ValueError("is no public key") from None
+        if not isinstance(key, Ed25519PublicKey):
+            raise ValueError("is not an Ed25519 key")
+        found.append(key)
+    return tuple(found)
+
+
+def _pem(key: Ed25519PublicKey) -> bytes:
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
 class NoteFile(CheckpointFolder):
     """A single checkpoint in a file, as somebody kept it, read like a folder without the rest."""
 
@@ -150,7 +177,7 @@ class NoteFile(CheckpointFolder):
         """The file."""
         return _read(self.path)
 
-    def history(self, key: Ed25519PublicKey) -> Iterator[Checkpoint]:
+    def history(self, key: LogKeys) -> Iterator[Checkpoint]:
         """None."""
         return iter(())
 

@@ -12,9 +12,9 @@ The key's name is the origin, so that an origin and a public key are all it take
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from application.merkle import HASH_BYTES
 
+LogKeys: TypeAlias = Ed25519PublicKey | tuple[Ed25519PublicKey, ...]
+"""The log's key, or every generation of it that is trusted."""
 _ED25519 = b"\x01"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 _NAME = re.compile(r"[^\s+]+")
@@ -41,18 +43,34 @@ class Checkpoint(NamedTuple):
     root: bytes
 
 
-def sign(checkpoint: Checkpoint, key: Ed25519PublicKey, signer: Callable[[bytes], bytes]) -> str:
-    """The note. `signer` makes the 64-byte signature that `key` verifies."""
+class Signer(NamedTuple):
+    """A key of the log: `sign` makes the 64-byte signature that `key` verifies."""
+
+    key: Ed25519PublicKey
+    sign: Callable[[bytes], bytes]
+
+
+def sign(
+    checkpoint: Checkpoint,
+    key: Ed25519PublicKey,
+    signer: Callable[[bytes], bytes],
+    newer: Sequence[Signer] = (),
+) -> str:
+    """The note. `signer` makes the 64-byte signature that `key` verifies; those of `newer` keys of
+    the log follow, a line each."""
     origin, size, root = checkpoint
     if not _NAME.fullmatch(origin):
         raise ValueError("an origin has neither blanks nor plus signs")
     text = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
-    signature = base64.b64encode(_key_id(origin, key) + signer(text.encode())).decode()
-    return f"{text}\n— {origin} {signature}\n"
+    lines = [
+        base64.b64encode(_key_id(origin, each.key) + each.sign(text.encode())).decode()
+        for each in (Signer(key, signer), *newer)
+    ]
+    return f"{text}\n" + "".join(f"— {origin} {signature}\n" for signature in lines)
 
 
-def verify(note: str, key: Ed25519PublicKey) -> Checkpoint:
-    """The checkpoint of a note that `key` signed. Raises BadNote."""
+def verify(note: str, key: LogKeys) -> Checkpoint:
+    """The checkpoint of a note that `key`, or one of them, signed. Raises BadNote."""
     if len(note) > LONGEST_NOTE:
         raise BadNote("it is too long for a checkpoint")
     text, separator, signatures = note.rpartition("\n\n")
@@ -61,7 +79,9 @@ def verify(note: str, key: Ed25519PublicKey) -> Checkpoint:
     if not separator or not _NUMBER.fullmatch(size) or len(decoded) != HASH_BYTES:
         raise BadNote("it is not a checkpoint")
     signed = f"{text}\n".encode()
-    if not any(_is_signed(signed, origin, line, key) for line in signatures.split("\n")):
+    keys = key if isinstance(key, tuple) else (key,)
+    lines = signatures.split("\n")
+    if not any(_is_signed(signed, origin, line, each) for line in lines for each in keys):
         raise BadNote("the log's key did not sign it")
     return Checkpoint(origin, int(size), decoded)
 

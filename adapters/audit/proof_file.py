@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.audit.leaves import leaf_of
-from adapters.audit.note import LONGEST_NOTE, BadNote, Checkpoint, verify
+from adapters.audit.note import LONGEST_NOTE, BadNote, Checkpoint, LogKeys, verify
 from application.merkle_proofs import (
     LONGEST_PATH,
     BadProof,
@@ -144,7 +144,7 @@ def read_file(path: Path, most: int = LARGEST_FILE) -> bytes:
     return raw
 
 
-def check_proof(file: ProofFile, key: Ed25519PublicKey, origin: str | None = None) -> Checkpoint:
+def check_proof(file: ProofFile, key: LogKeys, origin: str | None = None) -> Checkpoint:
     """The checkpoint in which all events of the file are. Raises BadProof, BadNote.
 
     `origin`: the log that it must be of, where that is known from elsewhere.
@@ -164,7 +164,7 @@ def check_proof(file: ProofFile, key: Ed25519PublicKey, origin: str | None = Non
 
 
 def check_extension(
-    file: ConsistencyFile, old: Checkpoint, key: Ed25519PublicKey, new: Checkpoint | None = None
+    file: ConsistencyFile, old: Checkpoint, key: LogKeys, new: Checkpoint | None = None
 ) -> Checkpoint:
     """The checkpoint of the file, which extends `old`. Raises BadProof, BadNote.
 
@@ -182,9 +182,10 @@ def check_extension(
 
 
 def _checked_note(
-    file: ProofFile | ConsistencyFile, key: Ed25519PublicKey, origin: str | None
+    file: ProofFile | ConsistencyFile, key: LogKeys, origin: str | None
 ) -> Checkpoint:
-    if file.key_sha256 != key_fingerprint(key):
+    keys = key if isinstance(key, tuple) else (key,)
+    if file.key_sha256 not in map(key_fingerprint, keys):
         raise BadProof("it was made by a log with another key")
     try:
         checkpoint = verify(file.checkpoint, key)

@@ -9,12 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from adapters.audit.diagnosis import diagnose
 from adapters.audit.findings import Finding, Verification
 from adapters.audit.folder import CheckpointFolder
-from adapters.audit.note import BadNote, Checkpoint
+from adapters.audit.note import BadNote, Checkpoint, LogKeys
 from adapters.audit.row_sources import DatabaseRows, RowSource
 from adapters.audit.scan import Leaves, Scan
 from adapters.audit.stored_rows import StoredRow
@@ -31,7 +29,7 @@ def verify_log(
     dsn: str,
     folder: Path,
     *,
-    key: Ed25519PublicKey | None = None,
+    key: LogKeys | None = None,
     open_row: OpenRow | None = None,
     progress: Callable[[str, int, int], None] = lambda what, done, of: None,
     shard: int = 0,
@@ -52,7 +50,7 @@ def verify_rows(
     source: RowSource,
     folder: CheckpointFolder,
     *,
-    key: Ed25519PublicKey | None = None,
+    key: LogKeys | None = None,
     open_row: OpenRow | None = None,
     progress: Callable[[str, int, int], None] = lambda what, done, of: None,
     leaves_needed: bool = True,
@@ -71,7 +69,7 @@ class _Verifier:
         self,
         source: RowSource,
         folder: CheckpointFolder,
-        key: Ed25519PublicKey | None,
+        key: LogKeys | None,
         open_row: OpenRow | None,
         progress: Callable[[str, int, int], None],
         leaves_needed: bool,
@@ -146,8 +144,8 @@ class _Verifier:
 
     def _checkpoint(self) -> Checkpoint | None:
         try:
-            key = self._key or self._folder.public_key()
-            if key is None:
+            key = self._key or self._folder.public_keys()
+            if not key:
                 raise BadNote("log.pub, the log's public key, is missing")
             self._key = key
             checkpoint = self._folder.checkpoint(key)

@@ -17,9 +17,7 @@ from adapters.cli.options import AsAuditor, AsJson
 from adapters.cli.output import print_json
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    from adapters.audit.note import Checkpoint
+    from adapters.audit.note import Checkpoint, LogKeys
 
 _NOTE_BYTES = 65_536
 
@@ -137,7 +135,7 @@ def _by_file(
     raw: bytes,
     what: Path | str,
     old: "Checkpoint",
-    key: "Ed25519PublicKey",
+    key: "LogKeys",
     new: "Checkpoint | None",
 ) -> "Checkpoint":
     """The checkpoint that a consistency file leads to."""
@@ -169,7 +167,7 @@ def _compare_by_leaves(old: "Checkpoint", new: "Checkpoint", leaves: Path) -> No
         raise unusable(f"{leaves} cannot be read: {error.strerror}") from None
 
 
-def _note(path: Path, key: "Ed25519PublicKey") -> "Checkpoint":
+def _note(path: Path, key: "LogKeys") -> "Checkpoint":
     """A checkpoint in a file. Raises Failure."""
     from adapters.audit.note import verify
     from adapters.audit.proof_file import UnusableFile, read_file

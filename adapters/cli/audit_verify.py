@@ -107,7 +107,8 @@ def _verify(
             )
             if dump is None and leaves_needed:
                 verified = _with_tail(found, ledger, folder, verified)
-            return _with_key(verified, trusted or _folders_key(evidence))
+            first = trusted[0] if isinstance(trusted, tuple) else trusted
+            return _with_key(verified, first or _folders_key(evidence))
     except UnusableFile as error:
         raise unusable(str(error)) from None
     except DatabaseSettingMissing as error:

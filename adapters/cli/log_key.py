@@ -8,7 +8,7 @@ import typer
 from adapters.cli.failure import misconfigured
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from adapters.audit.note import LogKeys
 
 _MOST_BYTES = 16_384
 
@@ -20,18 +20,14 @@ LogKey: TypeAlias = Annotated[
 ]
 
 
-def log_key(path: Path) -> "Ed25519PublicKey":
-    """The key in a PEM file. Raises Failure."""
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
+def log_key(path: Path) -> "LogKeys":
+    """The key in a PEM file, or all of them. Raises Failure."""
+    from adapters.audit.folder import keys_in
     from adapters.audit.proof_file import UnusableFile, read_file
 
     try:
-        key = load_pem_public_key(read_file(path, _MOST_BYTES))
-    except (UnusableFile, ValueError, UnsupportedAlgorithm):
+        return keys_in(read_file(path, _MOST_BYTES))
+    except UnusableFile:
         raise misconfigured(f"{path} is not a public key in PEM") from None
-    if not isinstance(key, Ed25519PublicKey):
-        raise misconfigured(f"{path} is not an Ed25519 key")
-    return key
+    except ValueError as error:
+        raise misconfigured(f"{path} {error} in PEM") from None

@@ -3,7 +3,7 @@ fits.
 
 While serving, in this order: the website first, which must not know reports of events that the
 restored ledger does not hold; the evidence next, signed for no more than the ledger then holds;
-the ledger; last token, certificates and passwords, in which the keys of all of that are.
+the ledger; certificates and passwords; last the token, in which the keys of all of that are.
 """
 
 import json
@@ -31,7 +31,11 @@ PARTS: Final = [
     # Of the key ceremony what everybody may read: never the custodians' shares.
     *(f"ceremony/{name}" for name in _TRANSCRIPT),
 ]
-SMALL_PARTS: Final = [part for part in PARTS if part not in ("postgres", "checkpoints")]
+# The token last: a key that is rotated meanwhile is in it before its certificate is a file.
+SMALL_PARTS: Final = [
+    *(part for part in PARTS if part not in ("postgres", "checkpoints", "hsm")),
+    "hsm",
+]
 # Of a server that is not running; it makes them anew. The archive is that of this life alone.
 LEAVE_OUT: Final = frozenset({"postmaster.pid", "postmaster.opts", "data.new", ID_FILE})
 LAST_FILE: Final = "last-backup.json"

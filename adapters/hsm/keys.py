@@ -60,15 +60,23 @@ class Hsm:
         labels = [labelled("K_INDEX", each) for each in self.token.generations.all("K_INDEX")]
         return self.token.run(lambda keys: tuple([keys.hmac(label, data) for label in labels]))
 
-    def sign_log(self, message: bytes) -> bytes:
-        """Ed25519 over a checkpoint of the event log: 64 bytes."""
-        return self.token.run(lambda keys: keys.sign_ed25519("LOG/1", message))
+    def sign_log(self, message: bytes, generation: int = 1) -> bytes:
+        """Ed25519 over a checkpoint of the event log: 64 bytes. The first key signs for ever, for
+        those who know no other; newer ones beside it."""
+        label = labelled("LOG", generation)
+        return self.token.run(lambda keys: keys.sign_ed25519(label, message))
 
-    def log_public_key(self) -> Ed25519PublicKey:
+    def log_public_key(self, generation: int = 1) -> Ed25519PublicKey:
         """What verifies `sign_log`."""
+        label = labelled("LOG", generation)
         return Ed25519PublicKey.from_public_bytes(
-            self.token.run(lambda keys: keys.public_point("LOG/1"))
+            self.token.run(lambda keys: keys.public_point(label))
         )
+
+    @property
+    def log_generations(self) -> range:
+        """Of LOG: the newer keys that sign beside the first."""
+        return range(2, self.token.generations.newest("LOG") + 1)
 
     def sign_identity(self, message: bytes, generation: int = 0) -> bytes:
         """ES256 over the message as the backend: 64 raw bytes, r then s (RFC 7518).

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from adapters.audit.folder import keys_in
+from adapters.audit.note import verify
 from tests.e2e.bystander import Bystander
 from tests.e2e.installation import Installation, until
 from tests.e2e.tills import Till, Tills
 from tests.e2e.town import Town, found_town
 
-ALONE = ("K_CVV", "K_PVV", "PIN-ENC", "BACKEND-ID", "K_INDEX")
+ALONE = ("K_CVV", "K_PVV", "PIN-ENC", "BACKEND-ID", "K_INDEX", "LOG")
 BY_TWO = ("CA-ISSUING", "K_DB")
 
 
@@ -75,7 +77,9 @@ def pays_with_pin(town: Town) -> bool:
     return asyncio.run(once())
 
 
-def test_every_key_is_rotated_while_old_and_new_cards_pay(own: Installation, town: Town) -> None:
+def test_every_key_is_rotated_while_old_and_new_cards_pay(
+    own: Installation, town: Town, tmp_path: Path
+) -> None:
     pids = own.pids()
 
     async def before_and_after(bystander: Bystander) -> None:
@@ -95,7 +99,7 @@ def test_every_key_is_rotated_while_old_and_new_cards_pay(own: Installation, tow
         assert done["generation"] == 3
         assert generations(own) == {
             **dict.fromkeys((*ALONE, *BY_TWO), 2), "K_PVV": 3, "K_PVV2": 3,
-            "CA-ROOT": 1, "CA-TLS": 1, "LOG": 1,
+            "CA-ROOT": 1, "CA-TLS": 1,
         }  # fmt: skip
         status = own.json("hsm", "status")
         until(lambda: own.json("hsm", "status")["data_keys_left"] == 0, "sealed anew")
@@ -118,6 +122,18 @@ def test_every_key_is_rotated_while_old_and_new_cards_pay(own: Installation, tow
         assert pays_with_pin(each), "after a start from the disk"
     assert generations(own)["BACKEND-ID"] == 2
     own.verify_log()
+    both = (own.settings.checkpoints / "log.pub").read_bytes()
+    first, second = keys_in(both)
+    note = (own.settings.checkpoints / "checkpoint").read_text()
+    assert verify(note, first) == verify(note, second), "each of them signed it"
+    key = tmp_path / "second.pub"
+    key.write_bytes(both[both.rindex(b"-----BEGIN") :])
+    refused = own.run("audit", "verify", "--key", str(key))
+    assert "history" in refused.stdout, "what was signed before is the first key's"
+    proof = tmp_path / "proof.json"
+    assert own.run("audit", "prove", "1", "--out", str(proof)).returncode == 0
+    log_pub = str(own.settings.checkpoints / "log.pub")
+    assert own.run("audit", "check", str(proof), "--key", log_pub).returncode == 0
 
 
 async def approved(till: Till) -> None:
@@ -171,7 +187,7 @@ def test_each_issuing_key_answers_for_what_it_signed(
         ("CA-ROOT", "ceremony"),
         ("CA-TLS", "tls rotate authority"),
         ("K_PVV2", "rotate K_PVV"),
-        ("nothing", "There is no key"),
+        ("nothing", "no such key"),
     ],
 )
 def test_what_cannot_be_rotated_is_refused_with_what_to_do(

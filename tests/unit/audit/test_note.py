@@ -1,11 +1,13 @@
 """Checkpoints in the C2SP formats: what is signed, and what is believed."""
 
 import base64
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from adapters.audit.note import BadNote, Checkpoint, sign, verify
+from adapters.audit.folder import CheckpointFolder
+from adapters.audit.note import BadNote, Checkpoint, Signer, sign, verify
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 CHECKPOINT = Checkpoint("ticketrestaurant.test/log/0", 20852163, bytes(range(32)))
@@ -63,3 +65,45 @@ def test_another_key_does_not_verify(note: str) -> None:
 def test_an_origin_with_a_blank_cannot_be_signed() -> None:
     with pytest.raises(ValueError, match="origin"):
         sign(CHECKPOINT._replace(origin="a log"), KEY.public_key(), KEY.sign)
+
+
+def test_newer_keys_sign_beside_the_first_and_each_is_believed() -> None:
+    newer = [Ed25519PrivateKey.generate() for _ in range(2)]
+    signers = [Signer(each.public_key(), each.sign) for each in newer]
+    both = sign(CHECKPOINT, KEY.public_key(), KEY.sign, signers)
+    assert both.count("\n— ") == 3
+    for each in (KEY, *newer):
+        assert verify(both, each.public_key()) == CHECKPOINT
+    stranger = Ed25519PrivateKey.generate().public_key()
+    assert verify(both, (stranger, newer[1].public_key())) == CHECKPOINT
+    with pytest.raises(BadNote, match="did not sign"):
+        verify(both, (stranger,))
+    with pytest.raises(BadNote, match="did not sign"):
+        verify(both, ())
+
+
+def test_log_pub_holds_all_keys_and_the_history_notes_of_all(tmp_path: Path) -> None:
+    folder = CheckpointFolder(tmp_path)
+    newer = Ed25519PrivateKey.generate()
+    folder.add_public_key(newer.public_key())
+    assert folder.public_keys() == (), "never the newer one as the first"
+    folder.write_public_key(KEY.public_key())
+    for _ in range(2):
+        folder.add_public_key(newer.public_key())
+    assert folder.public_keys() == (KEY.public_key(), newer.public_key())
+    assert folder.public_key() == KEY.public_key()
+
+    signers = [Signer(newer.public_key(), newer.sign)]
+    later = CHECKPOINT._replace(size=CHECKPOINT.size + 1)
+    folder.write_note(sign(CHECKPOINT, KEY.public_key(), KEY.sign), keep=True)
+    folder.write_note(sign(later, KEY.public_key(), KEY.sign, signers), keep=True)
+    assert list(folder.history(KEY.public_key())) == [CHECKPOINT, later]
+    assert list(folder.history(folder.public_keys())) == [CHECKPOINT, later]
+    with pytest.raises(BadNote):
+        list(folder.history(newer.public_key()))
+    (tmp_path / "log.pub").write_bytes((tmp_path / "log.pub").read_bytes() + _BROKEN)
+    with pytest.raises(BadNote, match=r"log\.pub is no public key"):
+        folder.public_keys()
+
+
+_BROKEN = b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"

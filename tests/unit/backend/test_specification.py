@@ -10,6 +10,7 @@ from pkcs11 import MechanismFlag
 from adapters import hsm_choice
 from adapters.backend.operator_commands import VERBS
 from adapters.backend.operator_reads import READS
+from adapters.backend.rotating import NEEDS_TWO
 from adapters.hsm import certificate_profiles as profiles
 from adapters.hsm.inventory import KINDS
 from adapters.hsm.provision import KEYS, KeySpec
@@ -53,7 +54,7 @@ def test_who_may_give_which_command() -> None:
 
 
 def test_the_keys_of_the_token() -> None:
-    rows, providers, *_ = tables(section("TR-BEFS", "9"))
+    rows, providers, rotated = tables(section("TR-BEFS", "9"))
     assert [row[0].split("`")[0] for row in providers] == list(hsm_choice.PROVIDERS)
 
     def row_of(spec: KeySpec) -> list[str]:
@@ -61,6 +62,10 @@ def test_the_keys_of_the_token() -> None:
         return [spec.label, KINDS[spec.type], uses]
 
     assert sorted(row[:3] for row in rows) == sorted(map(row_of, KEYS))
+    told = " ".join(row[0].replace(",", "") for row in rotated)
+    assert {spec.name for spec in KEYS} <= set(told.split())
+    by_two = {row[0].split()[0] for row in rotated if "two operators" in row[0]}
+    assert by_two == NEEDS_TWO - {"CA-ROOT"}, "which is refused"
 
 
 def test_the_profiles_of_certificates() -> None:
