@@ -23,7 +23,11 @@ def main() -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="under two minutes, no full ledger")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="about two minutes: no full ledger, no network HSM",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     parser.add_argument("--only", metavar="NAMES", help="groups: tpcb,engine,wire,hsm,full,rebuild")
     arguments = parser.parse_args()
