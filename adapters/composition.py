@@ -164,24 +164,13 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     installed = InstalledCertificates(
         loop, engine.submit, clock, issuer, lambda: certified(settings.home)
     )
-    log_key, evidence = hsm.log_public_key(), CheckpointFolder(settings.checkpoints)
+    evidence = CheckpointFolder(settings.checkpoints)
     tell_log_keys(evidence, hsm)
-    publisher = Publisher(places(settings, log_key), settings.published_file, clock.now_us)
-    opening = SealedLogReader(views.connect, event_log.mapper)
-    checkpointer = Checkpointer(
-        settings.checkpoints,
-        f"{LOG_ORIGIN}/{issuer}/0",
-        log_key,
-        hsm.sign_log,
-        recorder.rows,
-        opening.open,
-        clock.now_us,
-        on_broken=engine.halt,
-        extent=opening.extent,
-        published=[settings.publish_folder] if settings.publish_folder else [],
-        on_signed=publisher.offer,
-        newer=partial(newer_log_keys, hsm),
+    publisher = Publisher(
+        places(settings, hsm.log_public_key()), settings.published_file, clock.now_us
     )
+    opening = SealedLogReader(views.connect, event_log.mapper)
+    checkpointer = _checkpointer(settings, hsm, recorder, opening, publisher, engine.halt)
     event_log.on_stored(checkpointer.stored)
     event_log.on_stored(lambda rows: views.runner.wake())
     reads = DeviceReads(engine.submit, views.card_history)
@@ -258,6 +247,30 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
             *(views, revocations, installed, monitor),
         ],
         link_changed=watched.link_changed,
+    )
+
+
+def _checkpointer(
+    settings: Settings,
+    hsm: Hsm,
+    recorder: ShardRecorder,
+    opening: SealedLogReader,
+    publisher: Publisher,
+    on_broken: Callable[[str], None],
+) -> Checkpointer:
+    return Checkpointer(
+        settings.checkpoints,
+        f"{LOG_ORIGIN}/{issuer_id(settings)}/0",
+        hsm.log_public_key(),
+        hsm.sign_log,
+        recorder.rows,
+        opening.open,
+        SystemClock().now_us,
+        on_broken=on_broken,
+        extent=opening.extent,
+        published=[settings.publish_folder] if settings.publish_folder else [],
+        on_signed=publisher.offer,
+        newer=partial(newer_log_keys, hsm),
     )
 
 

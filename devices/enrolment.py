@@ -7,7 +7,6 @@ the backend is opened with a certificate that this key signed itself, so it is p
 
 import asyncio
 import json
-import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,8 +22,10 @@ from devices.durable import write_durably
 from devices.exchange import Refused, Unreachable
 from devices.identity import GATEWAY_NAME, IdentityError, parse_address
 from devices.identity_files import ROOT_FILE
-from devices.keystore import KEY_FILE, FileKeyStore
+from devices.keystore import KEY_FILE, FileKeyStore, KeyStoreError
 from devices.personalisation import CardData, TlsFiles, new_request, store_card, write_identity
+from devices.tls_files import KEY_FILE as TLS_KEY_FILE
+from devices.tls_files import PEM_FILE, TRUST_FILE, TlsSource
 from protocol.certificates import ENROLLEE, Trust, enrollee_id, role_extension
 from protocol.encoding import b64, from_json, to_json, unb64
 from protocol.handshake import Identity, Initiator
@@ -54,9 +55,9 @@ def write_package(
     """Makes an installation package (0700). `gateway`: host:port. Raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_durably(folder / ROOT_FILE, root_pem)
-    write_durably(folder / "tls-ca.pem", tls.authority_pem)
-    write_durably(folder / "tls.pem", tls.certificate_pem)
-    write_durably(folder / "tls.key", tls.key_pem)
+    write_durably(folder / TRUST_FILE, tls.authority_pem)
+    write_durably(folder / PEM_FILE, tls.certificate_pem)
+    write_durably(folder / TLS_KEY_FILE, tls.key_pem)
     if card is not None:
         facts = {"pan": card.pan, "track2": card.track2}
         write_durably(folder / CARD_DATA_FILE, json.dumps(facts).encode())
@@ -99,10 +100,11 @@ async def enrol(folder: Path, code: str) -> Enrolled:
 async def _ask(folder: Path, gateway: str, code: str, request: bytes) -> dict[str, Any]:
     host, port = parse_address(gateway)
     trust = Trust(_pem_to_der((folder / ROOT_FILE).read_bytes()))
+    tls = _tls(folder)
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(
-                host, port, ssl=_tls(folder), server_hostname=GATEWAY_NAME, limit=MAX_LINE
+                host, port, ssl=tls.context(), server_hostname=GATEWAY_NAME, limit=MAX_LINE
             )
             try:
                 return await _in_session(reader, writer, _identity(folder), trust, code, request)
@@ -194,18 +196,17 @@ def _card_data(folder: Path) -> CardData | None:
 
 def _tls_files(folder: Path) -> TlsFiles:
     return TlsFiles(
-        authority_pem=(folder / "tls-ca.pem").read_bytes(),
-        certificate_pem=(folder / "tls.pem").read_bytes(),
-        key_pem=(folder / "tls.key").read_bytes(),
+        authority_pem=(folder / TRUST_FILE).read_bytes(),
+        certificate_pem=(folder / PEM_FILE).read_bytes(),
+        key_pem=(folder / TLS_KEY_FILE).read_bytes(),
     )
 
 
-def _tls(folder: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_verify_locations(folder / "tls-ca.pem")
-    context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
-    return context
+def _tls(folder: Path) -> TlsSource:
+    try:
+        return TlsSource(folder, FileKeyStore(folder))
+    except (OSError, ValueError, KeyStoreError) as error:  # ssl.SSLError is an OSError
+        raise IdentityError(f"{folder}: a TLS file of the package is unfit: {error}") from None
 
 
 def _pem_to_der(pem: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """An operator's command once its signature was verified, with the session that it came in."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 from uuid import UUID
 
@@ -32,7 +33,6 @@ class Told:
 
     def proposed(self, body: Mapping[str, Any]) -> "Told":
         """This command with the body of the proposal that it approves: ids and times are ours."""
-        told = object.__new__(Told)
-        told.__dict__.update(self.__dict__)
+        told = copy(self)
         told.body = body
         return told

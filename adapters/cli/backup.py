@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -16,6 +16,9 @@ from adapters import settings
 from adapters.cli.failure import in_words, integrity_broken, misconfigured, refused
 from adapters.cli.output import print_json, progress, say, this_program
 from adapters.settings import Settings
+
+if TYPE_CHECKING:
+    from adapters.cli.restoring import Restored
 
 _STILL_STOPPING_S: Final = 60
 _Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -158,6 +161,10 @@ def restore(
         raise misconfigured(f"nothing was restored: there is no file {source}")
     with _explained(source), progress("Unpacking", source.stat().st_size) as bar:
         restored = restore_installation(source, found.home, wanted, bar.advance, _say_step)
+    _tell_restored(restored, found.home, source, as_json)
+
+
+def _tell_restored(restored: "Restored", home: Path, source: Path, as_json: bool) -> None:
     standing = restored.standing
     if as_json:
         print_json(
@@ -172,7 +179,7 @@ def restore(
             }
         )
         return
-    say(f"restored {found.home} from {source}: {standing.words}")
+    say(f"restored {home} from {source}: {standing.words}")
     if restored.last_commit is not None:
         say(f"the last commit that was replayed is of {restored.last_commit.astimezone():%c %z}")
     if restored.erased_again:
