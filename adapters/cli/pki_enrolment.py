@@ -37,7 +37,14 @@ def code(
         Path | None,
         typer.Option(help="Also make the installation package for the device in this folder."),
     ] = None,
-    card: Annotated[bool, typer.Option("--card", help="The id is that of a virtual card.")] = False,
+    card: Annotated[
+        bool,
+        typer.Option(
+            "--card",
+            help="The id is that of a virtual card. The package then holds an identity but no "
+            "card data: it asks for balance and history; it cannot pay by itself.",
+        ),
+    ] = False,
     as_: AsOperator = "operator-1",
     json: AsJson = False,
 ) -> None:
