@@ -39,8 +39,9 @@ class _Provider(NamedTuple):
 
 
 PROVIDERS: Final = {
-    SOFTWARE: _Provider(ours=True, threads=4),
-    CARD: _Provider(ours=True, threads=4),
+    # SoftHSM has one lock over all calls; more threads only contend for the interpreter.
+    SOFTWARE: _Provider(ours=True, threads=1),
+    CARD: _Provider(ours=True, threads=1),
     OWN: _Provider(ours=False, threads=8),
     NETWORK: _Provider(ours=False, threads=32),
 }
@@ -150,7 +151,7 @@ def open_token(settings: Settings, *, writable: bool = False) -> Token:
         writable=writable,
         sessions=delayed(settings.hsm_simulated_delay_ms),
         guard=None if card is None else partial(_check_present, settings, card),
-        overlap=threads(settings) > 1,
+        overlap=settings.hsm_threads != 1,
     )
 
 

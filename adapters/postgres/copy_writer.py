@@ -25,7 +25,7 @@ _COPY_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
 _CLAIM = b"INSERT INTO unique_claims (kind, digest, generation, owner) VALUES ($1, $2, $4, $3)"
 _TEXT_OID, _BYTEA_OID, _UUID_OID, _INT2_OID = 25, 17, 2950, 21
-_CHUNK_ROWS = 64
+_PART_ROWS = 128
 _PATIENCE_S = 10.0
 _INTEGRITY = b"23"
 """The class of SQLSTATE codes for violated constraints."""
@@ -58,40 +58,61 @@ class CopyWriter:
     def store(self, rows: Iterable[bytes], claims: Sequence[Claim] | None) -> None:
         """Stores rows (in binary COPY form) and claims in one durable commit.
 
-        Without claims the COPY is a transaction of its own: one round trip less each way. Rows
-        go out in chunks, so that the server stores some while others are decided. Raises what
-        `rows` raises, Conflict, or Unavailable.
+        Few rows without claims are one COPY, a transaction of its own: one round trip less each
+        way. Many go out in parts, a COPY each in one transaction: the server inserts one while the
+        next is decided. (It inserts the rows of a binary COPY at its end, or 1,000 at a time.)
+        Raises what `rows` raises, Conflict, or Unavailable.
         """
         with _as_unavailable():
-            if claims is None:
-                self._copy(rows)
-                return
-            self.run(b"BEGIN")
-            self._copy(rows)
-            for claim in claims:
+            part: list[bytes] = []
+            in_transaction = False
+            try:
+                for row in rows:
+                    part.append(row)
+                    if len(part) >= _PART_ROWS:
+                        if in_transaction:
+                            self._result()
+                        self._copy(part, before=b"" if in_transaction else b"BEGIN;")
+                        in_transaction = True
+                        part = []
+            except BaseException:
+                if in_transaction:
+                    self._drain()
+                    self.run(b"ROLLBACK")
+                raise
+            if in_transaction:
+                self._result()
+            self._store_last(part, claims, in_transaction)
+
+    def _store_last(
+        self, part: list[bytes], claims: Sequence[Claim] | None, in_transaction: bool
+    ) -> None:
+        """The last rows, the claims, and the commit of everything."""
+        if claims is None and not in_transaction:
+            self._copy(part)
+            self._result()
+        elif claims is None and part:
+            self._copy(part, after=b";COMMIT")
+            self._result()
+        else:
+            if part:
+                self._copy(part, before=b"" if in_transaction else b"BEGIN;")
+                self._result()
+            for claim in claims or ():
                 self._claim(claim)
             self.run(b"COMMIT")
 
-    def _copy(self, rows: Iterable[bytes]) -> None:
+    def _copy(self, rows: list[bytes], *, before: bytes = b"", after: bytes = b"") -> None:
+        """Hands rows to the server; the result is still to be taken."""
         connection = self._connection
-        connection.send_query(_COPY)
+        connection.send_query(before + _COPY + after)
+        if before:
+            self._next_result()
         if self._next_result().status != pq.ExecStatus.COPY_IN:
             raise Unavailable("the ledger database")
-        chunk = [_COPY_BEGIN]
-        try:
-            for row in rows:
-                chunk.append(row)
-                if len(chunk) >= _CHUNK_ROWS:
-                    connection.put_copy_data(b"".join(chunk))
-                    chunk.clear()
-        except BaseException:
-            connection.put_copy_end(b"given up")
-            self._drain()
-            raise
-        chunk.append(_COPY_END)
-        connection.put_copy_data(b"".join(chunk))
+        connection.put_copy_data(b"".join((_COPY_BEGIN, *rows, _COPY_END)))
         connection.put_copy_end()
-        self._result()
+        connection.flush()
 
     def _claim(self, claim: Claim) -> None:
         kind, digest, owner, generation = claim
