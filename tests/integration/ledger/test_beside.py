@@ -123,14 +123,14 @@ def test_a_row_too_many_is_told(world: World) -> None:
 def test_one_at_a_time_and_only_what_there_is(world: World) -> None:
     world.beside.rebuild("directory")
     assert world.beside.rebuild("directory")["state"] == "under-way"
-    for wrong in (
-        lambda: world.beside.rebuild("settlements"),
-        lambda: world.beside.rebuild("events"),
-        lambda: world.beside.diff("settlements"),
-        lambda: world.beside.switch("card_streams"),
+    for wrong, name in (
+        (world.beside.rebuild, "settlements"),
+        (world.beside.rebuild, "events"),
+        (world.beside.diff, "settlements"),
+        (world.beside.switch, "card_streams"),
     ):
         with pytest.raises(Denied):
-            wrong()
+            wrong(name)
     world.beside.drop("directory")
     with pytest.raises(Denied):
         world.beside.diff("directory")
