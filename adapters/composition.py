@@ -203,6 +203,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         proofs=proofs,
         rotation=rotation,
         erasing=eraser,
+        corrections=views.corrections,
         clock=clock,
         issuer_id=issuer,
         catch_up=views.caught_up,

@@ -17,7 +17,10 @@ from projections.settlements import Payment, SettledShop, Settlements
 from tests.integration.ledger.databases import LedgerDatabase
 from tests.integration.ledger.town import NOW_US
 
-TABLES = ("settlements", "settlement_shops", "directory", "card_streams")
+TABLES = (
+    *("settlements", "settlement_shops", "settlement_adjustments"),
+    *("directory", "card_streams"),
+)
 
 
 class Views:

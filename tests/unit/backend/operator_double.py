@@ -18,9 +18,12 @@ from adapters.backend.operator_ports import (
     Surroundings,
 )
 from adapters.backend.operators import Operators
+from application.corrections import Credited
 from application.group_commit import Work
 from application.ports import Clock
 from application.register import IssuedCertificate
+from domain.aggregates.account import AccountCredited
+from projections.directory import KINDS
 from protocol.certificates import Peer
 from protocol.detached import TYP_OPERATOR, sign_detached
 from protocol.encoding import b64, to_json
@@ -132,6 +135,7 @@ class DirectoryDouble:
         self.of: UUID | None = None
         self.chosen = Chosen()
         self.unknown: set[UUID] = set()
+        self.ledger: Ledger | None = None
 
     def has(self, kind: str, id: UUID) -> bool:
         return id not in self.unknown
@@ -156,6 +160,38 @@ class DirectoryDouble:
         return self.rows
 
     enrolments = policy = proposals
+
+    def states(self, kind: str) -> list[Any]:
+        """What the ledger holds of a kind, as the projection would list it."""
+        if self.ledger is None:
+            return []
+        ids = dict.fromkeys(event.originator_id for event in self.ledger.log.events)
+        states = (self.ledger.states.get(id, KINDS[kind]) for id in ids)
+        return [state for state in states if state is not None]
+
+
+class CorrectionReadsDouble:
+    """Credits from the ledger's events; one statement, of $100.00 before."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def credited(self, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Credited]:
+        return {
+            (event.refill_id, event.originator_id): Credited(
+                event.amount_cents, event.originator_version
+            )
+            for event in self._ledger.log.events
+            if isinstance(event, AccountCredited)
+            and (event.refill_id, event.originator_id) in wanted
+        }
+
+    def statements(self, changes: Sequence[tuple[UUID, int]], now_us: int) -> Rows:
+        after = 10_000 + sum(change for _, change in changes)
+        return [
+            {"shop": str(UUID(int=9)), "name": "Corner Deli", "day": "2026-09-21",
+             "net_cents": {"before": 10_000, "after": after}, "settled_days": ["2026-09-20"]}
+        ]  # fmt: skip
 
 
 class ProofsDouble:
@@ -216,6 +252,8 @@ class Outside:
         self.proofs = ProofsDouble()
         self.rotation = RotationDouble()
         self.eraser = EraserDouble()
+        self.directory.ledger = self.ledger
+        self.corrections = CorrectionReadsDouble(self.ledger)
         self.clock: Clock = FixedClock()
         self.failure: Any = None
         self.queue_full = False
@@ -237,6 +275,7 @@ class Outside:
             proofs=self.proofs,
             rotation=self.rotation,
             erasing=self.eraser,
+            corrections=self.corrections,
             clock=self.clock,
             issuer_id=ISSUER,
             catch_up=lambda: self.caught_up,
