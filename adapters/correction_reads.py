@@ -16,8 +16,9 @@ from projections.guarded import Guarded
 from projections.settlements import NAME, Adjustment, Payment
 
 _CREDITED = stored_topics((AccountCredited,))
-STATEMENTS_MOST = 20
+STATEMENTS_MOST = 15
 """Statements of which the totals are told: a file may touch a thousand."""
+_DAYS_MOST = 5
 _ACCOUNTS_A_READ = 100
 
 
@@ -84,7 +85,7 @@ class CorrectionReads:
                     "name": zones[shop_id].name,
                     "day": day,
                     "net_cents": {"before": before, "after": before + change_cents},
-                    "settled_days": sorted(kept[shop_id, day])[:STATEMENTS_MOST],
+                    "settled_days": sorted(kept[shop_id, day])[:_DAYS_MOST],
                 }
             )
         return found

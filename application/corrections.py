@@ -10,7 +10,7 @@ from application.command import Refused
 from application.fields import some_of
 from domain.event import Event
 
-TOLD_MOST = 50
+TOLD_MOST = 30
 """Lines that an answer shows one by one: it must fit a line of the protocol."""
 
 

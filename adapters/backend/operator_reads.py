@@ -17,7 +17,7 @@ PART_BYTES = 40_000
 Body = Mapping[str, Any]
 _LISTS = (
     *("companies", "shops", "terminals", "cards", "accounts"),
-    *("certificates", "proposals", "enrolments", "policy"),
+    *("certificates", "proposals", "queue", "enrolments", "policy"),
     *("hsm", "hsm-keys"),
 )
 _STATES = ("valid", "expired", "revoked")

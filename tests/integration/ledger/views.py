@@ -70,6 +70,9 @@ class Views:
         return {
             "payments": _by_position(changes.payments),
             "shops": _by_position(changes.shops),
+            "adjustments": self.rows(
+                "SELECT position, shop_id, local_date FROM settlement_adjustments ORDER BY position"
+            ),
             "directory": {
                 kind: [state for page in self.directory.pages(kind) for state in page]
                 for kind in KINDS

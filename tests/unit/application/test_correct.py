@@ -6,13 +6,18 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
+from adapters.backend.correcting import LINES_MOST
+from adapters.backend.operator_reads import PART_BYTES
+from adapters.correction_reads import STATEMENTS_MOST
 from application.correct import CorrectAmounts, PreviewCorrections
-from application.corrections import Agreement, Correction, Credited, Seen
+from application.corrections import Agreement, Correction, Credited, Effect, Plan, Seen
+from application.fields import NAME_MOST
 from domain.aggregates.account import Account, CreditCorrected, DebitCorrected
 from domain.aggregates.credit import Corrected as CreditPutRight
 from domain.aggregates.transaction import Corrected
 from domain.grounds import Grounds
 from domain.ids import partition_of
+from protocol.encoding import to_json
 from tests.unit.application import happened
 from tests.unit.application.ledger_double import DEADLINE_US, Ledger, origin
 
@@ -200,3 +205,20 @@ def test_what_is_unknown_is_refused() -> None:
         refill_id=UUID(int=5), account_id=happened.ACCOUNT, to_cents=1, why="x", seen=Seen(0, 2)
     )
     assert ledger().when(correct(other))[0].code == "no-such-credit"
+
+
+def test_the_answer_to_the_longest_file_fits_a_line_of_the_protocol() -> None:
+    big = (1 << 31) - 1
+    effects = [
+        Effect(line=10_000_000 - n, record=UUID(int=n), account_id=UUID(int=n), version=999,
+               from_cents=big - n, to_cents=n, balance_before=0, balance_after=big - n,
+               shop_id=UUID(int=n))
+        for n in range(LINES_MOST)
+    ]  # fmt: skip
+    amounts = {"before": big, "after": big}
+    days = ["2026-11-23"] * 5
+    statement = {"shop": str(UUID(int=1)), "name": "é" * NAME_MOST, "day": "2026-11-24",
+                 "net_cents": amounts, "settled_days": days}  # fmt: skip
+    seen = [[effect.version, effect.from_cents] for effect in effects]
+    answer = {**Plan(effects, [], []).answer, "statements": [statement] * STATEMENTS_MOST}
+    assert len(to_json({**answer, "seen": seen, "preview": True})) < PART_BYTES
