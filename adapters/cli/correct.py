@@ -38,7 +38,7 @@ def correct(
     record: Annotated[
         str | None,
         typer.Argument(
-            metavar="[PAYMENT]",
+            metavar="PAYMENT",
             help="The payment's id, as `pos bills` and `audit history` show it; with --refill the"
             " account's.",
             callback=an_id,
@@ -46,7 +46,7 @@ def correct(
     ] = None,
     amount: Annotated[
         str | None,
-        typer.Argument(metavar="[DOLLARS]", help="What it should have been; 0 takes it back."),
+        typer.Argument(metavar="DOLLARS", help="What it should have been; 0 takes it back."),
     ] = None,
     why: Annotated[str | None, typer.Option(help="The reason, for whoever audits this.")] = None,
     evidence: Annotated[
