@@ -205,6 +205,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         erasing=eraser,
         past=views,
         read_models=views.beside,
+        corrections=views.corrections,
         clock=clock,
         issuer_id=issuer,
         catch_up=views.caught_up,

@@ -16,6 +16,7 @@ from domain.aggregates.policy import Policy
 from domain.aggregates.proposal import Proposal
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
+from projections.directory import KINDS
 
 PAGE = 1_000
 _OWNERS = {"company": Company, "shop": Shop}
@@ -147,6 +148,10 @@ class DirectoryLists:
             }
             for each in self._all(Enrolment, "enrolment")
         ]
+
+    def states(self, kind: str) -> Iterator[Any]:
+        """See the port."""
+        return self._all(KINDS[kind], kind)
 
     def policy(self) -> Rows:
         """The certificate policy in force, a row a role."""

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.certifying import Certifying, PolicyVerb
+from adapters.backend.correcting import Correcting, correct
 from adapters.backend.erasing import ErasingVerb
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
 from adapters.backend.projection_commands import projection
@@ -22,7 +23,6 @@ from adapters.backend.told import Told
 from adapters.backend.two_persons import TwoPersons
 from application import fields
 from application.block import STATUSES, BlockCard, BlockTerminal
-from application.correct import CorrectPayment
 from application.issue import NUMBER_TAKEN, STRIPE, VIRTUAL, Issue, NewCard, Person, card_id
 from application.menu import SetMenu
 from application.refill import RefillAccounts
@@ -56,6 +56,7 @@ class OperatorCommands:
                 "ROTATE": Rotating(self.works, surroundings.rotation),
                 "ERASE": erasing,
                 "TLS": NextTlsAuthority(self.works, surroundings.personalisation),
+                "CORRECT": Correcting(self.works, surroundings),
             },
             {"ERASE": erasing.stored},
         )
@@ -245,19 +246,6 @@ class OperatorCommands:
             )
         return accounts
 
-    async def correct(self, told: Told) -> Answer:
-        """The right amount of an approved payment; with `preview` nothing is stored."""
-        return await self.works.carry_out(
-            CorrectPayment(
-                told.origin,
-                self.works.deadline_us(),
-                transaction_id=fields.uuid(told.body, "transaction"),
-                amount_cents=fields.cents(told.body, "amount_cents", 0, fields.CORRECT_MOST_CENTS),
-                why=fields.text(told.body, "why", fields.WHY_MOST),
-                preview=fields.flag(told.body, "preview"),
-            )
-        )
-
     async def block(self, told: Told) -> Answer:
         """A card (`status` blocked, lost or stolen), or a terminal."""
         why = fields.text(told.body, "why", fields.WHY_MOST)
@@ -296,7 +284,7 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "ISSUE": OperatorCommands.issue,
     "PIN": OperatorCommands.set_pin,
     "REFILL": OperatorCommands.refill,
-    "CORRECT": OperatorCommands.correct,
+    "CORRECT": correct,
     "BLOCK": OperatorCommands.block,
     "MENU": OperatorCommands.menu,
     "REVOKE": OperatorCommands.two_persons,

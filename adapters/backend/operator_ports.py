@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any, Protocol
 from uuid import UUID
 
+from application.corrections import Credited
 from application.group_commit import Work
 from application.ports import Clock
 from application.register import IssuedCertificate
@@ -110,6 +111,9 @@ class Directory(Protocol):
 
     def enrolments(self) -> Rows: ...
 
+    def states(self, kind: str) -> Iterable[Any]:
+        """The aggregates of a kind of `projections.directory.KINDS`, as their events made them."""
+
     def policy(self) -> Rows: ...
 
 
@@ -152,6 +156,17 @@ class Erasing(Protocol):
 
     def erase(self, cardholder_id: UUID) -> None:
         """Lists the erasure and deletes the person's key. Raises Unavailable."""
+
+
+class CorrectionReads(Protocol):
+    """What corrections are decided and judged by. Calls run in a thread; both raise Unavailable."""
+
+    def credited(self, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Credited]:
+        """What refills credited to accounts, by refill and account; only those that did."""
+
+    def statements(self, changes: Sequence[tuple[UUID, int]], now_us: int) -> Rows:
+        """What corrections of payments, given with the cents that their shops are owed more, do to
+        the statements of shops: a row for each business day in which they would count now."""
 
 
 class Proofs(Protocol):
@@ -216,6 +231,7 @@ class Surroundings:
     erasing: Erasing
     past: Past
     read_models: ReadModels
+    corrections: CorrectionReads
     clock: Clock
     issuer_id: UUID
     catch_up: Callable[[], bool] = lambda: True

@@ -19,7 +19,7 @@ PART_BYTES = 40_000
 Body = Mapping[str, Any]
 _LISTS = (
     *("companies", "shops", "terminals", "cards", "accounts"),
-    *("certificates", "proposals", "enrolments", "policy"),
+    *("certificates", "proposals", "queue", "enrolments", "policy"),
     *("hsm", "hsm-keys"),
     *PAST_LISTS,
 )
@@ -45,6 +45,10 @@ class OperatorReads:
         else:
             rows = await self._in_thread(self._list(what, body))
         await _send_rows("QUERY", body["id"], rows, reply, drain)
+
+    async def answer(self, body: Body, rows: Awaitable[Rows], reply: Reply, drain: Drain) -> None:
+        """The rows of a query that was answered elsewhere."""
+        await _send_rows("QUERY", body["id"], await rows, reply, drain)
 
     def _list(self, what: str, body: Body) -> Callable[[], Rows]:
         directory = self._outside.directory

@@ -104,7 +104,9 @@ class TwoPersons:
             no = approval_refused(proposal, seen, told.signer_id, self._works.now_us())
             if no is not None:
                 raise Denied(no.code, no.text)
-            inner = await self._verbs[proposal.verb].prepare(told.proposed(command["body"]))
+            inner = await self._verbs[proposal.verb].prepare(
+                told.proposed(command["body"], proposal)
+            )
         answer = await self._works.carry_out(
             Approve(
                 told.origin,
