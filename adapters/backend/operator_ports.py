@@ -1,5 +1,6 @@
 """What the operators' part of the backend needs from its surroundings: small injected ports."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -173,6 +174,7 @@ class Surroundings:
     `export_settlements(first, last, shop, format)` gives in pieces.
     `catch_up()` waits, a moment at most, until the projections hold what was committed before
     the call, and says whether they do; it runs in a thread too (`projections.runner.wait_for`).
+    `turn` is held from making a generation of a key to its record.
     """
 
     submit: Submit
@@ -187,6 +189,7 @@ class Surroundings:
     erasing: Erasing
     clock: Clock
     issuer_id: UUID
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     catch_up: Callable[[], bool] = lambda: True
 
 

@@ -183,6 +183,7 @@ class RotationDouble:
 
     def __init__(self) -> None:
         self.made: list[tuple[str, int]] = []
+        self.asked = 0
 
     def check(self, name: str, generation: int) -> None:
         if name not in ("K_CVV", "K_DB"):
@@ -190,6 +191,7 @@ class RotationDouble:
 
     def rotate(self, name: str, generation: int) -> tuple[UUID, IssuedCertificate] | None:
         self.check(name, generation)
+        self.asked += 1
         if (name, generation) not in self.made:
             self.made.append((name, generation))
         return None
