@@ -47,7 +47,7 @@ class RotateKey(Command):
         )
         if rotated is None:
             text = f"{self._name}/{self._generation} is on record already."
-            return Outcome(Refused("already-rotated", text))
+            return Outcome(Refused(keys.RECORDED, text))
         events: list[Event] = [rotated]
         claims = []
         if self._certificate is not None:

@@ -135,6 +135,20 @@ class HsmReads(Protocol):
         """A row for each generation of each key. Raises `application.ports.Unavailable`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InUse:
+    """The generation of a key that makes what is new, whose certificate it was given, and which.
+
+    `rotated`: each generation after the first has a record of its own; a TLS authority has its
+    certificate's only.
+    """
+
+    name: str
+    generation: int
+    certificate: tuple[UUID, IssuedCertificate] | None = None
+    rotated: bool = True
+
+
 class KeyRotation(Protocol):
     """New generations of keys, made in the HSM. Both raise Denied."""
 
