@@ -109,6 +109,9 @@ class Directory(Protocol):
 
     def proposals(self) -> Rows: ...
 
+    def proposal(self, id: UUID) -> Rows:
+        """The signed bytes of one, and what they are about. Raises Denied."""
+
     def enrolments(self) -> Rows: ...
 
     def policy(self) -> Rows: ...

@@ -17,7 +17,7 @@ PART_BYTES = 40_000
 Body = Mapping[str, Any]
 _LISTS = (
     *("companies", "shops", "terminals", "cards", "accounts"),
-    *("certificates", "proposals", "enrolments", "policy"),
+    *("certificates", "proposals", "proposal", "enrolments", "policy"),
     *("hsm", "hsm-keys"),
 )
 _STATES = ("valid", "expired", "revoked")
@@ -59,6 +59,8 @@ class OperatorReads:
             chosen = self._chosen(body)
             return lambda: directory.certificates(chosen)
         owner = fields.uuid(body, "of")
+        if what == "proposal":
+            return lambda: directory.proposal(owner)
         if what == "terminals":
             return lambda: directory.terminals(self._known("shop", owner))
         if what == "cards":

@@ -17,10 +17,11 @@ import pytest
 from adapters import settings
 from adapters.audit.erasures import Erasure, Erasures
 from adapters.cli import exit_codes
-from adapters.cli.parts import environment, program
+from adapters.cli.parts import environment
 from adapters.postgres.embedded import SUPERUSER, Cluster
 from tests.e2e.books import Books
 from tests.e2e.installation import Installation
+from tests.e2e.restored_copy import Copy
 from tests.e2e.tills import Tills
 from tests.e2e.town import Town, found_town
 
@@ -83,34 +84,6 @@ def last_position(home: Path) -> int:
         row = connection.execute("SELECT max(position) FROM events").fetchone()
     assert row is not None
     return int(row[0])
-
-
-class Copy:
-    """A restored installation."""
-
-    def __init__(self, home: Path, **variables: str) -> None:
-        self.home = home
-        self._variables = variables
-
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        found = settings.load({}, self.home)
-        return subprocess.run(
-            [*program(), "--home", str(self.home), *arguments],
-            env={**environment(found), **self._variables},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    def restore(self, *arguments: str) -> dict[str, Any]:
-        done = self.run("restore", *arguments, "--json")
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
-
-    def books(self) -> Books:
-        with Cluster(self.home, "ledger").start_temporarily():
-            return Books.read(settings.load({}, self.home))
 
 
 def check(copy: Copy, story: Story, events: int) -> None:

@@ -47,7 +47,7 @@ def test_only_the_last_line_may_be_torn(tmp_path: Path, lost: int) -> None:
     Erasures(tmp_path).add([BEN])
     last = (tmp_path / NAME).read_bytes()[-len(torn) - 1 - lost :]
     (tmp_path / NAME).write_bytes(torn + b"\n" + last)
-    with pytest.raises(ErasuresBroken, match="line 1 .* was altered. Put the file back"):
+    with pytest.raises(ErasuresBroken, match=r"line 1 .* was altered\. Put the file back"):
         Erasures(tmp_path).read()
 
 

@@ -155,6 +155,9 @@ class DirectoryDouble:
     def proposals(self) -> Rows:
         return self.rows
 
+    def proposal(self, id: UUID) -> Rows:
+        return self._of(id)
+
     enrolments = policy = proposals
 
 

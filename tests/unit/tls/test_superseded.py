@@ -6,12 +6,14 @@ from typing import Any, cast
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.cli import tls_rotating
 from adapters.cli.operator_link import Operator
 from adapters.tls_rotation import SUPERSEDED_FILE, SupersededList, WatchedTls
+from devices.durable import write_durably
 from protocol.encoding import b64, unb64
 from tests.unit.devices.authority import Authority
 
@@ -26,7 +28,9 @@ class OperatorDouble:
 
     async def command(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
         request = x509.load_der_x509_csr(unb64(body["csr"]))
-        leaf = self._authority.tls_certificate(request.public_key(), body["holder"])
+        key = request.public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        leaf = self._authority.tls_certificate(key, body["holder"])
         chain = (leaf, self._authority.tls_root)
         return {"certificate": [b64(each.public_bytes(Encoding.DER)) for each in chain]}
 
@@ -71,7 +75,7 @@ class Killed(BaseException):
 def killed_at(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     """The n-th file of a rotation is not written any more, nor is anything after it."""
     written = 0
-    real = tls_rotating.write_durably
+    real = write_durably
 
     def write(path: Path, content: bytes) -> None:
         nonlocal written
