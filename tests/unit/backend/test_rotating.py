@@ -8,9 +8,10 @@ import pytest
 
 from domain.aggregates import cardholder as cardholders
 from domain.ids import make_id
+from tests.unit.application import happened
 from tests.unit.application.happened import CARDHOLDER, COMPANY
 from tests.unit.application.ledger_double import NOW_MS, context
-from tests.unit.backend.operator_double import Scene, second_operator
+from tests.unit.backend.operator_double import CSR, Scene, second_operator
 from tests.unit.backend.test_two_persons import give
 
 ONE = {"key": "K_CVV", "generation": 2, "why": "every year"}
@@ -158,18 +159,52 @@ def test_the_same_rotation_again_is_told_from_what_is_stored() -> None:
 def test_two_at_once_under_one_id_make_one_thing() -> None:
     """The second finds the id used, although it came before the first was stored."""
     made = scene()
-
-    async def both() -> list[Any]:
-        for generation in (2, 3):
-            request, _ = made.signed("ROTATE", {**ONE, "generation": generation}, **as_id(77))
-            made.operators.handle(made.session, "C", "ROTATE", request, made._reply)
-        while made.operators._tasks:
-            await asyncio.gather(*made.operators._tasks)
-        return [body for _, _, body in made.replies]
-
-    done, refused = asyncio.run(both())
+    done, refused = asyncio.run(
+        at_once(made, "ROTATE", [{**ONE, "generation": each} for each in (2, 3)])
+    )
     assert (done["result"]["generation"], refused["code"]) == (2, "command-id-used")
     assert made.rotation.made == [("K_CVV", 2)]
+
+
+def test_two_at_once_under_one_id_certify_one_key() -> None:
+    made = scene()
+    made.ledger.given(happened.shop_registered())
+    terminal = {"what": "terminal", "shop": str(happened.SHOP), "label": "1", "csr": CSR}
+    first, again = asyncio.run(at_once(made, "REGISTER", [terminal, terminal]))
+    assert "certificate" in first["result"]
+    assert again["result"]["repeated"] is True
+    assert made.hsm.certified == 1
+
+
+def test_no_rejection_overtakes_what_is_being_made_for_an_approval() -> None:
+    made = scene()
+    told = give(made, "ROTATE", TWO)[1]["result"]
+    second_operator(made)
+
+    async def both() -> None:
+        made.lane.later = True
+        no = {"proposal": told["proposal"], "approve": False, "why": "not now"}
+        for number, body in ((78, approval(told)), (79, no)):
+            request, _ = made.signed("APPROVE", body, **as_id(number))
+            made.operators.handle(made.session, "C", "APPROVE", request, made._reply)
+        while made.operators._tasks:
+            await asyncio.gather(*made.operators._tasks)
+
+    asyncio.run(both())
+    (_, _, yes), (_, _, late) = made.replies[-2:]
+    assert (yes["result"]["status"], late["code"]) == ("approved", "already-decided")
+    assert made.rotation.made == [("K_DB", 2)]
+
+
+async def at_once(made: Scene, verb: str, told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The answers to commands under one id, of which the HSM takes its time for each."""
+    made.lane.later = True
+    for body in told:
+        request, _ = made.signed(verb, body, **as_id(77))
+        made.operators.handle(made.session, "C", verb, request, made._reply)
+    while made.operators._tasks:
+        await asyncio.gather(*made.operators._tasks)
+    return [body for _, _, body in made.replies]
 
 
 def test_who_was_erased_is_not_proposed_again() -> None:

@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from adapters.backend.operator_ports import Rows
 from protocol.encoding import b64, to_json
+from tests.unit.backend.operator_double import DirectoryDouble
 from tests.unit.cli.backend_double import BackendDouble
 from tests.unit.cli.conftest import Program
 
@@ -17,6 +19,13 @@ REVOKE = {"certificates": [CERTIFICATE, str(UUID(int=5))], "why": "the shop\x1b[
 POLICY = {"profiles": [{"role": "pos", "valid_days": 365, "check": "human"}], "why": "audit"}
 ERASE = {"cardholder": CERTIFICATE, "why": "asked for it"}
 ROTATE = {"key": "K_DB", "generation": 2, "why": "every year"}
+
+
+def has_proposal(directory: DirectoryDouble, shown: Rows) -> None:
+    def proposal(id: UUID) -> Rows:
+        return shown
+
+    directory.proposal = proposal  # type: ignore[method-assign]
 
 
 def proposed(backend: BackendDouble, verb: str, body: dict[str, Any], *about: Any) -> str:
@@ -36,7 +45,7 @@ def proposed(backend: BackendDouble, verb: str, body: dict[str, Any], *about: An
         }
     ]
     shown = [{"piece": b64(raw[:40])}, {"piece": b64(raw[40:])}, *about]
-    directory.proposal = lambda _: shown  # type: ignore[method-assign]
+    has_proposal(directory, shown)
     return digest
 
 

@@ -110,6 +110,24 @@ def test_no_certificate_that_was_replaced_is_accepted_for_good(
     assert not machine.refused(machine.current())
 
 
+def test_a_server_that_looks_in_between_refuses_it_later(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It saw the list while the certificate was still the current one."""
+    serving = WatchedTls(machine.home, "gateway")
+    first = machine.current()
+    real = write_durably
+
+    def write(path: Path, content: bytes) -> None:
+        if path.name == "pos.pem":
+            assert not machine.refused(first, serving)
+        real(path, content)
+
+    monkeypatch.setattr(tls_rotating, "write_durably", write)
+    machine.rotate()
+    assert machine.refused(first, serving)
+
+
 def test_the_window_is_kept(machine: Machine) -> None:
     old = machine.current().fingerprint(SHA256()).hex()
     machine.rotate(3_600.0)
