@@ -87,20 +87,28 @@ def approve(
     """
     from adapters.cli.failure import refused
     from adapters.cli.operator_link import Operator, as_operator
-    from adapters.cli.proposal_shown import read_proposal
+    from adapters.cli.proposal_shown import Shown, read_proposal
 
-    shown = as_operator(as_, lambda operator: read_proposal(operator, proposal))
-    for line in shown.lines():
-        say(line)
-    asks = sys.stdin.isatty() and not yes
-    if asks and not typer.confirm(f"Approve it as {as_}?", err=True):
-        raise refused("not approved; it still waits")
-    body = {"proposal": proposal, "approve": True, "command_hash": shown.command_hash}
+    async def look(operator: Operator) -> Shown:
+        shown = await read_proposal(operator, proposal)
+        for line in shown.lines():
+            say(line)
+        return shown
 
-    async def work(operator: Operator) -> dict[str, Any]:
+    async def say_yes(operator: Operator, shown: Shown) -> dict[str, Any]:
+        body = {"proposal": proposal, "approve": True, "command_hash": shown.command_hash}
         return await operator.command("APPROVE", body)
 
-    _tell(as_operator(as_, work), json)
+    async def both(operator: Operator) -> dict[str, Any]:
+        return await say_yes(operator, await look(operator))
+
+    if yes or not sys.stdin.isatty():
+        _tell(as_operator(as_, both), json)
+        return
+    shown = as_operator(as_, look)  # no session waits for a person
+    if not typer.confirm(f"Approve it as {as_}?", err=True):
+        raise refused("not approved; it still waits")
+    _tell(as_operator(as_, lambda operator: say_yes(operator, shown)), json)
 
 
 def reject(

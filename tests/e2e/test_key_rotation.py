@@ -218,7 +218,7 @@ def test_a_generation_whose_rotation_was_killed_is_put_on_record(own: Installati
     own.start()
     assert generations(own)["K_CVV"] == newest + 1
     until(lambda: (newest + 1, ACTOR) in recorded(own, "K_CVV"), "on record")
-    assert "keys" not in own.part("backend")["health"]["warnings"]
+    assert "keys" not in own.json("status")["backend"]["health"]["warnings"]
     assert own.json("hsm", "rotate", "K_CVV")["generation"] == newest + 2
     assert [each for each, _ in recorded(own, "K_CVV")] == list(range(2, newest + 3))
 
