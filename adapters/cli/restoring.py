@@ -177,7 +177,7 @@ def _settled(staging: Path, home: Path, wanted: Wanted, manifest: dict[str, Any]
             del values[name]
     for name in _ADDRESSES if wanted.rehearsal else ():
         values.pop(name, None)
-    if values:
+    if file.exists():
         write_private(file, json.dumps(values, indent=2, sort_keys=True) + "\n")
     environment: dict[str, str] | None = {} if wanted.rehearsal else None
     return settings.load(environment, home=staging)
