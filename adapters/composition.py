@@ -207,6 +207,8 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         proofs=proofs,
         rotation=rotation,
         erasing=eraser,
+        past=views,
+        read_models=views.beside,
         clock=clock,
         issuer_id=issuer,
         catch_up=views.caught_up,

@@ -57,6 +57,8 @@ COMMANDS: Final = {
     "proposal": Entry("proposal", "Approve what another operator proposed.", _OPERATORS),
     "audit": Entry("audit", "Replay a card's history; verify the log; prove events.", _AUDIT),
     "list": Entry("listing", "List companies, shops, terminals, cards, accounts.", _AUDIT),
+    "balance": Entry("balance", "An account's balance, now or at a past moment.", _AUDIT),
+    "projections": Entry("projections", "Read models: rebuild beside, compare, switch.", _AUDIT),
     "export": Entry("export", "Export settlements as CSV or XML.", _AUDIT),
     "pos": Entry("pos", "The POS: ring up, swipe, read the answer.", _DEVICES),
     "card": Entry("card", "The virtual card: order, pay, see the balance.", _DEVICES),

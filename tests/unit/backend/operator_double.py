@@ -216,6 +216,47 @@ class EraserDouble:
         self.erased.append(cardholder_id)
 
 
+class PastDouble:
+    """One account with $10.00 from event 7 on."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def balance(self, account_id: UUID, at_us: int | None, position: int | None) -> Rows:
+        self.asked.append((account_id, at_us, position))
+        early = position is not None and position < 7
+        return [] if early else [{"account": str(account_id), "balance_cents": 1_000}]
+
+
+class ReadModelsDouble:
+    """Remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def rows(self) -> Rows:
+        return [{"projection": "directory", "position": 7}]
+
+    def _did(self, action: str, short: str) -> dict[str, Any]:
+        self.asked.append((action, short))
+        return {"projection": short, "state": action}
+
+    def rebuild(self, short: str) -> dict[str, Any]:
+        return self._did("rebuild", short)
+
+    def rebuild_in_place(self, short: str) -> dict[str, Any]:
+        return self._did("rebuild-in-place", short)
+
+    def diff(self, short: str) -> dict[str, Any]:
+        return self._did("diff", short)
+
+    def switch(self, short: str) -> dict[str, Any]:
+        return self._did("switch", short)
+
+    def drop(self, short: str) -> dict[str, Any]:
+        return self._did("drop", short)
+
+
 class Outside:
     """Everything around `Operators`, as doubles that a test sets and looks at."""
 
@@ -227,6 +268,8 @@ class Outside:
         self.proofs = ProofsDouble()
         self.rotation = RotationDouble()
         self.eraser = EraserDouble()
+        self.past = PastDouble()
+        self.read_models = ReadModelsDouble()
         self.clock: Clock = FixedClock()
         self.failure: Any = None
         self.queue_full = False
@@ -248,6 +291,8 @@ class Outside:
             proofs=self.proofs,
             rotation=self.rotation,
             erasing=self.eraser,
+            past=self.past,
+            read_models=self.read_models,
             clock=self.clock,
             issuer_id=ISSUER,
             catch_up=lambda: self.caught_up,
