@@ -182,8 +182,9 @@ class CorrectAmounts(Command):
         *,
         asked: Sequence[Correction],
         credited: CreditsByRefill,
-        agreement: Agreement,
+        agreement: Agreement | None,
     ) -> None:
+        """`agreement` None: before anybody proposed it, only to be foreseen."""
         super().__init__(origin, deadline_us)
         assert all(each.seen is not None for each in asked), "nobody corrects what nobody saw"
         self._corrections = Corrections(asked, credited)
@@ -194,8 +195,13 @@ class CorrectAmounts(Command):
         super().needs(states, needs, now_us)
         return self._corrections.needs(states, needs, now_us)
 
+    def foresee(self, states: States, context: Context) -> Refused | None:
+        """None: `PreviewCorrections` saw it, with what stands on the accounts, a moment ago."""
+        return None
+
     def execute(self, states: States, context: Context) -> Outcome:
         """Corrects all of them, or says which lines are at fault."""
+        assert self._agreement is not None, "nobody corrects alone"
         plan = self._corrections.plan(states, context, self._agreement)
         return Outcome(plan.refused) if plan.refused else Outcome(plan.answer, plan.events)
 

@@ -184,6 +184,11 @@ class States:
             kind = next((type(each) for each in events if each.command_id == command_id), None)
         return kind
 
+    def stored_by(self, command_id: UUID, made: UUID) -> list[Event]:
+        """What a command of an earlier batch stored in the stream that it is known by."""
+        events = self._log.load([made]).get(made, [])
+        return [each for each in events if each.command_id == command_id]
+
     def claim(self, claim: Claim) -> None:
         """Notes a claim of the batch in hand."""
         self._owners[claim.kind, claim.digest] = claim.owner

@@ -63,17 +63,19 @@ class Correcting:
         """See `Verb`."""
         return True
 
-    async def prepare(self, told: "Told") -> Command:
+    async def make(self, told: "Told") -> CreditsByRefill:
+        """See `Verb`: nothing is made, but the credits are found."""
+        return await _credited(self._outside, read_corrections(told.body))
+
+    def command(self, told: "Told", made: CreditsByRefill | None) -> Command:
         """See `Verb`."""
         proposal = told.proposal
-        assert proposal is not None, "nobody corrects alone"
-        asked = read_corrections(told.body)
         return CorrectAmounts(
             told.origin,
             self._works.deadline_us(),
-            asked=asked,
-            credited=await _credited(self._outside, asked),
-            agreement=Agreement(proposal.id, proposal.proposer_id),
+            asked=read_corrections(told.body),
+            credited=made or {},
+            agreement=Agreement(proposal.id, proposal.proposer_id) if proposal else None,
         )
 
 

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from adapters.backend.operator_ports import Chosen, Rows
+from adapters.backend.proposal_shown import proposal_rows
 from application.enrol import shown
 from domain.aggregates.account import Account
 from domain.aggregates.card import PIN_TRIES, Card
@@ -132,6 +133,10 @@ class DirectoryLists:
             }
             for each in self._all(Proposal, "proposal")
         ]
+
+    def proposal(self, id: UUID) -> Rows:
+        """See the port."""
+        return proposal_rows(self._directory, id)
 
     def enrolments(self) -> Rows:
         """First certificates that were asked for, oldest first."""

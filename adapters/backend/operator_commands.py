@@ -50,6 +50,7 @@ class OperatorCommands:
         erasing = ErasingVerb(self.works, surroundings.erasing)
         self._two_persons = TwoPersons(
             self.works,
+            surroundings.turn,
             {
                 "REVOKE": Revoking(self.works),
                 "POLICY": PolicyVerb(self.works),
@@ -151,7 +152,7 @@ class OperatorCommands:
         partition = any_partition()
         hsm = self.outside.personalisation
         digests = await self.works.in_lane(lambda: hsm.employee_digests(company_id, person.email))
-        certified: dict[str, Certified] = {}
+        certified: dict[str, Certified | None] = {}
         if VIRTUAL in kinds and "csr" in body:
             subject_id = card_id(VIRTUAL, told.command_id, told.issued_ms, partition)
             certified[VIRTUAL] = await self._certify(told, subject_id, "card")
@@ -184,8 +185,8 @@ class OperatorCommands:
             }
         )
 
-    async def _certify(self, told: Told, subject_id: UUID, role: str) -> Certified:
-        """A certificate for the key of the request in `csr`."""
+    async def _certify(self, told: Told, subject_id: UUID, role: str) -> Certified | None:
+        """A certificate for the key of the request in `csr`; None under an id that was used."""
         request = told.body.get("csr")
         try:
             der = unb64(request) if isinstance(request, str) else b""
@@ -193,6 +194,8 @@ class OperatorCommands:
             der = b""
         if not der:
             raise fields.Invalid("csr", "is missing. Give a certificate request, DER in base64url.")
+        if await self.works.used(told.command_id):
+            return None
         hsm = self.outside.personalisation
         return await self.works.in_lane(lambda: hsm.certify(der, subject_id, role))
 
@@ -311,7 +314,7 @@ def _new_card(kind: str, drawn: DrawnCard, certified: Certified | None) -> NewCa
 
 
 def _for_encoder(
-    answer: Answer, drawn: Mapping[str, DrawnCard], certified: Mapping[str, Certified]
+    answer: Answer, drawn: Mapping[str, DrawnCard], certified: Mapping[str, Certified | None]
 ) -> Answer:
     """The answer with what goes onto the cards, unless they were issued earlier."""
     if answer.get("repeated"):

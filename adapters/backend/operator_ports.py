@@ -1,5 +1,6 @@
 """What the operators' part of the backend needs from its surroundings: small injected ports."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -109,6 +110,9 @@ class Directory(Protocol):
 
     def proposals(self) -> Rows: ...
 
+    def proposal(self, id: UUID) -> Rows:
+        """The signed bytes of one, and what they are about. Raises Denied."""
+
     def enrolments(self) -> Rows: ...
 
     def states(self, kind: str) -> Iterable[Any]:
@@ -136,6 +140,20 @@ class HsmReads(Protocol):
 
     def keys(self) -> Rows:
         """A row for each generation of each key. Raises `application.ports.Unavailable`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InUse:
+    """The generation of a key that makes what is new, whose certificate it was given, and which.
+
+    `rotated`: each generation after the first has a record of its own; a TLS authority has its
+    certificate's only.
+    """
+
+    name: str
+    generation: int
+    certificate: tuple[UUID, IssuedCertificate] | None = None
+    rotated: bool = True
 
 
 class KeyRotation(Protocol):
@@ -217,6 +235,7 @@ class Surroundings:
     `export_settlements(first, last, shop, format)` gives in pieces.
     `catch_up()` waits, a moment at most, until the projections hold what was committed before
     the call, and says whether they do; it runs in a thread too (`projections.runner.wait_for`).
+    `turn` is held from making a generation of a key to its record.
     """
 
     submit: Submit
@@ -234,6 +253,7 @@ class Surroundings:
     corrections: CorrectionReads
     clock: Clock
     issuer_id: UUID
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     catch_up: Callable[[], bool] = lambda: True
 
 

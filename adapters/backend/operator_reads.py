@@ -19,7 +19,7 @@ PART_BYTES = 40_000
 Body = Mapping[str, Any]
 _LISTS = (
     *("companies", "shops", "terminals", "cards", "accounts"),
-    *("certificates", "proposals", "queue", "enrolments", "policy"),
+    *("certificates", "proposals", "proposal", "queue", "enrolments", "policy"),
     *("hsm", "hsm-keys"),
     *PAST_LISTS,
 )
@@ -68,6 +68,8 @@ class OperatorReads:
             chosen = self._chosen(body)
             return lambda: directory.certificates(chosen)
         owner = fields.uuid(body, "of")
+        if what == "proposal":
+            return lambda: directory.proposal(owner)
         if what == "terminals":
             return lambda: directory.terminals(self._known("shop", owner))
         if what == "cards":

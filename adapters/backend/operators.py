@@ -104,7 +104,8 @@ class Operators:
         now_ms = self._outside.clock.now_us() // 1000
         command = open_command(raw, signature, verb, session, now_ms)
         told = Told(command, session, self._outside.issuer_id)
-        result: dict[str, Any] = await VERBS[verb](self._commands, told)
+        async with self._commands.works.alone(told.command_id):
+            result: dict[str, Any] = await VERBS[verb](self._commands, told)
         return result
 
     def _start(self, session_id: str, answer: Any) -> None:

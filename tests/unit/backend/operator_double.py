@@ -42,9 +42,10 @@ class FixedClock:
 
 
 class LaneDouble:
-    """Runs jobs at once, as the HSM's lane does later."""
+    """Runs jobs at once, as the HSM's lane does later; with `later` so are they answered."""
 
     full = False
+    later = False
 
     def submit(self, job: Callable[[], Any], done: Callable[[Any], None]) -> bool:
         if self.full:
@@ -53,7 +54,10 @@ class LaneDouble:
             result = job()
         except Exception as error:
             result = error
-        done(result)
+        if self.later:
+            asyncio.get_running_loop().call_later(0.01, done, result)
+        else:
+            done(result)
         return True
 
 
@@ -66,6 +70,7 @@ class HsmDouble:
         self.key_rows: Rows = []
         self.asked_names: list[str] = []
         self.replaced = ""
+        self.certified = 0
 
     def draw_card(self, first_name: str, last_name: str, now_us: int) -> DrawnCard:
         if self.error:
@@ -83,6 +88,7 @@ class HsmDouble:
         return (sha256(f"{company_id} {email.casefold()}".encode()).digest(),)
 
     def certify(self, request_der: bytes, subject_id: UUID, role: str) -> Certified:
+        self.certified += 1
         if request_der != b"a request":
             raise Denied("bad-request", "The certificate request is refused.")
         record = IssuedCertificate(
@@ -160,6 +166,9 @@ class DirectoryDouble:
     def proposals(self) -> Rows:
         return self.rows
 
+    def proposal(self, id: UUID) -> Rows:
+        return self._of(id)
+
     enrolments = policy = proposals
 
     def states(self, kind: str) -> list[Any]:
@@ -220,6 +229,7 @@ class RotationDouble:
 
     def __init__(self) -> None:
         self.made: list[tuple[str, int]] = []
+        self.asked = 0
 
     def check(self, name: str, generation: int) -> None:
         if name not in ("K_CVV", "K_DB"):
@@ -227,6 +237,7 @@ class RotationDouble:
 
     def rotate(self, name: str, generation: int) -> tuple[UUID, IssuedCertificate] | None:
         self.check(name, generation)
+        self.asked += 1
         if (name, generation) not in self.made:
             self.made.append((name, generation))
         return None
