@@ -206,6 +206,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         clock=clock,
         issuer_id=issuer,
         catch_up=views.caught_up,
+        rehearse=views.rehearse,
     )
     operators = Operators(outside)
     services["website"] = WebsiteService(views.reports)

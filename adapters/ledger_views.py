@@ -24,6 +24,7 @@ from adapters.postgres.projection_store import ProjectionDatabase
 from adapters.postgres.readers import Readers
 from adapters.postgres.settlement_reader import SettlementReader
 from adapters.postgres.settlement_tables import PostgresSettlements
+from adapters.rehearsals import Rehearsals
 from adapters.reports.settlements_csv import settlements_csv
 from adapters.reports.settlements_xml import settlements_xml
 from application.audit_history import card_history
@@ -79,7 +80,11 @@ class LedgerViews:
         self._settlements = SettlementReader(readers, keys)
         self._streams = CardStreamReader(readers)
         self._guarded = Guarded(self.runner)
-        self.directory = DirectoryLists(_Listed(DirectoryReader(readers, keys), self._guarded))
+        listed = _Listed(DirectoryReader(readers, keys), self._guarded)
+        self.directory = DirectoryLists(listed)
+        self.rehearse = Rehearsals(
+            lambda: SealedLogReader(self.connect, mapper), listed, self._streams, clock.now_us
+        ).rehearse
         self._counted_at_s = 0.0
         self.reports = Reports(
             self._changes,

@@ -87,6 +87,7 @@ class Decision(TypedDict):
     reason: str
     amount_cents: int
     would_pass_cents: int | None
+    passes_at_ms: NotRequired[int | None]
     text: str
     decided_ms: int
     duplicate: bool
@@ -284,6 +285,19 @@ class Proof(TypedDict):
     old_size: NotRequired[int]
 
 
+class Rehearse(TypedDict):
+    """D REHEARSE: the last `days` of a company again, as if its programme had had these terms.
+
+    `terms` as in C PROGRAMME: changes to the terms in force, or to the standard ones.
+    """
+
+    id: int
+    company: str
+    days: int
+    terms: dict[str, Any]
+    from_standard: NotRequired[bool]
+
+
 class Done(TypedDict):
     """I STATUS: an operator's command was carried out."""
 
@@ -356,7 +370,7 @@ class Queued(TypedDict):
 
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
-    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE"),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROGRAMME"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}
@@ -365,6 +379,7 @@ _READS: Final[dict[str, type[Any]]] = {
     "D AUDIT": Audit,
     "D EXPORT": Export,
     "D PROOF": Proof,
+    "D REHEARSE": Rehearse,
 }
 
 REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {

@@ -14,6 +14,7 @@ from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.certifying import Certifying, PolicyVerb
 from adapters.backend.erasing import ErasingVerb
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
+from adapters.backend.programme_verbs import programme
 from adapters.backend.revoking import Revoking
 from adapters.backend.rotating import Rotating
 from adapters.backend.tls_commands import NextTlsAuthority, tls
@@ -305,6 +306,7 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "ROTATE": OperatorCommands.two_persons,
     "ERASE": OperatorCommands.two_persons,
     "TLS": tls,
+    "PROGRAMME": programme,
 }
 
 

@@ -38,6 +38,7 @@ class _Decision(msgspec.Struct, gc=False):
     reason: str
     amount_cents: int
     would_pass_cents: int | None
+    passes_at_ms: int | None
     text: str
     decided_ms: int
     duplicate: bool
@@ -52,6 +53,7 @@ class _PhoneDecision(msgspec.Struct, gc=False):
     reason: str
     amount_cents: int
     would_pass_cents: int | None
+    passes_at_ms: int | None
     text: str
     decided_ms: int
     duplicate: bool
@@ -117,6 +119,7 @@ def to_pos(request: int, contract: Contract, answer: Decision) -> bytes:
         answer.reason,
         answer.amount_cents,
         answer.would_pass_cents,
+        _passes_at_ms(answer),
         answer.text,
         answer.decided_us // 1000,
         answer.duplicate,
@@ -134,6 +137,7 @@ def to_phone(contract: Contract, answer: Decision) -> bytes:
         answer.reason,
         answer.amount_cents,
         answer.would_pass_cents,
+        _passes_at_ms(answer),
         answer.text,
         answer.decided_us // 1000,
         answer.duplicate,
@@ -141,3 +145,8 @@ def to_phone(contract: Contract, answer: Decision) -> bytes:
         answer.balance_cents,
     )
     return _WRITE.encode(body)
+
+
+def _passes_at_ms(answer: Decision) -> int | None:
+    """Not before it: a moment within a millisecond is told as the next one."""
+    return None if answer.passes_at_us is None else -(-answer.passes_at_us // 1000)

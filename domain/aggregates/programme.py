@@ -27,6 +27,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Terms that were set. `number` is the version of the event that set them, 0 for none."""
 
     number: int
+    command_id: UUID
     effective_us: int
     set_us: int
     actor: str
@@ -35,7 +36,13 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 STANDARD_VERSION = Version(
-    number=0, effective_us=0, set_us=0, actor="", why="no programme was set", terms=STANDARD
+    number=0,
+    command_id=UUID(int=0),
+    effective_us=0,
+    set_us=0,
+    actor="",
+    why="no programme was set",
+    terms=STANDARD,
 )
 
 
@@ -67,6 +74,7 @@ def evolve(programme: Programme | None, event: Event) -> Programme:
         raise no_such_event("programme", event)
     new = Version(
         number=event.originator_version,
+        command_id=event.command_id,
         effective_us=event.effective_us,
         set_us=event.recorded_at_us,
         actor=event.actor,
