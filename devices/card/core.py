@@ -16,7 +16,7 @@ from devices.durable import FolderLock
 from devices.exchange import Body, Exchange, Message, NoAnswer
 from devices.identity import Device
 from devices.link import Link
-from devices.menu import Menu, OrderLine, choose, lines_body, read_menu
+from devices.menu import Menu, OrderLine, choose, lines_body, read_menu, total_cents
 from devices.money import show_amount
 from devices.personalisation import load_card
 from devices.wording import after_verdict
