@@ -16,6 +16,8 @@ from adapters import setting_values
 
 PREFIX: Final = "TICKETRESTAURANT_"
 DEFAULT_PORT_BASE: Final = 7300
+SANDBOX: Final = "SANDBOX"
+"""The first word of a sandbox's issuer."""
 # Ports of the three servers, and of their health and metrics, as distances from the base.
 _PORTS: Final = {
     "gateway_port": 0,
@@ -34,6 +36,7 @@ _RANGES: Final = {
     "hsm_threads": (1, 256),
     "hsm_slot": (0, 2**64 - 1),
     "hsm_simulated_delay_ms": (0, 1_000),
+    "sandbox_clock_ahead_s": (0, 366 * 24 * 3600),
 }
 
 
@@ -49,7 +52,10 @@ class Settings:
     """The state folder: everything that the system writes lies under it."""
 
     issuer_name: str = "TicketRestaurant US"
-    """Who issues the cards; part of every id of the issuer, so never changed after `init`."""
+    """Who issues the cards; part of every id of the issuer, so never changed after `init`. A name
+    that begins with SANDBOX makes the installation a sandbox, for ever."""
+    sandbox_clock_ahead_s: int = 0
+    """In a sandbox: the backend's clock is so many seconds ahead of the machine's. Only raised."""
 
     # Where the servers listen
     gateway_host: str = "127.0.0.1"
@@ -169,6 +175,12 @@ class Settings:
     """So many rotated files of each server are kept."""
 
     @property
+    def is_sandbox(self) -> bool:
+        """Whether time may be played with. Known by the issuer's name, because that cannot be
+        changed: it is in every event, and a checkpoint of another name stops the backend."""
+        return self.issuer_name.split(" ")[0] == SANDBOX
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
         return self.checkpoint_folder or self.home / "checkpoints"
@@ -216,7 +228,17 @@ def load(environment: Mapping[str, str] | None = None, home: Path | None = None)
         values |= source
     settings = Settings(**values)
     _check_ports_differ(settings)
+    if settings.sandbox_clock_ahead_s and not settings.is_sandbox:
+        raise SettingsError(
+            f"sandbox_clock_ahead_s is for sandboxes, whose issuer_name begins with {SANDBOX}:"
+            " here the clock is the machine's"
+        )
     return settings
+
+
+def file_of(home: Path) -> Path:
+    """The file with an installation's settings."""
+    return home / _FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

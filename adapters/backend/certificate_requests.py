@@ -6,7 +6,6 @@ A certificate is made in the HSM only after the checks, and is in the ledger bef
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Coroutine, Mapping
 from hashlib import sha256
 from typing import Any, Protocol
@@ -217,7 +216,7 @@ class CertificateRequests:
         )
 
     def _now_us(self) -> int:
-        return time.time_ns() // 1_000
+        return self._works.now_us()
 
 
 def _check_time(certificate: x509.Certificate, profile: Profile, now_us: int) -> None:

@@ -1,12 +1,12 @@
 """What a terminal or a phone may read of itself: the menu, the balance, the history."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from adapters.backend.sessions import Peer
+from adapters.clock import system_now_us
 from application.group_commit import Failed, Work
 from application.read import Read
 from application.states import States
@@ -26,7 +26,13 @@ Submit = Callable[[Work, Callable[[Any], None]], bool]
 class DeviceReads:
     """`history` gives the cardholder's own transactions, newest first; it runs in a thread."""
 
-    def __init__(self, submit: Submit, history: Callable[[UUID], list[dict[str, Any]]]) -> None:
+    def __init__(
+        self,
+        submit: Submit,
+        history: Callable[[UUID], list[dict[str, Any]]],
+        now_us: Callable[[], int] = system_now_us,
+    ) -> None:
+        self._now_us = now_us
         self._submit = submit
         self._history = history
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,7 +69,7 @@ class DeviceReads:
         work = Read(
             subject,
             lambda states, now_us: look(states, subject, now_us),
-            time.time_ns() // 1000 + DEADLINE_US,
+            self._now_us() + DEADLINE_US,
         )
         if not self._submit(work, done):
             peer.error(UNAVAILABLE, request)

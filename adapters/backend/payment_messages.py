@@ -3,7 +3,6 @@
 Shapes as in `protocol.messages`; here they are msgspec structs, for the hot path.
 """
 
-import time
 from uuid import UUID
 
 import msgspec
@@ -94,7 +93,7 @@ def _is_usual(body: bytes, asked: AuthorizeBody) -> bool:
     return body.count(b":") == members and b"\\" not in body and -_MOST <= asked.id <= _MOST
 
 
-def undecided(failed: Failed, contract: Contract) -> Decision:
+def undecided(failed: Failed, contract: Contract, now_us: int) -> Decision:
     text = ANSWERS.get((failed.code, failed.reason), ANSWERS[failed.code, _PLAIN[failed.code]])
     return Decision(
         transaction_id=UUID(int=0),
@@ -104,7 +103,7 @@ def undecided(failed: Failed, contract: Contract) -> Decision:
         text=text,
         amount_cents=contract.amount_cents,
         would_pass_cents=None,
-        decided_us=time.time_ns() // 1000,
+        decided_us=now_us,
     )
 
 

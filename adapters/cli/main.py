@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "backup": Entry("backup", "Copy the whole installation into one file.", _HOUSE),
     "restore": Entry("backup", "Make an installation from such a file.", _HOUSE),
     "hsm": Entry("hsm", "The HSM: its keys, rotating them, its backup.", _HOUSE),
+    "sandbox": Entry("sandbox", "A sandbox's own clock.", _HOUSE),
     "upgrade": Entry(
         "upgrade", "Bring an installation to this version, after a rehearsal.", _HOUSE
     ),
