@@ -16,8 +16,7 @@ from adapters import setting_values
 
 PREFIX: Final = "TICKETRESTAURANT_"
 DEFAULT_PORT_BASE: Final = 7300
-SANDBOX: Final = "SANDBOX"
-"""The first word of a sandbox's issuer."""
+SANDBOX: Final = "SANDBOX"  # the first word of a sandbox's issuer
 # Ports of the three servers, and of their health and metrics, as distances from the base.
 _PORTS: Final = {
     "gateway_port": 0,
@@ -176,8 +175,7 @@ class Settings:
 
     @property
     def is_sandbox(self) -> bool:
-        """Whether time may be played with. Known by the issuer's name, because that cannot be
-        changed: it is in every event, and a checkpoint of another name stops the backend."""
+        """Whether time may be played with: known by the issuer's name, which cannot change."""
         return self.issuer_name.split(" ")[0] == SANDBOX
 
     @property
@@ -229,10 +227,7 @@ def load(environment: Mapping[str, str] | None = None, home: Path | None = None)
     settings = Settings(**values)
     _check_ports_differ(settings)
     if settings.sandbox_clock_ahead_s and not settings.is_sandbox:
-        raise SettingsError(
-            f"sandbox_clock_ahead_s is for sandboxes, whose issuer_name begins with {SANDBOX}:"
-            " here the clock is the machine's"
-        )
+        raise SettingsError(f"sandbox_clock_ahead_s is for sandboxes (issuer_name {SANDBOX} …)")
     return settings
 
 
@@ -366,33 +361,11 @@ def _convert_all(
 
 
 def _converters() -> dict[str, Callable[[Any], Any]]:
-    by_type: dict[Any, Callable[[Any], Any]] = {
-        int: setting_values.positive,
-        int | None: setting_values.positive,
-        str: setting_values.text,
-        str | None: setting_values.text,
-        tuple[str, ...]: setting_values.texts,
-        Path | None: setting_values.path,
-    }
-    found = {
-        each.name: _converter(each.name, each.type, by_type)
+    return {
+        each.name: setting_values.converter(each.name, each.type, _RANGES)
         for each in fields(Settings)
         if each.name != "home"
     }
-    return found | {
-        "publish_urls": setting_values.https_urls,
-        "publish_method": setting_values.method,
-    }
-
-
-def _converter(
-    name: str, type_: Any, by_type: Mapping[Any, Callable[[Any], Any]]
-) -> Callable[[Any], Any]:
-    if name.endswith("_port"):
-        return setting_values.port
-    if name in _RANGES:
-        return lambda value: setting_values.whole(value, *_RANGES[name])
-    return by_type[type_]
 
 
 def _port_base(value: Any) -> int:

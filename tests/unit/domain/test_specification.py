@@ -3,16 +3,16 @@
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import fields, replace
 
 from domain import authorization
-from domain.answers import TEXTS
+from domain.answers import TEXTS, dollars
 from domain.rules import message, spending
-from domain.terms import PIN_FREE_CENTS, Terms, Window
+from domain.terms import EVERY_DAY, PIN_FREE_CENTS, STANDARD, Terms, Window
 from tests.specification import section, tables
 from tests.unit.domain.material import TODAY, account, card, paid, request, shop, terminal
 
-RULES, OTHERS = tables(section("TR-BEFS", "6"))
+RULES, OTHERS, TERMS = tables(section("TR-BEFS", "6"))
 
 # For each row a payment that this rule refuses.
 REFUSED: dict[tuple[str, str], dict[str, Any]] = {
@@ -71,3 +71,20 @@ def test_the_two_tables_name_every_answer_once() -> None:
     assert len(set(told)) == len(told)
     # Approval is no refusal; in-doubt has the text of unavailable.
     assert set(told) - {("00", "approved"), ("91", "in-doubt")} == TEXTS.keys()
+
+
+def test_the_terms_of_a_programme_are_those_of_the_code() -> None:
+    assert [row[0] for row in TERMS] == [field.name for field in fields(Terms)]
+
+
+def test_the_standard_terms_are_those_that_are_told() -> None:
+    told = {row[0]: row[1] for row in TERMS}
+    lifted = {name for name, value in told.items() if value in ("none", "never")}
+    assert all(not getattr(STANDARD, name) for name in lifted)
+    assert told["pin_free_cents"] == dollars(STANDARD.pin_free_cents)
+    assert told["tip_percent"] == str(STANDARD.tip_percent)
+    assert STANDARD.refused_categories == (told["refused_categories"].split(" ")[0],)
+    rest = {"weekdays", "hours", "allowed_categories", "partial_approval"}
+    assert told.keys() == lifted | rest | {"pin_free_cents", "tip_percent", "refused_categories"}
+    assert (STANDARD.weekdays, STANDARD.hours) == (EVERY_DAY, ())
+    assert (STANDARD.allowed_categories, STANDARD.partial_approval) == ((), True)
