@@ -10,11 +10,13 @@ from adapters.clock import system_now_us
 from application.group_commit import Failed, Work
 from application.read import Read
 from application.states import States
-from domain.aggregates.account import Account
+from domain.aggregates.account import Account, business_date
 from domain.aggregates.card import Card
+from domain.aggregates.programme import Programme, in_force, programme_id
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
 from domain.local_time import local_date
+from domain.terms import LEGAL_DAY_CENTS
 from protocol import bodies, messages
 from protocol.errors import NOT_FOUND, UNAVAILABLE
 from protocol.line import Line
@@ -104,10 +106,12 @@ def _balance(states: States, card_id: UUID, now_us: int) -> dict[str, Any] | Non
     account = states.get(card.account_id, Account) if card else None
     if account is None:
         return None
-    today = local_date(now_us, account.timezone)
+    today = business_date(account, local_date(now_us, account.timezone))
+    programme = states.get(programme_id(account.company_id), Programme)
+    per_day = in_force(programme, now_us).terms.per_day_cents
     return {
         "balance_cents": account.balance_cents,
         "currency": account.currency,
         "spent_today_cents": account.spent_on_date(today),
-        "daily_limit_cents": account.daily_limit_cents,
+        "daily_limit_cents": min(account.daily_limit_cents, per_day or LEGAL_DAY_CENTS),
     }

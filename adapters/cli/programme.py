@@ -146,7 +146,7 @@ def rehearse(
     refuse: terms_.Refuse = None,
     pin_free: terms_.PinFree = None,
     from_standard: terms_.Standard = False,
-    as_: AsAuditor = "operator-1",
+    as_: AsAuditor = "auditor-1",
     json: AsJson = False,
 ) -> None:
     """Replay the company's last days under a draft of its programme; nothing is changed.

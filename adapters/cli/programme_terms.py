@@ -4,6 +4,7 @@ In a file the names are those of `programme show --json`; an amount may also sta
 `_cents`, in dollars: `per_day = "50.00"`. `none` lifts a limit.
 """
 
+import datetime as dt
 import json
 import tomllib
 from collections.abc import Mapping
@@ -134,11 +135,20 @@ def from_file(path: Path) -> dict[str, Any]:
     for name, value in terms.items():
         if name in AMOUNTS:
             changed |= _of_option(name, str(value))
-        elif value == _NONE:
-            changed[name] = None
         else:
-            changed[name] = value
+            changed[name] = None if value == _NONE else _plain(value)
+    try:
+        json.dumps(changed, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        raise typer.BadParameter(f"{path} holds values that no term has") from None
     return changed
+
+
+def _plain(value: Any) -> Any:
+    """Dates of TOML as text."""
+    if isinstance(value, list):
+        return [each.isoformat() if type(each) is dt.date else each for each in value]
+    return value
 
 
 def _is_in_force(row: Any) -> bool:

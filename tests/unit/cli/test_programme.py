@@ -65,9 +65,14 @@ def test_a_file_of_either_kind_holds_terms(
 ) -> None:
     backend.outside.ledger.given(company_registered())
     toml = tmp_path / "programme.toml"
-    toml.write_text('per_day = "20.00"\nper_week = "none"\nweekdays = ["mon"]\ntip_percent = 5\n')
+    toml.write_text(
+        'per_day = "20.00"\nper_week = "none"\nweekdays = ["mon"]\ntip_percent = 5\n'
+        "holidays = [2026-12-25]\n"
+    )
     assert program("programme", "set", str(COMPANY), str(toml), *WHY).status == 0
-    assert terms_of(backend) == Terms(per_day_cents=2_000, weekdays=(1,), tip_percent=5)
+    assert terms_of(backend) == Terms(
+        per_day_cents=2_000, weekdays=(1,), tip_percent=5, holidays=("2026-12-25",)
+    )
     listed = tmp_path / "shown.json"
     listed.write_text('[{"state": "scheduled", "terms": {}},'
                       ' {"state": "in force", "terms": {"per_day_cents": 5}}]')  # fmt: skip
@@ -93,10 +98,17 @@ def test_wrong_use_ends_with_a_hint(
     assert said in " ".join(ended.err.replace("│", " ").split())
 
 
-@pytest.mark.parametrize(("name", "text"), [("a.toml", "x ="), ("a.json", "{"), ("b.json", "[]")])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        *(("a.toml", "x ="), ("a.json", "{"), ("b.json", "[]"), ("c.json", "7")),
+        *(("d.json", '{"tip_percent": NaN}'), ("d.toml", "tip_percent = nan")),
+        ("e.toml", "tip_percent = 2026-12-25T10:00:00"),
+    ],
+)
 def test_a_file_that_is_none_is_refused(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(Exception, match=r"is no|holds no"):
+    with pytest.raises(Exception, match=r"is no|holds no|no term has"):
         gathered(tmp_path / name, {})
 
 
@@ -120,3 +132,29 @@ def test_a_rehearsal_without_payments_says_so(program: Program, backend: Backend
     arguments = ("programme", "rehearse", str(COMPANY), "--per-day", "5.00")
     assert "nothing to rehearse" in program(*arguments).out
     assert program.json(*arguments)["people"] == []
+
+
+def test_the_clock_of_a_real_installation_is_not_moved(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TICKETRESTAURANT_HOME", str(tmp_path))
+    ended = program("sandbox", "clock", "1d")
+    assert (ended.status, "is no sandbox" in ended.err) == (1, True)
+    assert not (tmp_path / "settings.json").exists()
+    (tmp_path / "settings.json").write_text('{"issuer_name": "SANDBOX x"}')
+    assert program.json("sandbox", "clock", "1d")["ahead_s"] == 86_400
+    assert program.json("sandbox", "clock", "30m")["ahead_s"] == 88_200
+    assert "1 day, 0:30:00 ahead" in program("sandbox", "clock").out
+    assert program("sandbox", "clock", "-1d").status == 2
+    assert program("sandbox", "clock", "400d").status != 0
+    assert program.json("sandbox", "clock")["ahead_s"] == 88_200
+
+
+def test_an_installation_that_is_there_is_made_no_sandbox(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TICKETRESTAURANT_HOME", str(tmp_path))
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "pki" / "root.pem").write_text("")
+    ended = program("init", "--sandbox")
+    assert (ended.status, "is no sandbox" in ended.err) == (1, True)
