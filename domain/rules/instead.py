@@ -68,10 +68,6 @@ def _moment(request: Request) -> int | None:
 
     Supposing that nothing is paid, refilled or changed meanwhile but what the programme says.
     """
-    account = request.account
-    assert account is not None
-    if request.amount_cents > account.balance_cents:
-        return None
     versions = [in_force(request.programme, request.now_us)]
     versions += to_come(request.programme, request.now_us)
     possible = {each.number for each in versions if _can_pass(request, each)}

@@ -115,6 +115,7 @@ def test_what_a_refusal_says_would_pass_does_pass(asked: Request) -> None:
         return
     if no.would_pass_cents:
         assert authorization.judge(replace(asked, amount_cents=no.would_pass_cents)) is None
+    if no.would_pass_cents is not None:
         more = replace(asked, amount_cents=no.would_pass_cents + 1)
         assert authorization.judge(more) is not None, "it is the largest"
     if no.passes_at_us is not None:
@@ -174,6 +175,10 @@ def test_no_programme_lifts_the_legal_limit() -> None:
     assert no is not None
     assert (no.reason, no.would_pass_cents) == ("legal-limit", 200_000)
     assert authorization.judge(replace(asked, amount_cents=200_000)) is None
+    some = replace(rich, spending=rich.spending.moved(TODAY, 150_000, 1))
+    no = authorization.judge(replace(asked, account=some, amount_cents=50_001))
+    assert no is not None
+    assert (no.reason, no.would_pass_cents) == ("legal-limit", 50_000)
 
 
 def test_a_set_for_the_same_time_replaces_an_earlier_one_and_others_stay() -> None:
