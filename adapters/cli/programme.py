@@ -233,12 +233,13 @@ def _report(found: dict[str, Any]) -> list[str]:
         ("were refused", "declined"),
         ("  would be approved", "would_allow"),
     ):
-        lines.append(f"{text:28} {found[name]:>9,} {dollars(found[name + '_cents']):>14}")
-    lines += [
-        f"    {rule['code']} {rule['reason']:21} {rule['refused']:>9,}"
-        f" {dollars(rule['refused_cents']):>14}"
-        for rule in found["rules"]
-    ]
+        lines.append(_counted(text, found[name], found[f"{name}_cents"]))
+        if name == "would_refuse":
+            lines += [
+                _counted(f"    {rule['code']} {rule['reason']}", rule["refused"],
+                         rule["refused_cents"])
+                for rule in found["rules"]
+            ]  # fmt: skip
     before, after = found["cost_before_cents"], found["cost_after_cents"]
     lines += [
         "",
@@ -253,6 +254,10 @@ def _report(found: dict[str, Any]) -> list[str]:
         )
     more = len(found["people"]) - _PEOPLE_SHOWN
     return [*lines, f"  and {more:,} more: see --json"] if more > 0 else lines
+
+
+def _counted(text: str, payments: int, cents: int) -> str:
+    return f"{text:28} {payments:>9,} {dollars(cents):>14}"
 
 
 class _Bar:

@@ -73,7 +73,7 @@ class Declined(Event, frozen=True, kw_only=True, gc=False):
 
 # Version 1 knew no programmes: the standard terms were all there was.
 for _topic in ("transaction.authorized", "transaction.declined"):
-    upcast(f"{_topic}/1", f"{_topic}/2", lambda facts: facts)
+    upcast(f"{_topic}/1", f"{_topic}/2")
 
 
 @stored_as("transaction.reversed/1")

@@ -134,6 +134,28 @@ def test_a_rehearsal_without_payments_says_so(program: Program, backend: Backend
     assert program.json(*arguments)["people"] == []
 
 
+def test_a_rehearsal_names_rules_cost_and_people(program: Program, backend: BackendDouble) -> None:
+    names = ("approved", "declined", "would_refuse", "would_allow", "would_ask_pin")
+    counts = dict.fromkeys(names, 2) | {f"{name}_cents": 3_000 for name in names}
+    changes = [{"what": "per_day_cents", "before": None, "after": 500}]
+    rows = [
+        {"kind": "summary", "days": 30, "accounts": 9, "accounts_affected": 1, "changes": changes,
+         "cost_before_cents": 6_000, "cost_after_cents": 5_000, **counts},
+        {"kind": "rule", "rule": "within_daily_limit", "code": "61", "reason": "daily-limit",
+         "refused": 2, "refused_cents": 3_000},
+        {"kind": "person", "account": str(COMPANY), "refused": 2, "refused_cents": 3_000,
+         "allowed": 0, "allowed_cents": 0},
+    ]  # fmt: skip
+    object.__setattr__(backend._operators._reads._outside, "rehearse", lambda *_: rows)
+    out = program("programme", "rehearse", str(COMPANY), "--per-day", "5.00").out
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    at = lines.index("would be refused 2 $30.00")
+    assert lines[at + 1] == "61 daily-limit 2 $30.00"
+    assert "cost: $60.00 → $50.00 (-$10.00)" in lines
+    assert "accounts concerned: 1 of 9" in lines
+    assert f"{COMPANY} 2 refused ($30.00), 0 more approved ($0.00)" in lines
+
+
 def test_the_clock_of_a_real_installation_is_not_moved(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

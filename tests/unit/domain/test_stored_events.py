@@ -83,6 +83,14 @@ def test_an_old_version_is_read_as_the_new_one() -> None:
     assert event.refill_id == id_of(11)
 
 
+def test_an_answer_of_before_programmes_was_given_under_the_standard_terms() -> None:
+    for kind in ("authorized", "declined"):
+        stored = bytes.fromhex(golden()[f"transaction.{kind}/1"])
+        event: Any = events.decode(f"transaction.{kind}/1", stored)
+        assert event.TOPIC == f"transaction.{kind}/2"
+        assert (event.programme_version, getattr(event, "passes_at_us", None)) == (0, None)
+
+
 def test_foreign_bytes_are_refused() -> None:
     with pytest.raises(msgspec.DecodeError):
         events.decode("account.credited/1", b"\x81\xa1x\x01")
