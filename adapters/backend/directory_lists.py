@@ -7,6 +7,7 @@ from uuid import UUID
 from adapters.backend.operator_ports import Chosen, Rows
 from adapters.backend.proposal_shown import proposal_rows
 from application.enrol import shown
+from application.programme import versions_of
 from domain.aggregates.account import Account
 from domain.aggregates.card import PIN_TRIES, Card
 from domain.aggregates.cardholder import Cardholder
@@ -14,6 +15,7 @@ from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
 from domain.aggregates.enrolment import Enrolment
 from domain.aggregates.policy import Policy
+from domain.aggregates.programme import programme_id
 from domain.aggregates.proposal import Proposal
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
@@ -161,6 +163,12 @@ class DirectoryLists:
     def policy(self) -> Rows:
         """The certificate policy in force, a row a role."""
         return shown(next(self._all(Policy, "policy"), None))
+
+    def programme(self, company: UUID, now_us: int) -> Rows:
+        """The versions of a company's programme, latest in effect first."""
+        known = self._directory.get(company)
+        timezone = known.timezone if isinstance(known, Company) else "UTC"
+        return versions_of(self._directory.get(programme_id(company)), timezone, now_us)
 
     def _names(self, company: UUID) -> dict[UUID, str]:
         people = self._all(Cardholder, "cardholder", company)

@@ -15,6 +15,7 @@ from adapters.backend.certifying import Certifying, PolicyVerb
 from adapters.backend.correcting import Correcting, correct
 from adapters.backend.erasing import ErasingVerb
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
+from adapters.backend.programme_verbs import programme
 from adapters.backend.projection_commands import projection
 from adapters.backend.revoking import Revoking
 from adapters.backend.rotating import Rotating
@@ -298,6 +299,7 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "ERASE": OperatorCommands.two_persons,
     "TLS": tls,
     "PROJECTION": projection,
+    "PROGRAMME": programme,
 }
 
 

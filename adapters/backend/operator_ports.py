@@ -120,6 +120,8 @@ class Directory(Protocol):
 
     def policy(self) -> Rows: ...
 
+    def programme(self, company: UUID, now_us: int) -> Rows: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
@@ -228,6 +230,25 @@ class ReadModels(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A draft of a company's programme, to be rehearsed over its last `days`.
+
+    `changes` (`application.programme_fields.read_terms`) are made to the terms in force, or to
+    the standard ones.
+    """
+
+    company_id: UUID
+    days: int
+    changes: Mapping[str, Any]
+    from_standard: bool
+
+
+Rehearse = Callable[[Tried, Callable[[int, int], None]], Rows]
+"""Rehearses in the caller's thread and tells how many accounts are done, of how many. Raises
+Denied, `application.ports.Unavailable`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """Everything that operators' commands and reads touch.
 
@@ -255,6 +276,7 @@ class Surroundings:
     issuer_id: UUID
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     catch_up: Callable[[], bool] = lambda: True
+    rehearse: Rehearse = lambda tried, tell: []
 
 
 class Denied(Exception):

@@ -27,10 +27,11 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     consent: str = ""
 
 
-@stored_as("transaction.authorized/1")
+@stored_as("transaction.authorized/2")
 class Authorized(Event, frozen=True, kw_only=True, gc=False):
     """Yes. The versions are those of the streams that the decision read; the account's debit
-    is the event after `account_version`."""
+    is the event after `account_version`. `programme_version` is that of the event that set the
+    terms in force, 0 for the standard terms."""
 
     terminal_id: UUID
     shop_id: UUID
@@ -47,9 +48,10 @@ class Authorized(Event, frozen=True, kw_only=True, gc=False):
     account_version: int
     masked_pan: str
     signed: Signed
+    programme_version: int = 0
 
 
-@stored_as("transaction.declined/1")
+@stored_as("transaction.declined/2")
 class Declined(Event, frozen=True, kw_only=True, gc=False):
     """No, with its reason; `account_id` and `card_id` are None for an unknown card, `account_id`
     also for a forged stripe."""
@@ -66,6 +68,13 @@ class Declined(Event, frozen=True, kw_only=True, gc=False):
     would_pass_cents: int | None
     masked_pan: str
     signed: Signed
+    passes_at_us: int | None = None
+    programme_version: int = 0
+
+
+# Version 1 knew no programmes: the standard terms were all there was.
+for _topic in ("transaction.authorized", "transaction.declined"):
+    upcast(f"{_topic}/1", f"{_topic}/2")
 
 
 @stored_as("transaction.reversed/1")
@@ -122,6 +131,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: str = ""
     text: str = ""
     would_pass_cents: int | None = None
+    passes_at_us: int | None = None
     contract_hash: bytes = b""
     local_date: str = ""
     decided_us: int = 0
@@ -166,6 +176,7 @@ def evolve(transaction: Transaction | None, event: Event) -> Transaction:
                 reason=event.reason,
                 text=event.text,
                 would_pass_cents=event.would_pass_cents,
+                passes_at_us=event.passes_at_us,
                 contract_hash=event.signed.contract_hash,
                 decided_us=event.recorded_at_us,
             )

@@ -184,7 +184,8 @@ class Town:
         account = self.states[known.account_id] if known else None
         company = self.states[account.company_id] if account else None
         shop = self.states[self.states[terminal].shop_id]
-        date, year_month = authorization.dates(context.recorded_at_us, "America/New_York")
+        at_us = context.recorded_at_us
+        date, year_month = authorization.dates(at_us, account) if account else ("", "")
         before = self.states.get(id)
         virtual = known is not None and known.kind == "virtual"
         contract = b'{"amount_cents":%d,"padding":"%s"}' % (amount_cents, b"x" * 300)
@@ -213,6 +214,7 @@ class Town:
             expired=False,
             reversed_before=before is not None,
             masked_pan=known.masked_pan if known else masked_pan,
+            now_us=at_us,
             local_date=date,
             year_month=year_month,
         )
