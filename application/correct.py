@@ -66,6 +66,8 @@ class CorrectPayment(Command):
             date=before.local_date,
             corrects_version=before.debit_version,
             why=self._why,
+            spent_cents=before.net_cents,
+            lots=before.lots,
         )
         if isinstance(moved, Refusal):
             return Outcome(
@@ -80,6 +82,7 @@ class CorrectPayment(Command):
         }
         if self._preview:
             return Outcome({**answer, "preview": True})
+        corrected = transactions.with_lots(corrected, before.lots, moved.lots)
         return Outcome(answer, [corrected, moved])
 
     def repeated(self, states: States, made: UUID) -> Any:

@@ -20,6 +20,7 @@ from domain.aggregates.transaction import Authorized, Declined, Signed
 from domain.answers import Refusal, refusal
 from domain.event import Context, Event, stamp
 from domain.local_time import local_date
+from domain.lots import Lots
 
 MOST_CENTS = (1 << 31) - 1
 CLOCK_OFF_US = 5 * 60 * 1_000_000
@@ -182,22 +183,19 @@ def decide(context: Context, request: Request, *, next_version: int = 1) -> list
     A refusal is an event too. The PIN is counted in the same commit as the answer.
     """
     no = judge(request)
-    events: list[Event] = [
-        _declined(context, request, no, next_version)
-        if no is not None
-        else _authorized(context, request, next_version)
-    ]
-    if no is None:
+    events: list[Event]
+    if no is not None:
+        events = [_declined(context, request, no, next_version)]
+    else:
         assert request.account is not None
-        events.append(
-            accounts.debit(
-                context,
-                request.account,
-                amount_cents=request.amount_cents,
-                transaction_id=request.transaction_id,
-                date=request.local_date,
-            )
+        debited = accounts.debit(
+            context,
+            request.account,
+            amount_cents=request.amount_cents,
+            transaction_id=request.transaction_id,
+            date=request.local_date,
         )
+        events = [_authorized(context, request, next_version, debited.lots), debited]
     events += _of_pin(context, request, no)
     return events
 
@@ -230,7 +228,7 @@ def _of_pin(context: Context, request: Request, no: Refusal | None) -> list[Even
     return events
 
 
-def _authorized(context: Context, request: Request, version: int) -> Authorized:
+def _authorized(context: Context, request: Request, version: int, lots: Lots) -> Authorized:
     assert request.account and request.card and request.company
     assert request.terminal and request.shop
     return Authorized(
@@ -250,6 +248,7 @@ def _authorized(context: Context, request: Request, version: int) -> Authorized:
         account_version=request.account.version,
         masked_pan=request.masked_pan,
         signed=request.signed,
+        lots=lots,
     )
 
 

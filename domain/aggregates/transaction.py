@@ -9,8 +9,10 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from domain import lots as lots_
 from domain.answers import APPROVED_CODE, Refusal
 from domain.event import Context, Event, no_such_event, stamp, stored_as
+from domain.lots import Lots
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -27,9 +29,9 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 @stored_as("transaction.authorized/1")
-class Authorized(Event, frozen=True, kw_only=True, gc=False):
+class Authorized(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Yes. The versions are those of the streams that the decision read; the account's debit
-    is the event after `account_version`."""
+    is the event after `account_version`. `lots` is what it took of money with a last day."""
 
     terminal_id: UUID
     shop_id: UUID
@@ -46,6 +48,7 @@ class Authorized(Event, frozen=True, kw_only=True, gc=False):
     account_version: int
     masked_pan: str
     signed: Signed
+    lots: Lots = ()
 
 
 @stored_as("transaction.declined/1")
@@ -81,14 +84,18 @@ class Reversed(Event, frozen=True, kw_only=True, gc=False):
 
 
 @stored_as("transaction.corrected/1")
-class Corrected(Event, frozen=True, kw_only=True, gc=False):
-    """An operator put the amount right; names the event it corrects."""
+class Corrected(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """An operator put the amount right; names the event it corrects.
+
+    `lots` is what of the right amount is money with a last day.
+    """
 
     from_cents: int
     to_cents: int
     why: str
     corrects_version: int
     account_version: int
+    lots: Lots = ()
 
 
 class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -96,7 +103,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `status` is `approved`, `declined` or `reversed`; `amount_cents` what was asked for;
     `net_cents` what the shop is owed for it now; `amount_version` and `debit_version` are the
-    versions, here and in the account, of the events that a correction would correct.
+    versions, here and in the account, of the events that a correction would correct; `lots` what
+    of `net_cents` is money with a last day, so that it can go back to where it came from.
     """
 
     id: UUID
@@ -117,6 +125,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     decided_us: int = 0
     amount_version: int = 0
     debit_version: int = 0
+    lots: Lots = ()
 
 
 def evolve(transaction: Transaction | None, event: Event) -> Transaction:
@@ -141,6 +150,7 @@ def evolve(transaction: Transaction | None, event: Event) -> Transaction:
                 decided_us=event.recorded_at_us,
                 amount_version=event.originator_version,
                 debit_version=event.account_version + 1,
+                lots=event.lots,
             )
         case Declined():
             return Transaction(
@@ -168,6 +178,7 @@ def evolve(transaction: Transaction | None, event: Event) -> Transaction:
                 net_cents=event.to_cents,
                 amount_version=event.originator_version,
                 debit_version=event.account_version + 1,
+                lots=event.lots,
             )
         case _:
             raise no_such_event("transaction", event)
@@ -184,7 +195,9 @@ def _reversed(transaction: Transaction | None, event: Reversed) -> Transaction:
         )
     if transaction.status == "declined":
         return replace(transaction, version=event.originator_version)
-    return replace(transaction, version=event.originator_version, status="reversed", net_cents=0)
+    return replace(
+        transaction, version=event.originator_version, status="reversed", net_cents=0, lots=()
+    )
 
 
 def reverse(
@@ -211,9 +224,17 @@ def reverse(
 
 
 def correct(
-    context: Context, transaction: Transaction, *, to_cents: int, why: str, account_version: int
+    context: Context,
+    transaction: Transaction,
+    *,
+    to_cents: int,
+    why: str,
+    account_version: int,
 ) -> Corrected | Refusal:
-    """Puts the amount of an approved payment right. 0 .. 2^31-1 cents, different from now."""
+    """Puts the amount of an approved payment right. 0 .. 2^31-1 cents, different from now.
+
+    What of it is money with a last day is for the account to say: see `with_lots`.
+    """
     if transaction.status != "approved":
         return Refusal("12", "not-approved", "Only an approved payment can be corrected.")
     if not 0 <= to_cents < 1 << 31:
@@ -228,3 +249,9 @@ def correct(
         corrects_version=transaction.amount_version,
         account_version=account_version,
     )
+
+
+def with_lots(corrected: Corrected, before: Lots, moved: Lots) -> Corrected:
+    """The correction, naming the lots that the payment then holds: `moved` came or went back."""
+    came = corrected.to_cents > corrected.from_cents
+    return replace(corrected, lots=lots_.add(before, moved) if came else lots_.remove(before, moved))
