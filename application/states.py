@@ -16,6 +16,7 @@ from domain.aggregates import (
     cardholder,
     certificate,
     company,
+    crediting,
     enrolment,
     key,
     policy,
@@ -34,6 +35,7 @@ _MODULES = {
     "cardholder": cardholder,
     "certificate": certificate,
     "company": company,
+    "crediting": crediting,
     "enrolment": enrolment,
     "key": key,
     "policy": policy,
@@ -73,14 +75,32 @@ class States:
         self._transactions: Cache[int, Any] = Cache(keep_transactions)
         self._owners: Cache[tuple[str, bytes], UUID | object | None] = Cache(keep)
         self._commands: Cache[int, type[Event] | None] = Cache(_COMMANDS_KEPT)
+        self._caches: tuple[Cache[Any, Any], ...] = (
+            self._states,
+            self._transactions,
+            self._owners,
+            self._commands,
+        )
         self._recent = RecentIds()
+
+    def hold(self) -> None:
+        """Keeps all that is known until `release`, for a batch.
+
+        What was decided and is not stored yet is known here alone: were it forgotten, the log would
+        tell of the state before.
+        """
+        for cache in self._caches:
+            cache.hold()
+
+    def release(self) -> None:
+        """Keeps within the bounds again: what is known is what is stored."""
+        for cache in self._caches:
+            cache.release()
 
     def drop(self) -> None:
         """Forgets everything, as after a conflict."""
-        self._states.clear()
-        self._transactions.clear()
-        self._owners.clear()
-        self._commands.clear()
+        for cache in self._caches:
+            cache.clear()
         self._recent.reset()
 
     def begin(self, now_us: int) -> None:
