@@ -26,6 +26,7 @@ from adapters.backend.carrying_out import CarryingOut
 from adapters.backend.certificate_requests import CertificateRequests
 from adapters.backend.cryptography_checks import HsmChecks
 from adapters.backend.device_reads import DeviceReads
+from adapters.backend.expiry import Expiry
 from adapters.backend.hsm_lane import HsmLane
 from adapters.backend.hsm_view import HsmView
 from adapters.backend.installed_certificates import InstalledCertificates
@@ -245,6 +246,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         parts=[
             *(publisher, checkpointer, eraser, resealing),
             *(views, revocations, installed, monitor),
+            Expiry(engine.submit_later, views.directory.with_expired, clock, issuer),
         ],
         link_changed=watched.link_changed,
     )

@@ -79,7 +79,8 @@ class LedgerViews:
         self._settlements = SettlementReader(readers, keys)
         self._streams = CardStreamReader(readers)
         self._guarded = Guarded(self.runner)
-        self.directory = DirectoryLists(_Listed(DirectoryReader(readers, keys), self._guarded))
+        listed = _Listed(DirectoryReader(readers, keys), self._guarded)
+        self.directory = DirectoryLists(listed, clock)
         self._counted_at_s = 0.0
         self.reports = Reports(
             self._changes,

@@ -184,13 +184,16 @@ class OrderStatus(TypedDict):
 
 
 class Balance(TypedDict):
-    """D BALANCE, backend → card."""
+    """D BALANCE, backend → card. Of `balance_cents`, all of which can be spent, `expires_cents`
+    only through `expires_day` (`YYYY-MM-DD`), and no other part has an earlier last day."""
 
     re: int
     balance_cents: int
     currency: str
     spent_today_cents: int
     daily_limit_cents: int | None
+    expires_cents: NotRequired[int]
+    expires_day: NotRequired[str]
 
 
 class Rows(TypedDict):
@@ -239,12 +242,15 @@ class Command(TypedDict):
 
 
 class Query(TypedDict):
-    """D QUERY: `what` names a list, `of` its owner. The others choose among certificates:
-    `serial` (hex), `state`, and `until_ms`, by when they expire."""
+    """D QUERY: `what` names a list, `of` its owner. `account` and `until_day` (`YYYY-MM-DD`) choose
+    among lots; the others among certificates: `serial` (hex), `state`, and `until_ms`, by when
+    they expire."""
 
     id: int
     what: str
     of: NotRequired[str]
+    account: NotRequired[str]
+    until_day: NotRequired[str]
     serial: NotRequired[str]
     state: NotRequired[Literal["valid", "expired", "revoked"]]
     until_ms: NotRequired[int]
@@ -356,7 +362,7 @@ class Queued(TypedDict):
 
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
-    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE"),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "FUNDS"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from adapters.backend.lot_lists import expires_next
 from adapters.backend.sessions import Peer
 from application.group_commit import Failed, Work
 from application.read import Read
@@ -100,8 +101,9 @@ def _balance(states: States, card_id: UUID, now_us: int) -> dict[str, Any] | Non
         return None
     today = local_date(now_us, account.timezone)
     return {
-        "balance_cents": account.balance_cents,
+        "balance_cents": account.available_cents(today),
         "currency": account.currency,
         "spent_today_cents": account.spent_on_date(today),
         "daily_limit_cents": account.daily_limit_cents,
+        **expires_next(account, today),
     }

@@ -1,6 +1,7 @@
 """The account behind one or more cards: what an employee may spend.
 
-What becomes of money whose last day has passed is in `expired_money`. Amounts are integer cents. Times are given by the caller, never read here.
+What becomes of money whose last day has passed is in `expired_money`. Amounts are integer cents.
+Times are given by the caller, never read here.
 """
 
 from uuid import UUID

@@ -74,9 +74,7 @@ def crediting_id(order_id: UUID) -> UUID:
 
 def credit_id(order_id: UUID, line: int) -> UUID:
     """The credit of a line (from 1): the `command_id` of the event that credits it."""
-    return derived_id(
-        f"credit/{line}", order_id, milliseconds_of(order_id), partition_of(order_id)
-    )
+    return derived_id(f"credit/{line}", order_id, milliseconds_of(order_id), partition_of(order_id))
 
 
 def evolve(crediting: Crediting | None, event: Event) -> Crediting:

@@ -1,4 +1,4 @@
-"""What becomes of an account's money after its last day: booked, then reactivated, returned, donated.
+"""Money after its last day: booked as expired, then reactivated, returned or donated.
 
 The other half of `account`. A lot whose last day has passed cannot be spent, booked or not; the
 booking takes it out of the balance and holds it apart, until somebody decides over it.

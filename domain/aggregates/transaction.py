@@ -253,5 +253,5 @@ def correct(
 
 def with_lots(corrected: Corrected, before: Lots, moved: Lots) -> Corrected:
     """The correction, naming the lots that the payment then holds: `moved` came or went back."""
-    came = corrected.to_cents > corrected.from_cents
-    return replace(corrected, lots=lots_.add(before, moved) if came else lots_.remove(before, moved))
+    change = lots_.add if corrected.to_cents > corrected.from_cents else lots_.remove
+    return replace(corrected, lots=change(before, moved))

@@ -148,6 +148,9 @@ class DirectoryDouble:
 
     terminals = cards = accounts = _of
 
+    def lots(self, company: UUID | None, account: UUID | None, until_day: str) -> Rows:
+        return [{"of": str(company or account), "until": until_day}]
+
     def certificates(self, chosen: Chosen) -> Rows:
         self.chosen = chosen
         return self.rows
