@@ -131,6 +131,7 @@ class DirectoryDouble:
         self.rows: Rows = []
         self.of: UUID | None = None
         self.chosen = Chosen()
+        self.until_day = ""
         self.unknown: set[UUID] = set()
 
     def has(self, kind: str, id: UUID) -> bool:
@@ -149,7 +150,8 @@ class DirectoryDouble:
     terminals = cards = accounts = _of
 
     def lots(self, company: UUID | None, account: UUID | None, until_day: str) -> Rows:
-        return [{"of": str(company or account), "until": until_day}]
+        self.of, self.until_day = company or account, until_day
+        return self.rows
 
     def certificates(self, chosen: Chosen) -> Rows:
         self.chosen = chosen
