@@ -7,7 +7,7 @@ some lines and the step that counts them, so no line is credited twice and none 
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -15,9 +15,9 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from application.group_commit import ERROR, Failed, Needs, Outcome, Work
-from application.ports import Clock
-from application.states import States
+from application.group_commit import ERROR, Needs, Outcome, Work
+from application.ports import Clock, Unavailable
+from application.states import States, replay
 from domain.aggregates import account as accounts
 from domain.aggregates import crediting as creditings
 from domain.aggregates import refill as refills
@@ -32,6 +32,9 @@ AGAIN_S = 0.5
 _LOOK_S = 0.5
 SubmitLater = Callable[[Work, Callable[[Any], None]], bool]
 """`GroupCommit.submit_later`."""
+ReadStreams = Callable[[Sequence[UUID]], Mapping[UUID, Iterable[Event]]]
+"""`EventLog.load`, from any thread."""
+Ahead = dict[UUID, Any]
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +83,7 @@ def progress(states: States, order_id: UUID) -> Progress | None:
 
 def carry_on(
     submit_later: SubmitLater,
+    read: ReadStreams,
     clock: Clock,
     order: Order,
     *,
@@ -95,36 +99,56 @@ def carry_on(
         raise ValueError("an order has at least one line")
     digest = lines_hash(order)
     reached = Progress(lines=len(order.lines), done=0, credited=0, credited_cents=0, refused=())
+    ahead: Ahead = {}
     while not reached.finished and not stopped():
-        work = CreditSome(order, digest, reached.done, clock.now_us() + DEADLINE_US)
-        answer = _answer(submit_later, work, stopped)
-        if answer is None or (isinstance(answer, Failed) and answer != ERROR):
-            time.sleep(AGAIN_S)
-        elif isinstance(answer, Progress):
+        work = CreditSome(order, digest, reached.done, clock.now_us() + DEADLINE_US, ahead)
+        waiting = _Waiting(submit_later, work)
+        ahead = _read_ahead(read, order, reached.done + BATCH_LINES)
+        answer = waiting.answer(stopped)
+        if isinstance(answer, Progress):
             reached = answer
             told(reached)
         elif isinstance(answer, OtherLines):
             raise answer
-        else:
+        elif answer == ERROR:
             raise Broken(f"the order {order.id} after line {reached.done}")
+        else:
+            ahead = {}
+            time.sleep(AGAIN_S)
     return reached
 
 
-def _answer(submit_later: SubmitLater, work: Work, stopped: Callable[[], bool]) -> Any:
-    """The engine's answer; None where it took no work, or gave none before `stopped()`."""
-    answers: list[Any] = []
-    there = threading.Event()
+def _read_ahead(read: ReadStreams, order: Order, done: int) -> Ahead:
+    """The accounts of the next batch, read while the one before is in the engine.
 
-    def done(answer: Any) -> None:
-        answers.append(answer)
-        there.set()
+    To read the history of a hundred accounts may take longer than a payment should wait.
+    """
+    ids = [account_id for account_id, _ in order.lines[done : done + BATCH_LINES]]
+    try:
+        streams = read(ids) if ids else {}
+    except Unavailable:
+        return {}
+    return {id: replay(streams.get(id, ())) for id in ids}
 
-    if not submit_later(work, done):
-        return None
-    while not there.wait(_LOOK_S):
-        if stopped():
-            return None
-    return answers[0]
+
+class _Waiting:
+    """A work in the background of the engine, and the answer to it."""
+
+    def __init__(self, submit_later: SubmitLater, work: Work) -> None:
+        self._answers: list[Any] = []
+        self._there = threading.Event()
+        self._taken = submit_later(work, self._done)
+
+    def _done(self, answer: Any) -> None:
+        self._answers.append(answer)
+        self._there.set()
+
+    def answer(self, stopped: Callable[[], bool]) -> Any:
+        """None where the engine took no work, or gave no answer before `stopped()`."""
+        while self._taken and not self._there.wait(_LOOK_S):
+            if stopped():
+                return None
+        return self._answers[0] if self._answers else None
 
 
 def lines_hash(order: Order) -> bytes:
@@ -143,13 +167,20 @@ class CreditSome:
 
     claims = False
 
-    def __init__(self, order: Order, digest: bytes, done: int, deadline_us: int) -> None:
+    def __init__(
+        self, order: Order, digest: bytes, done: int, deadline_us: int, ahead: Ahead | None = None
+    ) -> None:
+        """`ahead`: accounts as they were read from the log just before."""
         self._order, self._digest, self._done = order, digest, done
         self._id = crediting_id(order.id)
+        self._ahead = ahead or {}
         self.deadline_us = deadline_us
 
     def needs(self, states: States, needs: Needs, now_us: int) -> bool:
         """How far it is, then all accounts of the batch at once."""
+        ahead, self._ahead = self._ahead, {}  # once: after a conflict it is read anew
+        for id, account in ahead.items():
+            states.offer(id, account)
         if not states.knows(self._id):
             needs.ids.append(self._id)
             return True

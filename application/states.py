@@ -155,6 +155,14 @@ class States:
             owner = self._owners.get((kind, digest), None)
         return cast(UUID | None, owner)
 
+    def offer(self, id: UUID, state: Any) -> None:
+        """Takes a state that was read from the log just before, where it knows none.
+
+        What was stored since is known here, or its next version is refused by the log: Conflict.
+        """
+        if id.int not in self._states:
+            self._states[id.int] = state
+
     def load(self, ids: Iterable[UUID]) -> None:
         """Loads aggregates with one query, absent ones as None."""
         self._load(ids, self._states)

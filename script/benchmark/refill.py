@@ -83,7 +83,9 @@ class LargeRefill:
             actor="operator:benchmark",
             issuer_id=population.company,
         )
-        reached = carry_on(self._engine.submit_later, self._ledger.clock, order)
+        reached = carry_on(
+            self._engine.submit_later, self._ledger.log.load, self._ledger.clock, order
+        )
         if reached.credited != len(order.lines):
             raise RuntimeError(f"{len(reached.refused)} lines were refused")
 

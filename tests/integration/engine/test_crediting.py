@@ -38,7 +38,7 @@ def test_payments_are_answered_while_a_large_refill_goes_on(world: World) -> Non
     whole, heard, answered_at = order(world), list[Progress](), list[int]()
     thread = threading.Thread(
         target=lambda: carry_on(
-            world.engine.submit_later, world.clock, whole, told=heard.append
+            world.engine.submit_later, world.log.load, world.clock, whole, told=heard.append
         )
     )  # fmt: skip
     thread.start()
@@ -67,7 +67,7 @@ def test_a_refill_killed_again_and_again_credits_each_line_once(world: World) ->
         assert reached > before
         kills += 1
     world.open()
-    last = carry_on(world.engine.submit_later, world.clock, whole)
+    last = carry_on(world.engine.submit_later, world.log.load, world.clock, whole)
     assert kills
     assert (last.finished, last.credited) == (True, LINES)
     found = credited(world, whole.id)
@@ -103,7 +103,7 @@ def _child(world: World, whole: Order, writing: int) -> None:
         os.write(writing, b"%d\n" % progress.done)
 
     world.open()
-    carry_on(world.engine.submit_later, world.clock, whole, told=told)
+    carry_on(world.engine.submit_later, world.log.load, world.clock, whole, told=told)
 
 
 def test_a_refill_outlives_the_database(world: World, monkeypatch: Any) -> None:
@@ -117,7 +117,7 @@ def test_a_refill_outlives_the_database(world: World, monkeypatch: Any) -> None:
 
     thread = threading.Thread(
         target=lambda: result.append(
-            carry_on(world.engine.submit_later, world.clock, whole, told=told)
+            carry_on(world.engine.submit_later, world.log.load, world.clock, whole, told=told)
         )
     )
     thread.start()

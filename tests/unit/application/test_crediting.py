@@ -71,7 +71,9 @@ def credited(place: Ledger) -> list[AccountCredited]:
 def test_every_line_is_credited_once_in_small_commits() -> None:
     place = ledger()
     engine, heard = Engine(place), list[Progress]()
-    reached = carry_on(engine.submit_later, FixedClock(), order(), told=heard.append)
+    reached = carry_on(
+        engine.submit_later, place.log.load, FixedClock(), order(), told=heard.append
+    )
     assert (reached.done, reached.credited, reached.finished) == (250, 250, True)
     assert reached.credited_cents == sum(100 + n for n in range(250))
     assert [each.done for each in heard] == [BATCH_LINES, 2 * BATCH_LINES, 250]
@@ -85,16 +87,16 @@ def test_every_line_is_credited_once_in_small_commits() -> None:
 
 def test_what_was_finished_is_not_done_again() -> None:
     place = ledger()
-    first = carry_on(Engine(place).submit_later, FixedClock(), order())
+    first = carry_on(Engine(place).submit_later, place.log.load, FixedClock(), order())
     again = Engine(place)
-    assert carry_on(again.submit_later, FixedClock(), order()) == first
+    assert carry_on(again.submit_later, place.log.load, FixedClock(), order()) == first
     assert (again.commits, len(credited(place))) == (1, 250)
 
 
 def test_a_lost_answer_credits_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("application.crediting.AGAIN_S", 0)
     place = ledger()
-    reached = carry_on(Engine(place, lose=2).submit_later, FixedClock(), order())
+    reached = carry_on(Engine(place, lose=2).submit_later, place.log.load, FixedClock(), order())
     assert (reached.credited, len(credited(place))) == (250, 250)
 
 
@@ -102,10 +104,12 @@ def test_what_was_stopped_goes_on_from_there_in_another_run() -> None:
     place = ledger()
     engine = Engine(place)
     asked = iter([False, True])
-    carry_on(engine.submit_later, FixedClock(), order(), stopped=lambda: next(asked))
+    carry_on(
+        engine.submit_later, place.log.load, FixedClock(), order(), stopped=lambda: next(asked)
+    )
     assert len(credited(place)) == BATCH_LINES
     place.states.drop()
-    reached = carry_on(Engine(place).submit_later, FixedClock(), order())
+    reached = carry_on(Engine(place).submit_later, place.log.load, FixedClock(), order())
     assert (reached.credited, len(credited(place))) == (250, 250)
 
 
@@ -113,7 +117,7 @@ def test_a_bad_line_is_refused_alone_and_named() -> None:
     place = ledger()
     lines = [(ACCOUNTS[0], 500), (FOREIGN, 500), (UUID(int=5), 500), (ACCOUNTS[1], 0),
              (ACCOUNTS[2], 10**30), (ACCOUNTS[3], 700)]  # fmt: skip
-    reached = carry_on(Engine(place).submit_later, FixedClock(), order(lines))
+    reached = carry_on(Engine(place).submit_later, place.log.load, FixedClock(), order(lines))
     assert (reached.done, reached.credited, reached.credited_cents) == (6, 2, 1_200)
     assert reached.refused == (
         RefusedLine(line=2, reason="no-such-account"),
@@ -125,7 +129,12 @@ def test_a_bad_line_is_refused_alone_and_named() -> None:
 
 def test_an_account_with_two_lines_gets_both() -> None:
     place = ledger()
-    carry_on(Engine(place).submit_later, FixedClock(), order([(ACCOUNTS[0], 1), (ACCOUNTS[0], 2)]))
+    carry_on(
+        Engine(place).submit_later,
+        place.log.load,
+        FixedClock(),
+        order([(ACCOUNTS[0], 1), (ACCOUNTS[0], 2)]),
+    )
     account = place.states.get(ACCOUNTS[0], Account)
     assert account is not None
     assert account.balance_cents == 3
@@ -133,7 +142,7 @@ def test_an_account_with_two_lines_gets_both() -> None:
 
 def test_the_money_of_an_order_may_have_a_last_day() -> None:
     place = ledger()
-    carry_on(Engine(place).submit_later, FixedClock(), order(last_day="2026-12-31"))
+    carry_on(Engine(place).submit_later, place.log.load, FixedClock(), order(last_day="2026-12-31"))
     account = place.states.get(ACCOUNTS[7], Account)
     assert account is not None
     assert [(lot.last_day, lot.cents) for lot in account.lots] == [("2026-12-31", 107)]
@@ -149,9 +158,9 @@ def test_the_money_of_an_order_may_have_a_last_day() -> None:
 )
 def test_an_order_cannot_become_another_one(other: Order) -> None:
     place = ledger()
-    carry_on(Engine(place).submit_later, FixedClock(), order())
+    carry_on(Engine(place).submit_later, place.log.load, FixedClock(), order())
     with pytest.raises(OtherLines):
-        carry_on(Engine(place).submit_later, FixedClock(), other)
+        carry_on(Engine(place).submit_later, place.log.load, FixedClock(), other)
     assert len(credited(place)) == 250
 
 
@@ -161,7 +170,7 @@ def test_an_error_of_ours_ends_it_with_the_place() -> None:
         return True
 
     with pytest.raises(Broken, match="after line 0"):
-        carry_on(fails, FixedClock(), order())
+        carry_on(fails, ledger().log.load, FixedClock(), order())
 
 
 def test_each_step_counts_the_credits_of_its_own_commit() -> None:
@@ -177,3 +186,15 @@ def test_each_step_counts_the_credits_of_its_own_commit() -> None:
             sum(each.amount_cents for each in with_it),
         )
     assert len(list(islice(credited(place), 251))) == 250
+
+
+def test_accounts_are_read_ahead_of_the_engine_and_not_where_it_knows_better() -> None:
+    place = ledger()
+    stale = {id: place.states.get(id, Account) for id in ACCOUNTS[:BATCH_LINES]}
+    whole = order()
+    place.when(CreditSome(whole, lines_hash(whole), 0, NOW_US + 1))  # type: ignore[arg-type]
+    other = order(id=make_id(NOW_MS, 9, 78))
+    place.when(CreditSome(other, lines_hash(other), 0, NOW_US + 1, stale))  # type: ignore[arg-type]
+    account = place.states.get(ACCOUNTS[3], Account)
+    assert account is not None
+    assert (account.balance_cents, account.version) == (206, 3)
