@@ -1,6 +1,6 @@
 """The lists that operators read, from the directory projection: `operator_ports.Directory`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from adapters.backend.lot_lists import balance, lot_rows
 from adapters.backend.operator_ports import Chosen, Rows
 from application.enrol import shown
 from application.ports import Clock
+from domain import lots
 from domain.aggregates.account import Account
 from domain.aggregates.card import PIN_TRIES, Card
 from domain.aggregates.cardholder import Cardholder
@@ -122,13 +123,17 @@ class DirectoryLists:
         names = self._names(company) if company else {}
         return lot_rows(states, names, until_day, self._clock.now_us())
 
-    def with_expired(self) -> Iterator[UUID]:
-        """Accounts that hold money whose last day has passed and that is not booked yet."""
-        for account in self._all(Account, "account"):
-            if account.lots and account.lots[0].last_day < local_date(
-                self._clock.now_us(), account.timezone
-            ):
-                yield account.id
+    def with_expired(self, pause: Callable[[], None] = lambda: None) -> Iterator[UUID]:
+        """Accounts that hold money whose last day has passed and that is not booked yet.
+
+        `pause` is called after each page: nobody waits for this.
+        """
+        for page in self._directory.pages("account", None, PAGE):
+            for account in page:
+                today = local_date(self._clock.now_us(), account.timezone)
+                if lots.expired(account.lots, today):
+                    yield account.id
+            pause()
 
     def certificates(self, chosen: Chosen) -> Rows:
         """Certificates of the private PKI, oldest first. Each page is opened to be chosen from."""

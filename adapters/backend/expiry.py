@@ -23,15 +23,19 @@ BATCH_ACCOUNTS = 100
 _FIRST_S = 10.0
 _ANSWER_S = 60.0
 _AGAIN_S = 0.5
+_PAUSE_S = 0.1
 
 
 class Expiry:
-    """A thread of its own. `due`: the accounts with something to book, as far as is known."""
+    """A thread of its own. `due`: the accounts with something to book, as far as is known.
+
+    It calls what it is given now and then, which waits: payments have the processor first.
+    """
 
     def __init__(
         self,
         submit_later: SubmitLater,
-        due: Callable[[], Iterable[UUID]],
+        due: Callable[[Callable[[], None]], Iterable[UUID]],
         clock: Clock,
         issuer_id: UUID,
     ) -> None:
@@ -68,9 +72,12 @@ class Expiry:
         return sum(self._book(some) for some in self._batches())
 
     def _batches(self) -> Iterator[tuple[UUID, ...]]:
-        due = iter(self._due())
+        due = iter(self._due(self._pause))
         while (some := tuple(islice(due, BATCH_ACCOUNTS))) and not self._stopping.is_set():
             yield some
+
+    def _pause(self) -> None:
+        self._stopping.wait(_PAUSE_S)
 
     def _book(self, account_ids: tuple[UUID, ...]) -> int:
         answers: list[object] = []

@@ -160,7 +160,7 @@ class Engine:
 def test_the_job_books_what_it_finds_and_a_second_round_nothing() -> None:
     place = ledger()
     engine = Engine(place)
-    job = Expiry(engine.submit_later, lambda: [ACCOUNT, SECOND], Clock(), ISSUER)
+    job = Expiry(engine.submit_later, lambda pause: [ACCOUNT, SECOND], Clock(), ISSUER)
     assert job.book() == 2
     assert job.book() == 0
 
@@ -172,7 +172,7 @@ def test_the_job_asks_for_what_has_expired_and_is_not_booked() -> None:
 
 def test_the_job_goes_in_small_batches_and_says_when_the_ledger_is_away() -> None:
     engine = Engine(ledger())
-    Expiry(engine.submit_later, lambda: [ACCOUNT] * 201, Clock(), ISSUER).book()
+    Expiry(engine.submit_later, lambda pause: [ACCOUNT] * 201, Clock(), ISSUER).book()
     assert engine.works == 3
 
     def away(work: Any, done: Callable[[Any], None]) -> bool:
@@ -180,4 +180,4 @@ def test_the_job_goes_in_small_batches_and_says_when_the_ledger_is_away() -> Non
         return True
 
     with pytest.raises(Unavailable):
-        Expiry(away, lambda: [ACCOUNT], Clock(), ISSUER).book()
+        Expiry(away, lambda pause: [ACCOUNT], Clock(), ISSUER).book()
