@@ -25,6 +25,7 @@ from adapters.backend.carrying_out import CarryingOut
 from adapters.backend.certificate_requests import CertificateRequests
 from adapters.backend.cryptography_checks import HsmChecks
 from adapters.backend.device_reads import DeviceReads
+from adapters.backend.expiry import Expiry
 from adapters.backend.found_generations import FoundGenerations
 from adapters.backend.hsm_lane import HsmLane
 from adapters.backend.hsm_view import HsmView
@@ -249,6 +250,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         parts=[
             *(clock, publisher, checkpointer, eraser, resealing),
             *(views, revocations, installed, found, monitor),
+            Expiry(engine.submit_later, views.directory.with_expired, clock, issuer),
         ],
         link_changed=watched.link_changed,
     )

@@ -86,7 +86,7 @@ class LedgerViews:
         self._streams = CardStreamReader(readers)
         self._guarded = Guarded(self.runner)
         listed = _Listed(DirectoryReader(readers, keys), self._guarded)
-        self.directory = DirectoryLists(listed)
+        self.directory = DirectoryLists(listed, clock)
         self.corrections = CorrectionReads(
             self._reader,
             self._settlements,

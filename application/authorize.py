@@ -206,7 +206,8 @@ class Authorize:
         declined = first if isinstance(first, Declined) else None
         balance = None
         if account is not None and request.stripe_genuine and request.consent_valid:
-            balance = account.balance_cents - (ask.amount_cents if declined is None else 0)
+            spent = ask.amount_cents if declined is None else 0
+            balance = account.available_cents(date) - spent
         decision = Decision(
             transaction_id=self._id,
             approved=declined is None,

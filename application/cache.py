@@ -11,10 +11,14 @@ _V = TypeVar("_V")
 
 
 class Cache(Generic[_K, _V]):
-    """Keeps at least the `keep // 2` entries used last, at most `keep`."""
+    """Keeps at least the `keep // 2` entries used last, at most `keep`.
+
+    While it is `held` it forgets nothing: whoever set an entry finds it again.
+    """
 
     def __init__(self, keep: int) -> None:
         self._half = max(1, keep // 2)
+        self._held = False
         self._young: dict[_K, _V] = {}
         self._old: dict[_K, _V] = {}
 
@@ -39,9 +43,22 @@ class Cache(Generic[_K, _V]):
 
     def __setitem__(self, key: _K, value: _V) -> None:
         self._young[key] = value
+        if len(self._young) >= self._half and not self._held:
+            self._turn()
+
+    def hold(self) -> None:
+        """Forgets nothing until `release`, however much comes."""
+        self._held = True
+
+    def release(self) -> None:
+        """Forgets again, and at once if it is time."""
+        self._held = False
         if len(self._young) >= self._half:
-            self._old = self._young
-            self._young = {}
+            self._turn()
+
+    def _turn(self) -> None:
+        self._old = self._young
+        self._young = {}
 
     def clear(self) -> None:
         """Forgets everything."""

@@ -110,6 +110,8 @@ class Corrections:
         if isinstance(change, Refusal):
             return Refused(change.reason, _NO_ROOM.format(dollars(account.balance_cents)))
         after = moved[account.id] = accounts.evolve(account, change)
+        if isinstance(record, transactions.Transaction):
+            corrected = transactions.with_lots(corrected, record.lots, change.lots)
         effect = Effect(
             line=asked.line,
             record=record.id if isinstance(record, transactions.Transaction) else record.refill_id,
@@ -282,6 +284,8 @@ def _payment(
             date=payment.local_date,
             corrects_version=payment.debit_version,
             why=asked.why,
+            spent_cents=payment.net_cents,
+            lots=payment.lots,
         ),
     )
 

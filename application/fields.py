@@ -44,6 +44,8 @@ _WORDS = {
     "amount_cents": "amount",
     "each_cents": "amount for each",
     "daily_limit_cents": "daily limit",
+    "last_day": "last day",
+    "expired_day": "day on which it expired",
     "price_cents": "price",
     "first_name": "first name",
     "last_name": "last name",
@@ -189,6 +191,11 @@ def day(body: Mapping[str, Any], field: str) -> dt.date:
     if found is None or found.isoformat() != value:
         raise Invalid(field, "is not a day. Write it as 2026-11-23.")
     return found
+
+
+def last_day(body: Mapping[str, Any], field: str = "last_day") -> str:
+    """The last day on which money can be spent, as `2026-12-31`; empty where none is given."""
+    return day(body, field).isoformat() if field in body else ""
 
 
 def whole(body: Mapping[str, Any], field: str, least: int, most: int) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from application.background import Background, Waiting
 from application.histogram import LATENCY_S, Histogram
 from application.ports import Claim, Clock, Conflict, EventLog, Unavailable
 from application.states import States
@@ -99,6 +100,7 @@ class GroupCommit:
         self._queue_most = queue_most
         self._gather_s = gather_s
         self._queue: deque[tuple[Work, Callable[[Any], None], float]] = deque()
+        self._background = Background()
         self._arrived: list[float] = []
         self._wake = threading.Event()
         self._stopping = False
@@ -152,9 +154,20 @@ class GroupCommit:
             self._wake.set()
         return True
 
+    def submit_later(self, work: Work, done: Callable[[Any], None]) -> bool:
+        """Queues a work that payments do not wait for; False where too many of those wait.
+
+        It is a commit of its own, between two batches. It should take no longer than a batch does:
+        a payment that arrives meanwhile waits for it.
+        """
+        if self._halted or not self._background.put(Waiting(work, done)):
+            return False
+        self._wake.set()
+        return True
+
     def _run(self) -> None:
         while not self._stopping:
-            self._wake.wait(timeout=1.0 if self._broken else None)
+            self._wake.wait(timeout=1.0 if self._broken else self._background.rest_s())
             self._wake.clear()
             if self._broken:
                 self._reconnect()
@@ -162,6 +175,21 @@ class GroupCommit:
                 self._gather()
                 self._turn(self._take())
                 self._count()
+                self._later()
+            self._later()
+
+    def _later(self) -> None:
+        """One work of those that may wait, if it is time."""
+        waiting = self._background.take()
+        if waiting is None or self._stopping:
+            return
+        begin = time.monotonic()
+        late = waiting.work.deadline_us < self._clock.now_us()
+        if late:
+            self._deliver([(waiting.done, UNAVAILABLE)])
+        else:
+            self._turn([(waiting.work, waiting.done)])
+        self._background.took(time.monotonic() - begin)
 
     def _count(self) -> None:
         """How long the batch in hand took, from the arrival of each work to its answer."""
@@ -232,9 +260,13 @@ class GroupCommit:
             self._turn([waiting])
 
     def _store(self, batch: list[_Waiting], answers: list[Done]) -> None:
-        batch = self._prefetch(batch, answers)
-        claims: list[Claim] | None = [] if any(work.claims for work, _ in batch) else None
-        self._log.append(self._decide(batch, answers, claims), claims)
+        self._states.hold()
+        try:
+            batch = self._prefetch(batch, answers)
+            claims: list[Claim] | None = [] if any(work.claims for work, _ in batch) else None
+            self._log.append(self._decide(batch, answers, claims), claims)
+        finally:
+            self._states.release()
 
     def _prefetch(self, batch: list[_Waiting], answers: list[Done]) -> list[_Waiting]:
         """Loads what the batch misses, in rounds: a claim leads to a card to an account.

@@ -25,11 +25,13 @@ from domain.aggregates.card import (
 )
 from domain.aggregates.cardholder import Cardholder, CardholderErased, CardholderRegistered
 from domain.aggregates.certificate import Certificate, CertificateIssued, CertificateRevoked
+from domain.aggregates.expired_money import LotDonated, LotExpired, LotReactivated, LotReturned
 from domain.aggregates.transaction import Authorized, Corrected, Declined, Reversed, Transaction
 from domain.answers import dollars
 from domain.event import Event
 from domain.expiry import year_and_month
 from domain.grounds import Grounds
+from domain.lots import total
 
 CENTS, COUNT, TEXT = "cents", "count", "text"
 Facts = dict[tuple[str, str], int | str]
@@ -55,7 +57,8 @@ def describe(event: Event, names: Mapping[UUID, str]) -> str:
         case AccountOpened():
             return f"Account opened, {_named(names, event.company_id, 'company')}."
         case AccountCredited():
-            return f"{dollars(event.amount_cents)} credited by a refill."
+            until = f", to be spent until {event.last_day}" if event.last_day else ""
+            return f"{dollars(event.amount_cents)} credited by a refill{until}."
         case AccountDebited():
             return f"{dollars(event.amount_cents)} debited for a payment."
         case DebitReversed():
@@ -66,11 +69,26 @@ def describe(event: Event, names: Mapping[UUID, str]) -> str:
         case CreditCorrected():
             verb = "added" if event.change_cents >= 0 else "taken back"
             return f"{dollars(abs(event.change_cents))} {verb}: a refill's amount was corrected."
+        case LotExpired() | LotReactivated() | LotReturned() | LotDonated():
+            return _of_expired_money(event)
         case CardIssued():
             card = f"{event.kind.capitalize()} card {event.masked_pan}"
             return f"{card} issued, valid to {year_and_month(event.expiry)}."
         case _:
             return _of_card_and_person(event)
+
+
+def _of_expired_money(event: LotExpired | LotReactivated | LotReturned | LotDonated) -> str:
+    amount = dollars(event.amount_cents)
+    match event:
+        case LotExpired():
+            return f"{amount} expired: it could be spent until {event.last_day}."
+        case LotReactivated():
+            return f"{amount} that had expired reactivated, to be spent until {event.last_day}."
+        case LotReturned():
+            return f"{amount} that had expired returned to the company."
+        case LotDonated():
+            return f"{amount} that had expired donated to {event.cause}."
 
 
 def _of_card_and_person(event: Event) -> str:
@@ -120,11 +138,15 @@ def _named(names: Mapping[UUID, str], id: UUID, kind: str) -> str:
 
 def facts(state: Any) -> Facts:
     """What of a state may change, by what it is called and its unit."""
+    found: Facts
     match state:
         case Account():
-            return {("balance", CENTS): state.balance_cents}
+            found = {("balance", CENTS): state.balance_cents}
+            if state.expired:
+                found["expired", CENTS] = total(state.expired)
+            return found
         case Transaction():
-            found: Facts = {("status", TEXT): state.status}
+            found = {("status", TEXT): state.status}
             if state.contract_hash:
                 found["amount", CENTS] = state.net_cents
             return found

@@ -33,9 +33,11 @@ class RefillAccounts(Command):
         *,
         company_id: UUID,
         lines: Sequence[tuple[UUID, int]],
+        last_day: str = "",
     ) -> None:
+        """`last_day` on which it can be spent, in each account's time zone; empty for none."""
         super().__init__(origin, deadline_us)
-        self._company_id, self._lines = company_id, lines
+        self._company_id, self._lines, self._last_day = company_id, lines, last_day
 
     def reads(self) -> list[UUID]:
         """The company and every account."""
@@ -49,7 +51,7 @@ class RefillAccounts(Command):
             return Outcome(
                 Refused("refill-size", f"A refill has 1 to {REFILL_MOST_LINES:,} lines.")
             )
-        faults = list(self._faults(states))
+        faults = list(self._faults(states, context))
         if faults:
             return Outcome(Refused("refill-lines", "Nothing was refilled. " + some_of(faults)))
         refill_id = derived_id(
@@ -70,11 +72,17 @@ class RefillAccounts(Command):
             account = states.get(account_id, Account)
             assert account is not None, "checked above"
             events.append(
-                accounts.credit(context, account, amount_cents=amount_cents, refill_id=refill_id)
+                accounts.credit(
+                    context,
+                    account,
+                    amount_cents=amount_cents,
+                    refill_id=refill_id,
+                    last_day=self._last_day,
+                )
             )
         return Outcome(_answer(refill_id, len(self._lines), credited.total_cents), events)
 
-    def _faults(self, states: States) -> Iterator[str]:
+    def _faults(self, states: States, context: Context) -> Iterator[str]:
         """A sentence for every line that cannot be credited."""
         first_line: dict[UUID, int] = {}
         for number, (account_id, amount_cents) in enumerate(self._lines, start=1):
@@ -86,6 +94,8 @@ class RefillAccounts(Command):
                 yield f"Line {number}: the account of line {first} again. Give one sum for it."
             elif not 1 <= amount_cents <= refills.MOST_CENTS:
                 yield f"Line {number}: the amount must be $0.01 to {dollars(refills.MOST_CENTS)}."
+            elif self._last_day and self._last_day < accounts.today_of(context, account):
+                yield f"Line {number}: the last day to spend it has passed. Give a later one."
 
     def repeated(self, states: States, made: UUID) -> Any:
         """The refill as it was carried out."""

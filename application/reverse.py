@@ -126,6 +126,7 @@ class Reverse:
                     transaction_id=id,
                     date=before.local_date,
                     corrects_version=before.debit_version,
+                    lots=before.lots,
                 )
             )
         answer = Reversal(transaction_id=id, state="reversed", amount_cents=taken_back.amount_cents)

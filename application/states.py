@@ -17,6 +17,7 @@ from domain.aggregates import (
     certificate,
     company,
     credit,
+    crediting,
     enrolment,
     key,
     policy,
@@ -37,6 +38,7 @@ _MODULES = {
     "certificate": certificate,
     "company": company,
     "credit": credit,
+    "crediting": crediting,
     "enrolment": enrolment,
     "key": key,
     "policy": policy,
@@ -77,14 +79,32 @@ class States:
         self._transactions: Cache[int, Any] = Cache(keep_transactions)
         self._owners: Cache[tuple[str, bytes], UUID | object | None] = Cache(keep)
         self._commands: Cache[int, type[Event] | None] = Cache(_COMMANDS_KEPT)
+        self._caches: tuple[Cache[Any, Any], ...] = (
+            self._states,
+            self._transactions,
+            self._owners,
+            self._commands,
+        )
         self._recent = RecentIds()
+
+    def hold(self) -> None:
+        """Keeps all that is known until `release`, for a batch.
+
+        What was decided and is not stored yet is known here alone: were it forgotten, the log would
+        tell of the state before.
+        """
+        for cache in self._caches:
+            cache.hold()
+
+    def release(self) -> None:
+        """Keeps within the bounds again: what is known is what is stored."""
+        for cache in self._caches:
+            cache.release()
 
     def drop(self) -> None:
         """Forgets everything, as after a conflict."""
-        self._states.clear()
-        self._transactions.clear()
-        self._owners.clear()
-        self._commands.clear()
+        for cache in self._caches:
+            cache.clear()
         self._recent.reset()
 
     def begin(self, now_us: int) -> None:
@@ -138,6 +158,14 @@ class States:
             self.load_owners([(kind, digest)])
             owner = self._owners.get((kind, digest), None)
         return cast(UUID | None, owner)
+
+    def offer(self, id: UUID, state: Any) -> None:
+        """Takes a state that was read from the log just before, where it knows none.
+
+        What was stored since is known here, or its next version is refused by the log: Conflict.
+        """
+        if id.int not in self._states:
+            self._states[id.int] = state
 
     def load(self, ids: Iterable[UUID]) -> None:
         """Loads aggregates with one query, absent ones as None."""

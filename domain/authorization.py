@@ -10,6 +10,7 @@ from domain.aggregates.transaction import Authorized, Declined
 from domain.answers import Refusal
 from domain.event import Context, Event, stamp
 from domain.local_time import local_date
+from domain.lots import Lots
 from domain.rules import order
 from domain.rules.instead import with_what_would_pass
 from domain.rules.order import RULES, RuleResult, explain
@@ -43,7 +44,7 @@ def decide(context: Context, request: Request, *, next_version: int = 1) -> list
         transaction_id=request.transaction_id,
         date=request.local_date,
     )
-    yes = _authorized(context, request, next_version)
+    yes = _authorized(context, request, next_version, debit.lots)
     return [yes, debit, *_of_pin(context, request, None)]
 
 
@@ -71,7 +72,7 @@ def _of_pin(context: Context, request: Request, no: Refusal | None) -> list[Even
     return events
 
 
-def _authorized(context: Context, request: Request, version: int) -> Authorized:
+def _authorized(context: Context, request: Request, version: int, lots: Lots) -> Authorized:
     assert request.account and request.card and request.company
     assert request.terminal and request.shop
     return Authorized(
@@ -92,6 +93,7 @@ def _authorized(context: Context, request: Request, version: int) -> Authorized:
         masked_pan=request.masked_pan,
         signed=request.signed,
         programme_version=request.terms_version,
+        lots=lots,
     )
 
 

@@ -60,9 +60,13 @@ class RefillLine(TypedDict):
 
 
 class Refill(TypedDict):
-    """Either `lines`, or `each_cents` for every account of the company."""
+    """Either `lines`, or `each_cents` for every account of the company.
+
+    The money can be spent through `last_day` (`YYYY-MM-DD`), for ever where that is missing.
+    """
 
     company: str
+    last_day: NotRequired[str]
     lines: NotRequired[list[RefillLine]]
     each_cents: NotRequired[int]
 
@@ -242,3 +246,18 @@ class SetProgramme(TypedDict):
     effective: NotRequired[str]
     why: str
     preview: NotRequired[bool]
+
+
+class Funds(TypedDict):
+    """A decision over all expired money of 1 to 1,000 accounts, or over that whose last day was
+    `expired_day`. `amount_cents` is what the operator was shown: of another amount nothing is
+    done, and more than $1,000.00 needs two operators. `last_day` to reactivate, `cause` to donate.
+    """
+
+    what: Literal["reactivate", "return", "donate"]
+    accounts: list[str]
+    expired_day: NotRequired[str]
+    amount_cents: int
+    last_day: NotRequired[str]
+    cause: NotRequired[str]
+    why: str

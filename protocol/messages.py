@@ -186,13 +186,16 @@ class OrderStatus(TypedDict):
 
 
 class Balance(TypedDict):
-    """D BALANCE, backend → card."""
+    """D BALANCE, backend → card. Of `balance_cents`, all of which can be spent, `expires_cents`
+    only through `expires_day` (`YYYY-MM-DD`), and no other part has an earlier last day."""
 
     re: int
     balance_cents: int
     currency: str
     spent_today_cents: int
     daily_limit_cents: int | None
+    expires_cents: NotRequired[int]
+    expires_day: NotRequired[str]
 
 
 class Rows(TypedDict):
@@ -245,9 +248,15 @@ class Query(TypedDict):
     `serial` (hex), `state`, and `until_ms`, by when they expire. `balance` is an account's as of
     `at_ms`, or of the event at `position`."""
 
+    """D QUERY: `what` names a list, `of` its owner. `account` and `until_day` (`YYYY-MM-DD`) choose
+    among lots; the others among certificates: `serial` (hex), `state`, and `until_ms`, by when
+    they expire."""
+
     id: int
     what: str
     of: NotRequired[str]
+    account: NotRequired[str]
+    until_day: NotRequired[str]
     serial: NotRequired[str]
     state: NotRequired[Literal["valid", "expired", "revoked"]]
     until_ms: NotRequired[int]
@@ -321,7 +330,7 @@ class Working(TypedDict):
 
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
-    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROJECTION", "PROGRAMME"),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROJECTION", "PROGRAMME", "FUNDS"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}

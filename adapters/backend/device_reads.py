@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from adapters.backend.lot_lists import expires_next
 from adapters.backend.sessions import Peer
 from adapters.clock import system_now_us
 from application.group_commit import Failed, Work
@@ -110,8 +111,9 @@ def _balance(states: States, card_id: UUID, now_us: int) -> dict[str, Any] | Non
     programme = states.get(programme_id(account.company_id), Programme)
     per_day = in_force(programme, now_us).terms.per_day_cents
     return {
-        "balance_cents": account.balance_cents,
+        "balance_cents": account.available_cents(today),
         "currency": account.currency,
         "spent_today_cents": account.spent_on_date(today),
         "daily_limit_cents": min(account.daily_limit_cents, per_day or LEGAL_DAY_CENTS),
+        **expires_next(account, today),
     }

@@ -1,13 +1,16 @@
 """The lists that operators read, from the directory projection: `operator_ports.Directory`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 from uuid import UUID
 
+from adapters.backend.lot_lists import balance, lot_rows
 from adapters.backend.operator_ports import Chosen, Rows
 from adapters.backend.proposal_shown import proposal_rows
 from application.enrol import shown
+from application.ports import Clock
 from application.programme import versions_of
+from domain import lots
 from domain.aggregates.account import Account
 from domain.aggregates.card import PIN_TRIES, Card
 from domain.aggregates.cardholder import Cardholder
@@ -19,10 +22,11 @@ from domain.aggregates.programme import programme_id
 from domain.aggregates.proposal import Proposal
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
+from domain.local_time import local_date
 from projections.directory import KINDS
 
 PAGE = 1_000
-_OWNERS = {"company": Company, "shop": Shop}
+_OWNERS = {"account": Account, "company": Company, "shop": Shop}
 
 
 class Pages(Protocol):
@@ -38,8 +42,9 @@ class Pages(Protocol):
 class DirectoryLists:
     """Rows for people and programs; a person who was erased has no name in them."""
 
-    def __init__(self, directory: Pages) -> None:
+    def __init__(self, directory: Pages, clock: Clock) -> None:
         self._directory = directory
+        self._clock = clock
 
     def has(self, kind: str, id: UUID) -> bool:
         """See the port."""
@@ -106,11 +111,33 @@ class DirectoryLists:
             {
                 "account": str(each.id),
                 "name": names.get(each.cardholder_id, ""),
-                "balance_cents": each.balance_cents,
+                **balance(each, self._clock.now_us()),
                 "daily_limit_cents": each.daily_limit_cents,
             }
             for each in self._all(Account, "account", company)
         ]
+
+    def lots(self, company: UUID | None, account: UUID | None, until_day: str) -> Rows:
+        """The lots of a company's accounts or of one account, what expires first first."""
+        if account is not None:
+            found = self._directory.get(account)
+            states = [found] if isinstance(found, Account) else []
+        else:
+            states = list(self._all(Account, "account", company))
+        names = self._names(company) if company else {}
+        return lot_rows(states, names, until_day, self._clock.now_us())
+
+    def with_expired(self, pause: Callable[[], None] = lambda: None) -> Iterator[UUID]:
+        """Accounts that hold money whose last day has passed and that is not booked yet.
+
+        `pause` is called after each page: nobody waits for this.
+        """
+        for page in self._directory.pages("account", None, PAGE):
+            for account in page:
+                today = local_date(self._clock.now_us(), account.timezone)
+                if lots.expired(account.lots, today):
+                    yield account.id
+            pause()
 
     def certificates(self, chosen: Chosen) -> Rows:
         """Certificates of the private PKI, oldest first. Each page is opened to be chosen from."""

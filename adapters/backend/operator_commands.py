@@ -14,6 +14,7 @@ from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.certifying import Certifying, PolicyVerb
 from adapters.backend.correcting import Correcting, correct
 from adapters.backend.erasing import ErasingVerb
+from adapters.backend.funds import Funds
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
 from adapters.backend.programme_verbs import programme
 from adapters.backend.projection_commands import projection
@@ -57,6 +58,7 @@ class OperatorCommands:
                 "POLICY": PolicyVerb(self.works),
                 "ROTATE": Rotating(self.works, surroundings.rotation),
                 "ERASE": erasing,
+                "FUNDS": Funds(self.works),
                 "TLS": NextTlsAuthority(self.works, surroundings.personalisation),
                 "CORRECT": Correcting(self.works, surroundings),
             },
@@ -226,7 +228,11 @@ class OperatorCommands:
             lines = fields.refill_lines(told.body)
         return await self.works.carry_out(
             RefillAccounts(
-                told.origin, self.works.deadline_us(), company_id=company_id, lines=lines
+                told.origin,
+                self.works.deadline_us(),
+                company_id=company_id,
+                lines=lines,
+                last_day=fields.last_day(told.body),
             )
         )
 
@@ -297,6 +303,7 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "POLICY": OperatorCommands.two_persons,
     "ROTATE": OperatorCommands.two_persons,
     "ERASE": OperatorCommands.two_persons,
+    "FUNDS": OperatorCommands.two_persons,
     "TLS": tls,
     "PROJECTION": projection,
     "PROGRAMME": programme,

@@ -94,7 +94,7 @@ class Directory(Protocol):
     """The projection of what there is; may be a moment behind. Calls run in a thread."""
 
     def has(self, kind: str, id: UUID) -> bool:
-        """Whether there is a `company` or a `shop` with that id."""
+        """Whether there is a `company`, a `shop` or an `account` with that id."""
 
     def companies(self) -> Rows: ...
 
@@ -105,6 +105,9 @@ class Directory(Protocol):
     def cards(self, company: UUID) -> Rows: ...
 
     def accounts(self, company: UUID) -> Rows: ...
+
+    def lots(self, company: UUID | None, account: UUID | None, until_day: str) -> Rows:
+        """Of one of the two; with `until_day` those that expire by then or have expired."""
 
     def certificates(self, chosen: "Chosen") -> Rows: ...
 

@@ -19,8 +19,8 @@ PART_BYTES = 40_000
 """Of JSON in one answer: sealed and in base64url it stays under the 65,536 of a line."""
 Body = Mapping[str, Any]
 _LISTS = (
-    *("companies", "shops", "terminals", "cards", "accounts"),
     *("certificates", "proposals", "proposal", "queue", "enrolments", "policy", "programme"),
+    *("companies", "shops", "terminals", "cards", "accounts", "lots"),
     *("hsm", "hsm-keys"),
     *PAST_LISTS,
 )
@@ -68,6 +68,8 @@ class OperatorReads:
         if what == "certificates":
             chosen = self._chosen(body)
             return lambda: directory.certificates(chosen)
+        if what == "lots":
+            return self._lots(body)
         owner = fields.uuid(body, "of")
         if what == "proposal":
             return lambda: directory.proposal(owner)
@@ -79,6 +81,15 @@ class OperatorReads:
         if what == "cards":
             return lambda: directory.cards(self._known("company", owner))
         return lambda: directory.accounts(self._known("company", owner))
+
+    def _lots(self, body: Body) -> Callable[[], Rows]:
+        directory = self._outside.directory
+        until_day = fields.last_day(body, "until_day")
+        if "account" in body:
+            account = fields.uuid(body, "account")
+            return lambda: directory.lots(None, self._known("account", account), until_day)
+        company = fields.uuid(body, "of")
+        return lambda: directory.lots(self._known("company", company), None, until_day)
 
     def _known(self, kind: str, id: UUID) -> UUID:
         """That id. Raises Denied where it is of something else or of nothing: no empty answer."""

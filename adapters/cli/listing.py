@@ -1,5 +1,6 @@
 """`list`: companies, shops, terminals, cards and accounts, with the ids that commands want."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +15,10 @@ _COLUMNS = {
     "shops": ("shop", "category", "timezone", "menu_items", "name"),
     "terminals": ("terminal", "status", "label"),
     "cards": ("card", "kind", "masked_pan", "expiry", "status", "pin", "account", "name"),
-    "accounts": ("account", "balance_cents", "daily_limit_cents", "name"),
+    "accounts": (
+        *("account", "balance_cents", "expires_cents", "expires_day", "expired_cents"),
+        *("daily_limit_cents", "name"),
+    ),
 }
 """As they are printed: what has no fixed length comes last."""
 _OWNERS = {"terminals": "shop", "cards": "company", "accounts": "company"}
@@ -54,17 +58,20 @@ def list_(
     if json:
         print_json(rows)
         return
-    _print(what, rows)
+    print_table(_COLUMNS[what], rows, f"no {what} yet")
 
 
-def _print(what: str, rows: list[dict[str, Any]]) -> None:
-    """One line a row, never cut: made to be copied from and to be searched."""
+def print_table(names: Sequence[str], rows: list[dict[str, Any]], empty: str) -> None:
+    """One line a row, never cut: made to be copied from and to be searched.
+
+    Columns that no row has are left out; without any row `empty` is said.
+    """
     from rich.cells import cell_len
 
     if not rows:
-        print(f"no {what} yet")
+        print(empty)
         return
-    columns = [name for name in _COLUMNS[what] if any(name in row for row in rows)]
+    columns = [name for name in names if any(name in row for row in rows)]
     head = [name.removesuffix("_cents").replace("_", " ") for name in columns]
     body = [[_cell(name, row.get(name, "")) for name in columns] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(head, *body, strict=True)]

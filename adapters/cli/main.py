@@ -52,6 +52,7 @@ COMMANDS: Final = {
     "pin": Entry("pin", "Set the PIN of a card.", _OPERATORS),
     "refill": Entry("refill", "Refill accounts of a company.", _OPERATORS),
     "programme": Entry("programme", "A company's spending rules: show, set, rehearse.", _OPERATORS),
+    "funds": Entry("funds", "Money that expires: list, reactivate, return, donate.", _OPERATORS),
     "correct": Entry("correct", "Correct a wrong amount by a compensating event.", _OPERATORS),
     "block": Entry("block", "Block a card.", _OPERATORS),
     "pki": Entry("pki", "Certificates: list, revoke, enrol, renew; their policy.", _OPERATORS),

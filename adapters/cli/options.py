@@ -49,6 +49,13 @@ def an_id(value: str | None) -> str | None:
     return value
 
 
+def ids(values: list[str]) -> list[str]:
+    """A typer callback: ids of ours, each once. Raises typer.BadParameter for others."""
+    for value in values:
+        an_id(value)
+    return list(dict.fromkeys(values))
+
+
 def cents(text: str, least: int = 1, what: str = "the amount") -> int:
     """The cents of "12.50", "$1,250.00" or "12". Raises typer.BadParameter; never rounds."""
     match = _AMOUNT.fullmatch(text.strip())

@@ -1,6 +1,7 @@
 """`refill`: a company's money onto the accounts of its employees."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,14 @@ def refill(
         list[str] | None,
         typer.Option(metavar="ACCOUNT:DOLLARS", help="One account; as often as needed."),
     ] = None,
+    expires: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="DATE",
+            formats=["%Y-%m-%d"],
+            help="The last day on which it can be spent; without it never expires.",
+        ),
+    ] = None,
     as_: AsOperator = "operator-1",
     json: AsJson = False,
 ) -> None:
@@ -48,6 +57,8 @@ def refill(
         body["lines"] = _of_file(file)
     else:
         body["lines"] = [_of_option(text) for text in line or ()]
+    if expires is not None:
+        body["last_day"] = expires.date().isoformat()
     result = as_operator(as_, lambda operator: operator.command("REFILL", body))
     if json:
         print_json(result)

@@ -90,6 +90,11 @@ def balance(device: DeviceFolder, as_json: AsJson = False) -> None:
     words += f" · spent today {_amount(found.get('spent_today_cents'))}"
     limit = found.get("daily_limit_cents")
     typer.echo(words + (f" of at most {_amount(limit)}" if limit is not None else ""))
+    if found.get("expires_day"):
+        typer.echo(
+            f"{_amount(found.get('expires_cents'))} of it can be spent until"
+            f" {found['expires_day']!s:.10}"
+        )
 
 
 @app.command()

@@ -1,14 +1,19 @@
 """The account behind one or more cards: what an employee may spend.
 
-Amounts are integer cents. Times are given by the caller, never read here.
+What becomes of money whose last day has passed is in `expired_money`. Amounts are integer cents.
+Times are given by the caller, never read here.
 """
 
 from uuid import UUID
 
 import msgspec
 
+from domain import lots as lots_
+from domain.aggregates import expired_money
 from domain.answers import Refusal, refusal
 from domain.event import Context, Event, no_such_event, stamp, stored_as
+from domain.local_time import local_date
+from domain.lots import Lot, Lots
 from domain.spending import NO_SPENDING, Spending
 
 
@@ -24,56 +29,78 @@ class AccountOpened(Event, frozen=True, kw_only=True, gc=False):
 
 
 @stored_as("account.credited/1")
-class AccountCredited(Event, frozen=True, kw_only=True, gc=False):
-    """Money from the company, by a refill."""
+class AccountCredited(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Money from the company, by a refill: a lot that this event names.
+
+    It can be spent through `last_day`; for ever where that is empty.
+    """
 
     amount_cents: int
     refill_id: UUID
+    last_day: str = ""
 
 
 @stored_as("account.debited/1")
-class AccountDebited(Event, frozen=True, kw_only=True, gc=False):
-    """Money spent by an approved transaction on a local business date."""
+class AccountDebited(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Money spent by an approved transaction on a local business date.
+
+    `lots` is what of it was taken from lots with a last day; the rest has none.
+    """
 
     amount_cents: int
     transaction_id: UUID
     local_date: str
+    lots: Lots = ()
 
 
 @stored_as("account.debit_reversed/1")
-class DebitReversed(Event, frozen=True, kw_only=True, gc=False):
-    """Compensates a whole debit: the terminal heard no answer. Names the event it corrects."""
+class DebitReversed(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Compensates a whole debit: the terminal heard no answer. Names the event it corrects.
+
+    `lots` go back with the last days that they had, also where those have passed.
+    """
 
     amount_cents: int
     transaction_id: UUID
     local_date: str
     corrects_version: int
+    lots: Lots = ()
 
 
 @stored_as("account.debit_corrected/1")
-class DebitCorrected(Event, frozen=True, kw_only=True, gc=False):
-    """Compensates a wrong amount: `change_cents` is added to the balance (may be negative)."""
+class DebitCorrected(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Compensates a wrong amount: `change_cents` is added to the balance (may be negative).
+
+    `lots` go back where it is added, and are taken where it is not.
+    """
 
     change_cents: int
     transaction_id: UUID
     local_date: str
     corrects_version: int
     why: str
+    lots: Lots = ()
 
 
 @stored_as("account.credit_corrected/1")
-class CreditCorrected(Event, frozen=True, kw_only=True, gc=False):
+class CreditCorrected(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Compensates a refill's wrong amount: `change_cents` is added to the balance (may be
-    negative). Names the event it corrects: the credit, or the correction before this one."""
+    negative). Names the event it corrects: the credit, or the correction before this one. `lots`
+    is what of the change is money with a last day."""
 
     change_cents: int
     refill_id: UUID
     corrects_version: int
     why: str
+    lots: Lots = ()
 
 
-class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The account as its events made it."""
+class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """The account as its events made it.
+
+    `lots` is the part of the balance that has a last day, `expired` what was booked as expired:
+    it is in the balance no more.
+    """
 
     id: UUID
     version: int
@@ -84,6 +111,15 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     daily_limit_cents: int
     balance_cents: int = 0
     spending: Spending = NO_SPENDING
+    lots: Lots = ()
+    expired: Lots = ()
+
+    def available_cents(self, today: str) -> int:
+        """What of the balance can be spent on the local date, whether or not more was booked."""
+        lots = self.lots
+        if not lots or lots[0].last_day >= today:
+            return self.balance_cents
+        return self.balance_cents - lots_.total(lots_.expired(lots, today))
 
     def spent_on_date(self, date: str) -> int:
         """Cents spent on the local date, as far as that is the last day of spending."""
@@ -94,15 +130,16 @@ def evolve(account: Account | None, event: Event) -> Account:
     """The account after `event`. Total over its events; decides nothing."""
     match event:
         case AccountDebited():
-            return _moved(account, event, -event.amount_cents, event.local_date, 1)
+            return _moved(account, event, -event.amount_cents, event.local_date, event.lots, 1)
         case AccountCredited():
-            return _moved(account, event, event.amount_cents, None)
+            lots = _of_credit(event) if event.last_day else ()
+            return _moved(account, event, event.amount_cents, None, lots)
         case DebitReversed():
-            return _moved(account, event, event.amount_cents, event.local_date, -1)
+            return _moved(account, event, event.amount_cents, event.local_date, event.lots, -1)
         case DebitCorrected():
-            return _moved(account, event, event.change_cents, event.local_date)
+            return _moved(account, event, event.change_cents, event.local_date, event.lots)
         case CreditCorrected():
-            return _moved(account, event, event.change_cents, None)
+            return _moved(account, event, event.change_cents, None, event.lots)
         case AccountOpened():
             return Account(
                 id=event.originator_id,
@@ -114,7 +151,13 @@ def evolve(account: Account | None, event: Event) -> Account:
                 daily_limit_cents=event.daily_limit_cents,
             )
         case _:
-            raise no_such_event("account", event)
+            if account is None:
+                raise no_such_event("new account", event)
+            return expired_money.after(account, event)
+
+
+def _of_credit(event: AccountCredited) -> Lots:
+    return (Lot(event.last_day, event.amount_cents, event.originator_version),)
 
 
 def _moved(
@@ -122,17 +165,21 @@ def _moved(
     event: Event,
     change_cents: int,
     spending_date: str | None,
+    parts: Lots,
     payments: int = 0,
 ) -> Account:
     """The account with its balance moved, and what was spent on a date where one is given.
 
-    `payments`: how many more were made on that date.
+    `parts` of the change are in lots. `payments`: how many more were made on that date.
     """
     if account is None:
         raise no_such_event("new account", event)
     spending = account.spending
     if spending_date is not None:
         spending = spending.moved(spending_date, -change_cents, payments)
+    lots = account.lots
+    if parts:
+        lots = lots_.add(lots, parts) if change_cents > 0 else lots_.remove(lots, parts)
     return Account(
         id=account.id,
         version=event.originator_version,
@@ -143,6 +190,8 @@ def _moved(
         daily_limit_cents=account.daily_limit_cents,
         balance_cents=account.balance_cents + change_cents,
         spending=spending,
+        lots=lots,
+        expired=account.expired,
     )
 
 
@@ -169,13 +218,17 @@ def open(
 
 
 def credit(
-    context: Context, account: Account, *, amount_cents: int, refill_id: UUID
+    context: Context, account: Account, *, amount_cents: int, refill_id: UUID, last_day: str = ""
 ) -> AccountCredited:
-    """Adds the money of a refill. `amount_cents` > 0, checked by the refill."""
+    """Adds the money of a refill. `amount_cents` > 0, checked by the refill.
+
+    `last_day` is the last local date on which it can be spent; empty where it never expires.
+    """
     return AccountCredited(
         **stamp(context, account.id, account.version + 1),
         amount_cents=amount_cents,
         refill_id=refill_id,
+        last_day=last_day,
     )
 
 
@@ -188,15 +241,30 @@ def business_date(account: Account, date: str) -> str:
     return max(date, account.spending.day)
 
 
+def today_of(context: Context, account: Account) -> str:
+    """The local date on which something is decided about the account."""
+    return local_date(context.recorded_at_us, account.timezone)
+
+
+def could_be_spent_until(account: Account, amount_cents: int, date: str) -> str:
+    """The last day until which the amount could have been spent with money that expired since;
+    empty where it never was enough."""
+    gone = (*account.expired, *lots_.expired(account.lots, date))
+    if not gone or amount_cents > account.available_cents(date) + lots_.total(gone):
+        return ""
+    return max(lot.last_day for lot in gone)
+
+
 def debit(
     context: Context, account: Account, *, amount_cents: int, transaction_id: UUID, date: str
 ) -> AccountDebited:
-    """Takes the money of a transaction that every rule passed."""
+    """Takes the money of a transaction that every rule passed: first what expires first."""
     return AccountDebited(
         **stamp(context, account.id, account.version + 1),
         amount_cents=amount_cents,
         transaction_id=transaction_id,
         local_date=date,
+        lots=lots_.to_spend(account.lots, amount_cents, date) if account.lots else (),
     )
 
 
@@ -208,14 +276,16 @@ def reverse_debit(
     transaction_id: UUID,
     date: str,
     corrects_version: int,
+    lots: Lots = (),
 ) -> DebitReversed:
-    """Gives the money of a reversed transaction back."""
+    """Gives the money of a reversed transaction back, `lots` of it into the lots it came from."""
     return DebitReversed(
         **stamp(context, account.id, account.version + 1),
         amount_cents=amount_cents,
         transaction_id=transaction_id,
         local_date=date,
         corrects_version=corrects_version,
+        lots=lots,
     )
 
 
@@ -228,10 +298,21 @@ def correct_debit(
     date: str,
     corrects_version: int,
     why: str,
+    spent_cents: int = 0,
+    lots: Lots = (),
 ) -> DebitCorrected | Refusal:
-    """Moves the balance by the difference between the wrong and the right amount."""
-    if account.balance_cents + change_cents < 0:
+    """Moves the balance by the difference between the wrong and the right amount.
+
+    `spent_cents` is what the transaction holds before, `lots` what of it came from lots: what is
+    given back goes there, and what is taken in addition comes from what can be spent today.
+    """
+    today = today_of(context, account)
+    if account.available_cents(today) + change_cents < 0:
         return refusal("51", "balance")
+    if change_cents > 0:
+        parts = lots_.to_give_back(lots, spent_cents, change_cents)
+    else:
+        parts = lots_.to_spend(account.lots, -change_cents, today)
     return DebitCorrected(
         **stamp(context, account.id, account.version + 1),
         change_cents=change_cents,
@@ -239,6 +320,7 @@ def correct_debit(
         local_date=date,
         corrects_version=corrects_version,
         why=why,
+        lots=parts,
     )
 
 
@@ -251,13 +333,20 @@ def correct_credit(
     corrects_version: int,
     why: str,
 ) -> CreditCorrected | Refusal:
-    """Moves the balance by the difference between a refill's wrong and right amount."""
-    if account.balance_cents + change_cents < 0:
+    """Moves the balance by the difference between a refill's wrong and right amount.
+
+    What is taken back comes from what can be spent today, the earliest last day first; what is
+    added has no last day.
+    """
+    today = today_of(context, account)
+    if account.available_cents(today) + change_cents < 0:
         return refusal("51", "balance")
+    parts = lots_.to_spend(account.lots, -change_cents, today) if change_cents < 0 else ()
     return CreditCorrected(
         **stamp(context, account.id, account.version + 1),
         change_cents=change_cents,
         refill_id=refill_id,
         corrects_version=corrects_version,
         why=why,
+        lots=parts,
     )

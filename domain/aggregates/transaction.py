@@ -9,9 +9,11 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from domain import lots as lots_
 from domain.answers import APPROVED_CODE, Refusal
 from domain.event import Context, Event, Facts, no_such_event, stamp, stored_as, upcast
 from domain.grounds import NO_GROUNDS, Grounds
+from domain.lots import Lots
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -28,10 +30,10 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 @stored_as("transaction.authorized/2")
-class Authorized(Event, frozen=True, kw_only=True, gc=False):
+class Authorized(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Yes. The versions are those of the streams that the decision read; the account's debit
     is the event after `account_version`. `programme_version` is that of the event that set the
-    terms in force, 0 for the standard terms."""
+    terms in force, 0 for the standard terms. `lots` is what it took of money with a last day."""
 
     terminal_id: UUID
     shop_id: UUID
@@ -49,6 +51,7 @@ class Authorized(Event, frozen=True, kw_only=True, gc=False):
     masked_pan: str
     signed: Signed
     programme_version: int = 0
+    lots: Lots = ()
 
 
 @stored_as("transaction.declined/2")
@@ -91,8 +94,9 @@ class Reversed(Event, frozen=True, kw_only=True, gc=False):
 
 
 @stored_as("transaction.corrected/2")
-class Corrected(Event, frozen=True, kw_only=True, gc=False):
-    """Two operators put the amount right; names the event it corrects."""
+class Corrected(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Two operators put the amount right; names the event it corrects. `lots` is what of the right
+    amount is money with a last day."""
 
     from_cents: int
     to_cents: int
@@ -100,6 +104,7 @@ class Corrected(Event, frozen=True, kw_only=True, gc=False):
     corrects_version: int
     account_version: int
     grounds: Grounds
+    lots: Lots = ()
 
 
 def _corrected_1(facts: Facts) -> Facts:
@@ -115,7 +120,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `status` is `approved`, `declined` or `reversed`; `amount_cents` what was asked for;
     `net_cents` what the shop is owed for it now; `amount_version` and `debit_version` are the
-    versions, here and in the account, of the events that a correction would correct.
+    versions, here and in the account, of the events that a correction would correct; `lots` what
+    of `net_cents` is money with a last day, so that it can go back to where it came from.
     """
 
     id: UUID
@@ -137,6 +143,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     decided_us: int = 0
     amount_version: int = 0
     debit_version: int = 0
+    lots: Lots = ()
 
 
 def evolve(transaction: Transaction | None, event: Event) -> Transaction:
@@ -161,6 +168,7 @@ def evolve(transaction: Transaction | None, event: Event) -> Transaction:
                 decided_us=event.recorded_at_us,
                 amount_version=event.originator_version,
                 debit_version=event.account_version + 1,
+                lots=event.lots,
             )
         case Declined():
             return Transaction(
@@ -189,6 +197,7 @@ def evolve(transaction: Transaction | None, event: Event) -> Transaction:
                 net_cents=event.to_cents,
                 amount_version=event.originator_version,
                 debit_version=event.account_version + 1,
+                lots=event.lots,
             )
         case _:
             raise no_such_event("transaction", event)
@@ -205,7 +214,9 @@ def _reversed(transaction: Transaction | None, event: Reversed) -> Transaction:
         )
     if transaction.status == "declined":
         return replace(transaction, version=event.originator_version)
-    return replace(transaction, version=event.originator_version, status="reversed", net_cents=0)
+    return replace(
+        transaction, version=event.originator_version, status="reversed", net_cents=0, lots=()
+    )
 
 
 def reverse(
@@ -240,7 +251,10 @@ def correct(
     account_version: int,
     grounds: Grounds = NO_GROUNDS,
 ) -> Corrected | Refusal:
-    """Puts the amount of an approved payment right. 0 .. 2^31-1 cents, different from now."""
+    """Puts the amount of an approved payment right. 0 .. 2^31-1 cents, different from now.
+
+    What of it is money with a last day is for the account to say: see `with_lots`.
+    """
     if transaction.status != "approved":
         return Refusal("12", "not-approved", "Only an approved payment can be corrected.")
     if not 0 <= to_cents < 1 << 31:
@@ -256,3 +270,9 @@ def correct(
         account_version=account_version,
         grounds=grounds,
     )
+
+
+def with_lots(corrected: Corrected, before: Lots, moved: Lots) -> Corrected:
+    """The correction, naming the lots that the payment then holds: `moved` came or went back."""
+    change = lots_.add if corrected.to_cents > corrected.from_cents else lots_.remove
+    return replace(corrected, lots=change(before, moved))

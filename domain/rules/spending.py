@@ -6,6 +6,9 @@ rule compares with is what `most_cents` adds up, so that what would pass is neve
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
+from domain.aggregates.account import could_be_spent_until
 from domain.answers import Refusal, refusal
 from domain.local_time import local_minute, weekday
 from domain.rules.request import Request
@@ -119,11 +122,14 @@ def within_legal_limit(request: Request) -> Refusal | None:
 
 
 def within_balance(request: Request) -> Refusal | None:
-    """51 over the balance."""
-    assert request.account is not None
-    return (
-        None if request.amount_cents <= request.account.balance_cents else refusal("51", "balance")
-    )
+    """51 over what can be spent on this day; says until when, where money expired."""
+    account, date = request.account, request.local_date
+    assert account is not None
+    if request.amount_cents <= account.available_cents(date):
+        return None
+    no = refusal("51", "balance")
+    until = could_be_spent_until(account, request.amount_cents, date)
+    return replace(no, text=f"{no.text} Money on it could be spent until {until}.") if until else no
 
 
 def day_limit(request: Request) -> int:
@@ -141,7 +147,10 @@ def most_cents(request: Request, spending: Spending | None = None) -> int:
     account, card = request.account, request.card
     assert account is not None
     assert card is not None
-    caps = [account.balance_cents, *_limits_left(request, spending or account.spending)]
+    caps = [
+        account.available_cents(request.local_date),
+        *_limits_left(request, spending or account.spending),
+    ]
     if card.kind == "stripe" and request.pin_right is None:
         caps.append(request.terms.pin_free_cents)
     return max(0, min(caps))

@@ -11,6 +11,7 @@ from script.benchmark.installation import Installation
 from script.benchmark.ledger import Ledger
 from script.benchmark.population import Populate, Population
 from script.benchmark.rebuild import rebuild_per_second
+from script.benchmark.refill import LargeRefill
 from script.benchmark.tpcb import TpcB
 from script.benchmark.wire import WARM_UP_S, Wire
 
@@ -73,6 +74,18 @@ class Measuring:
         rate = EngineRate(ledger, requests)
         for outstanding in (1, 16, 64, 256):
             self.note(f"engine_{outstanding}", rate.per_second(outstanding, self.seconds))
+        ledger.close()
+
+    def refill(self, population: Population) -> None:
+        """A refill of every account, with 64 payments always in the engine meanwhile."""
+        ledger = Ledger(self.installation.settings)
+        felt = LargeRefill(ledger, population).measure(self.seconds)
+        lines = len(population.accounts)
+        self.note("refill_lines_per_s", lines / felt.refill_s)
+        if not self.quick:
+            self.note("refill_100k_s", felt.refill_s)
+        self.note("engine_64_p99_ms", felt.usual_p99_ms)
+        self.note("refill_engine_64_p99_ms", felt.meanwhile_p99_ms)
         ledger.close()
 
     def wire(self, population: Population) -> None:
@@ -167,6 +180,8 @@ def measure(home: Path, *, quick: bool, only: set[str] | None) -> Figures:
             run.wire(population)
         if wanted("engine"):
             run.engine(population)
+        if wanted("refill"):
+            run.refill(population)
         if wanted("hsm"):
             run.hsm(population)
         if wanted("full") and not quick:

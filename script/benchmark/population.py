@@ -49,6 +49,7 @@ class Population(NamedTuple):
     phones: list[Path]
     tracks: list[str]
     digests: list[bytes]
+    accounts: list[UUID]
 
 
 class Populate:
@@ -99,13 +100,21 @@ class Populate:
         phones = [self._phone(company, number) for number in range(64)]
         tracks: list[str] = []
         digests: list[bytes] = []
+        accounts_made: list[UUID] = []
         while len(tracks) < cards_made:
             most = min(_BATCH, cards_made - len(tracks))
-            self._cards(company, most, tracks, digests)
+            self._cards(company, most, tracks, digests, accounts_made)
             tell(f"{len(tracks):,} of {cards_made:,} accounts")
-        return Population(company, shop, ids, folders, phones, tracks, digests)
+        return Population(company, shop, ids, folders, phones, tracks, digests, accounts_made)
 
-    def _cards(self, company: UUID, most: int, tracks: list[str], digests: list[bytes]) -> None:
+    def _cards(
+        self,
+        company: UUID,
+        most: int,
+        tracks: list[str],
+        digests: list[bytes],
+        accounts_made: list[UUID],
+    ) -> None:
         events: list[Event] = []
         claims: list[Claim] = []
         for _ in range(most):
@@ -116,6 +125,7 @@ class Populate:
             claims.append(Claim(CARD_NUMBER, drawn.digest, card))
             tracks.append(drawn.track2)
             digests.append(drawn.digest)
+            accounts_made.append(made[0].originator_id)
         self._ledger.log.append(events, claims)
 
     def _card(self, company: UUID, kind: str) -> tuple[DrawnCard, UUID, list[Event]]:

@@ -29,7 +29,9 @@ def main() -> None:
         help="about two minutes: no full ledger, no network HSM",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
-    parser.add_argument("--only", metavar="NAMES", help="groups: tpcb,engine,wire,hsm,full,rebuild")
+    parser.add_argument(
+        "--only", metavar="NAMES", help="groups: tpcb,engine,refill,wire,hsm,full,rebuild"
+    )
     arguments = parser.parse_args()
     set_for_engine()
     home = load().home / "bench"

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 Figures = dict[str, float]
-_UNITS = {"_p50_ms": "ms", "_p95_ms": "ms", "_p99_ms": "ms", "_mb": "MB"}
+_UNITS = {"_p50_ms": "ms", "_p95_ms": "ms", "_p99_ms": "ms", "_mb": "MB", "_100k_s": "s"}
 
 
 def show(figures: Figures) -> None:

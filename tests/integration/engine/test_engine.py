@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from adapters.postgres.recorder import LOCK_CLASS, ShardRecorder
-from application.group_commit import ERROR, UNAVAILABLE, Failed, Needs, Outcome
+from application.group_commit import ERROR, UNAVAILABLE, Done, Failed, GroupCommit, Needs, Outcome
 from application.ports import Unavailable
 from application.states import States
 from domain.aggregates.account import AccountDebited, DebitReversed
@@ -37,6 +37,21 @@ def test_only_a_card_that_proved_itself_and_consented_hears_its_balance(world: W
     assert world.ask(counter=4, stripe_genuine=False, **stranger).balance_cents is None
     unsigned = {"consent_valid": False, "consent_card_id": world.cards[0]}
     assert world.ask(counter=5, **unsigned).balance_cents is None
+
+
+def test_a_batch_over_more_than_is_kept_in_memory_sees_its_own_changes(world: World) -> None:
+    world.engine.stop()
+    world.states = States(world.log, keep=2, keep_transactions=2)
+    world.engine = GroupCommit(world.log, world.states, world.clock, _answer)
+    world.engine.start()
+    answers = world.submit(*(world.payment(counter=n, card=n % 3) for n in range(60)))
+    assert [answer.code for answer in answers] == ["00"] * 60
+    assert [world.account(n).balance_cents for n in range(3)] == [998_000] * 3
+
+
+def _answer(batch: list[Done]) -> None:
+    for done, answer in batch:
+        done(answer)
 
 
 def test_payments_of_one_batch_see_each_other(world: World) -> None:

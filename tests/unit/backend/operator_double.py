@@ -141,6 +141,7 @@ class DirectoryDouble:
         self.rows: Rows = []
         self.of: UUID | None = None
         self.chosen = Chosen()
+        self.until_day = ""
         self.unknown: set[UUID] = set()
         self.ledger: Ledger | None = None
 
@@ -158,6 +159,10 @@ class DirectoryDouble:
         return self.rows
 
     terminals = cards = accounts = _of
+
+    def lots(self, company: UUID | None, account: UUID | None, until_day: str) -> Rows:
+        self.of, self.until_day = company or account, until_day
+        return self.rows
 
     def certificates(self, chosen: Chosen) -> Rows:
         self.chosen = chosen

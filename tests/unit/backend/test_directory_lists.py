@@ -10,7 +10,7 @@ from domain.aggregates import cardholder as cardholders
 from domain.aggregates.card import PinFailed, PinSet
 from domain.event import Event, stamp
 from tests.unit.application import happened
-from tests.unit.application.ledger_double import context
+from tests.unit.application.ledger_double import NOW_US, context
 
 
 class PagesOf:
@@ -25,6 +25,15 @@ class PagesOf:
     def pages(self, kind: str, parent: UUID | None = None, size: int = 100) -> Iterator[list[Any]]:
         if kind in self._states:
             yield [self._states[kind]]
+
+
+class Clock:
+    def now_us(self) -> int:
+        return NOW_US
+
+
+def listed(**streams: list[Event]) -> DirectoryLists:
+    return DirectoryLists(PagesOf(**streams), Clock())
 
 
 def person() -> Event:
@@ -51,7 +60,7 @@ def test_cards_are_listed_with_masked_numbers_and_the_state_of_their_pin() -> No
     states = []
     for events in ([], [pin_set], [pin_set, *failed]):
         stream = [happened.card_issued(), *events]
-        (row,) = DirectoryLists(PagesOf(card=stream, cardholder=[person()])).cards(happened.COMPANY)
+        (row,) = listed(card=stream, cardholder=[person()]).cards(happened.COMPANY)
         assert (row["name"], row["masked_pan"]) == ("Ana Diaz", "984000******1234")
         states.append(row["pin"])
     assert states == ["none", "set", "locked"]
@@ -59,17 +68,15 @@ def test_cards_are_listed_with_masked_numbers_and_the_state_of_their_pin() -> No
 
 def test_accounts_are_listed_with_balances_also_of_erased_people() -> None:
     stream = [happened.account_opened(), happened.credited(5_000)]
-    (row,) = DirectoryLists(PagesOf(account=stream)).accounts(happened.COMPANY)
+    (row,) = listed(account=stream).accounts(happened.COMPANY)
     assert (row["account"], row["balance_cents"], row["name"]) == (str(happened.ACCOUNT), 5_000, "")
 
 
 def test_companies_shops_and_terminals_are_listed() -> None:
-    lists = DirectoryLists(
-        PagesOf(
-            company=[happened.company_registered()],
-            shop=[happened.shop_registered()],
-            terminal=[happened.terminal_registered()],
-        )
+    lists = listed(
+        company=[happened.company_registered()],
+        shop=[happened.shop_registered()],
+        terminal=[happened.terminal_registered()],
     )
     assert lists.companies()[0]["name"] == "Acme Widgets"
     assert lists.shops()[0]["category"] == "5812"

@@ -1,0 +1,109 @@
+"""A large refill in the engine's background, and what payments feel of it meanwhile."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from application.authorize import Decision
+from application.crediting import Order, carry_on
+from application.group_commit import Done
+from script.benchmark.engine import Requests
+from script.benchmark.ledger import Ledger
+from script.benchmark.population import Population, new_id
+
+OUTSTANDING = 64
+CARDS_PAYING = 4_000
+"""As many cards pay as on the wire: the accounts of all others are not in memory."""
+WARM_UP_S = 1.0
+
+
+class Felt(NamedTuple):
+    """Seconds that the refill took, and the 99th percentile of payments before and meanwhile."""
+
+    refill_s: float
+    usual_p99_ms: float
+    meanwhile_p99_ms: float
+
+
+class Timed:
+    """In place of a callback: when the payment was given to the engine."""
+
+    def __init__(self) -> None:
+        self.since = time.perf_counter()
+
+    def __call__(self, answer: object) -> None:
+        """Never called: `LargeRefill` takes the answers itself."""
+
+
+class LargeRefill:
+    """Keeps 64 payments in an engine, and credits every account of the population meanwhile."""
+
+    def __init__(self, ledger: Ledger, population: Population) -> None:
+        self._ledger = ledger
+        self._population = population
+        paying = random.sample(population.digests, min(CARDS_PAYING, len(population.digests)))
+        self._requests = Requests(ledger, population._replace(digests=paying))
+        self._latencies: list[float] = []
+        self._bad = 0
+        self._paying = False
+
+    def measure(self, seconds: float) -> Felt:
+        """`seconds`: how long the usual latency is taken. Raises where a payment is refused."""
+        engine = self._engine = self._ledger.engine(self._deliver)
+        engine.start()
+        while not engine.available:
+            time.sleep(0.01)
+        warming = list(self._requests.every_card())
+        for request in warming:
+            engine.submit(request, Timed())
+        while len(self._latencies) < len(warming):
+            time.sleep(0.01)
+        self._paying = True
+        for _ in range(OUTSTANDING):
+            engine.submit(self._requests.next(), Timed())
+        time.sleep(WARM_UP_S)
+        usual = self._p99_during(lambda: time.sleep(seconds))
+        begin = time.perf_counter()
+        meanwhile = self._p99_during(self._refill)
+        took = time.perf_counter() - begin
+        self._paying = False
+        engine.stop()
+        if self._bad:
+            raise RuntimeError(f"{self._bad} payments were not approved")
+        return Felt(took, usual, meanwhile)
+
+    def _refill(self) -> None:
+        population = self._population
+        order = Order(
+            id=new_id(),
+            company_id=population.company,
+            lines=[(account, 100) for account in population.accounts],
+            last_day="2099-12-31",
+            actor="operator:benchmark",
+            issuer_id=population.company,
+        )
+        reached = carry_on(
+            self._engine.submit_later, self._ledger.log.load, self._ledger.clock, order
+        )
+        if reached.credited != len(order.lines):
+            raise RuntimeError(f"{len(reached.refused)} lines were refused")
+
+    def _p99_during(self, work: Callable[[], None]) -> float:
+        """In ms, of the payments answered while `work` goes on."""
+        self._latencies = []
+        work()
+        found = sorted(self._latencies)
+        return found[int(len(found) * 0.99)] * 1000
+
+    def _deliver(self, batch: list[Done]) -> None:
+        now = time.perf_counter()
+        for done, answer in batch:
+            if not isinstance(done, Timed):
+                done(answer)  # a batch of the refill
+                continue
+            self._latencies.append(now - done.since)
+            if not (isinstance(answer, Decision) and answer.approved):
+                self._bad += 1
+            if self._paying:
+                self._engine.submit(self._requests.next(), Timed())
