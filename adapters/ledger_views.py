@@ -15,6 +15,8 @@ from psycopg_pool import ConnectionPool
 from adapters.backend.directory_lists import DirectoryLists
 from adapters.backend.operator_ports import Denied
 from adapters.backend.reports import Reports
+from adapters.postgres.book_reader import BookReader
+from adapters.postgres.book_tables import PostgresBooks
 from adapters.postgres.card_stream_table import CardStreamReader, PostgresCardStreams
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.directory_table import DirectoryReader, PostgresDirectory
@@ -30,6 +32,7 @@ from application.audit_history import card_history
 from application.export_settlements import BadPeriod, export_settlements
 from application.ports import Clock
 from application.report_changes import Changes
+from projections.books import Books
 from projections.card_streams import CardStreams
 from projections.directory import Directory
 from projections.guarded import Guarded
@@ -63,6 +66,7 @@ class LedgerViews:
                 Settlements(PostgresSettlements(database, keys)),
                 Directory(PostgresDirectory(database, keys)),
                 CardStreams(PostgresCardStreams(database)),
+                Books(PostgresBooks(database, keys)),
             ],
             clock.now_us,
             share=_SHARE,
@@ -78,8 +82,9 @@ class LedgerViews:
         readers = Readers(self._pool.connection)
         self._settlements = SettlementReader(readers, keys)
         self._streams = CardStreamReader(readers)
-        self._guarded = Guarded(self.runner)
-        self.directory = DirectoryLists(_Listed(DirectoryReader(readers, keys), self._guarded))
+        self.guarded = Guarded(self.runner)
+        self.books = BookReader(readers, self.connect, keys, mapper)
+        self.directory = DirectoryLists(_Listed(DirectoryReader(readers, keys), self.guarded))
         self._counted_at_s = 0.0
         self.reports = Reports(
             self._changes,
@@ -104,7 +109,7 @@ class LedgerViews:
                 self._settlements.check_whole()
             return self._settlements.changes(after, most)
 
-        return self._guarded.read(Settlements.name, read)
+        return self.guarded.read(Settlements.name, read)
 
     def audit_history(self, card_id: UUID) -> list[dict[str, Any]]:
         """Every event that concerns a card, oldest first."""
@@ -134,15 +139,15 @@ class LedgerViews:
             )
 
         try:
-            text = self._guarded.read(Settlements.name, begun)
+            text = self.guarded.read(Settlements.name, begun)
         except BadPeriod as error:
             raise Denied("bad-period", str(error)) from None
-        return self._guarded.pieces(Settlements.name, text)
+        return self.guarded.pieces(Settlements.name, text)
 
     def card_history(self, card_id: UUID) -> list[dict[str, Any]]:
         """A cardholder's own payments, newest first, as D HISTORY shows them."""
         self.caught_up(CardStreams.name)
-        found = self._guarded.read(Settlements.name, lambda: self._settlements.of_card(card_id))
+        found = self.guarded.read(Settlements.name, lambda: self._settlements.of_card(card_id))
         return [
             {
                 "transaction": str(payment.transaction_id),

@@ -194,8 +194,8 @@ class Balance(TypedDict):
 
 
 class Rows(TypedDict):
-    """D HISTORY, D QUERY, D AUDIT: rows of an answer. `part` counts from 1; `more` if further
-    ones follow."""
+    """D HISTORY, D QUERY, D AUDIT, D BOOKS: rows of an answer. `part` counts from 1; `more` if
+    further ones follow."""
 
     re: int
     rows: list[dict[str, Any]]
@@ -204,7 +204,8 @@ class Rows(TypedDict):
 
 
 class Chunk(TypedDict):
-    """D EXPORT, D PROOF: the next piece of a text. `part` counts from 1; `more` until the last."""
+    """D EXPORT, D PROOF, D BOOKS: the next piece of a text. `part` counts from 1; `more` until the
+    last."""
 
     re: int
     chunk: str
@@ -284,6 +285,21 @@ class Proof(TypedDict):
     old_size: NotRequired[int]
 
 
+Books = TypedDict(
+    "Books",
+    {
+        "id": int,
+        "what": Literal["trial-balance", "profit", "closings", "journal"],
+        "position": NotRequired[int],
+        "day": NotRequired[str],
+        "from": NotRequired[str],
+        "to": NotRequired[str],
+    },
+)
+"""D BOOKS: a trial balance takes `position` or `day`, or neither for now; profit and journal take
+`from` and `to`, calendar days, both included."""
+
+
 class Done(TypedDict):
     """I STATUS: an operator's command was carried out."""
 
@@ -356,7 +372,7 @@ class Queued(TypedDict):
 
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
-    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE"),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "BOOKS"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}
@@ -365,6 +381,7 @@ _READS: Final[dict[str, type[Any]]] = {
     "D AUDIT": Audit,
     "D EXPORT": Export,
     "D PROOF": Proof,
+    "D BOOKS": Books,
 }
 
 REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {

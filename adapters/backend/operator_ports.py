@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any, Protocol
 from uuid import UUID
 
+from adapters.backend.book_ports import Books
 from application.group_commit import Work
 from application.ports import Clock
 from application.register import IssuedCertificate
@@ -185,6 +186,7 @@ class Surroundings:
     proofs: Proofs
     rotation: KeyRotation
     erasing: Erasing
+    books: Books
     clock: Clock
     issuer_id: UUID
     catch_up: Callable[[], bool] = lambda: True

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
+from adapters.backend.book_reads import BOOKS, books
 from adapters.backend.operator_commands import VERBS, OperatorCommands
 from adapters.backend.operator_ports import Denied, Drain, Reply, Surroundings
 from adapters.backend.operator_reads import READS, OperatorReads
@@ -25,6 +26,7 @@ from protocol.errors import BAD_BODY, BUSY, FORBIDDEN, INTERNAL, TEXTS, UNAVAILA
 from protocol.record import Session
 
 log = logging.getLogger(__name__)
+_READS = {**READS, BOOKS: books}
 OUTSTANDING_MOST = 32
 """Requests that one session may have open at a time."""
 WORKING_S = 1.0
@@ -85,7 +87,7 @@ class Operators:
     ) -> Awaitable[dict[str, Any] | None] | None:
         """What gives the answer: a result, or None after a read; itself None: more is to come."""
         if kind == "D":
-            return READS[verb](self._reads, body, reply, drain)
+            return _READS[verb](self._reads, body, reply, drain)
         if session.peer.role != "operator":  # the shapes say so too; money hangs on this one
             raise Denied(FORBIDDEN, TEXTS[FORBIDDEN])
         raw = self._pieces.add(session.id, body)

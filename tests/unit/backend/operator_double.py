@@ -9,6 +9,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from adapters.backend.book_ports import OpenDay
 from adapters.backend.operator_ports import (
     Certified,
     Chosen,
@@ -21,6 +22,7 @@ from adapters.backend.operators import Operators
 from application.group_commit import Work
 from application.ports import Clock
 from application.register import IssuedCertificate
+from domain.books.bank import Expected
 from protocol.certificates import Peer
 from protocol.detached import TYP_OPERATOR, sign_detached
 from protocol.encoding import b64, to_json
@@ -195,6 +197,42 @@ class RotationDouble:
         return None
 
 
+class BooksDouble:
+    """Books of one day, with what the bank is expected to show; `asked` is what was last read."""
+
+    def __init__(self) -> None:
+        self.asked: Any = None
+        self.day: OpenDay | None = None
+        self.expectations: list[Expected] = []
+        self.version = 0
+
+    def trial_balance(self, at: int | date | None) -> dict[str, Any]:
+        self.asked = at
+        return {"sum_cents": 0}
+
+    def profit(self, first: date, last: date) -> dict[str, Any]:
+        self.asked = (first, last)
+        return {"profit_cents": 0}
+
+    def closings(self) -> Rows:
+        return []
+
+    def journal(self, first: date, last: date) -> Iterator[str]:
+        self.asked = (first, last)
+        yield from ("day,event\r\n", "2026-09-21,7\r\n")
+
+    def open_day(self, day: date) -> OpenDay | None:
+        self.asked = day
+        return self.day
+
+    def sign(self, text: str) -> str:
+        return text + "\n— signed\n"
+
+    def expected(self, first: date, last: date) -> tuple[int, list[Expected]]:
+        self.asked = (first, last)
+        return self.version, self.expectations
+
+
 class EraserDouble:
     """Notes whom it erased."""
 
@@ -216,6 +254,7 @@ class Outside:
         self.proofs = ProofsDouble()
         self.rotation = RotationDouble()
         self.eraser = EraserDouble()
+        self.books = BooksDouble()
         self.clock: Clock = FixedClock()
         self.failure: Any = None
         self.queue_full = False
@@ -237,6 +276,7 @@ class Outside:
             proofs=self.proofs,
             rotation=self.rotation,
             erasing=self.eraser,
+            books=self.books,
             clock=self.clock,
             issuer_id=ISSUER,
             catch_up=lambda: self.caught_up,
