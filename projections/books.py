@@ -66,6 +66,7 @@ class Books:
         running = self._running
         if running is None:
             running = self._running = self._tables.last()
+        before = running.position
         marks: list[Running] = []
         expected: dict[int, Expected] = {}
         matched: list[tuple[int, StatementMatched]] = []
@@ -82,19 +83,18 @@ class Books:
                 expected[position] = expect(position, day, event)
             if isinstance(event, StatementMatched):
                 matched.append((position, event))
-        self._store_marks(running, marks)
+        self._store_marks(running, marks, running.position > before)
         self._store_movements(expected, matched)
 
-    def _store_marks(self, running: Running, marks: list[Running]) -> None:
+    def _store_marks(self, running: Running, marks: list[Running], moved: bool) -> None:
         """The marks of the batch and the newest, which takes the place of the newest before."""
+        if not moved or not running.events:
+            return
         kept = {mark.position for mark in marks}
-        if self._passing and running.position > self._passing and self._passing not in kept:
+        if self._passing and self._passing not in kept:
             self._tables.drop_mark(self._passing)
-        if running.events:
-            marks.append(running)
-            self._passing = 0 if running.position in kept else running.position
-        if marks:
-            self._tables.put_marks(marks)
+        self._passing = 0 if running.position in kept else running.position
+        self._tables.put_marks([*marks, running])
 
     def _store_movements(
         self, expected: dict[int, Expected], matched: list[tuple[int, StatementMatched]]

@@ -22,7 +22,8 @@ from domain.books.days import next_day
 from domain.books.running import TOPICS, Posted, Running
 from projections.ports import Unreadable
 
-_PAGE = 5_000
+_PAGES = (200, 5_000)
+"""Events read at first, for a mark is seldom far from what is wanted, and then at a time."""
 _MARK = f"SELECT {MARK_COLUMNS} FROM book_marks"
 _MOVEMENTS = (
     f"SELECT {MOVEMENT_COLUMNS} FROM bank_movements WHERE (matched IS NULL AND day <= %s)"
@@ -111,11 +112,14 @@ class BookReader:
     def _onwards(self, books: Running, upto: int, last_day: str = "") -> Iterator[Posted]:
         """Moves the books on to a position, or to the end of a day; what was posted on the way."""
         with self._log() as log:
+            page, largest = _PAGES
             while books.position < upto:
-                batch = log.batch(books.position, upto, TOPICS, _PAGE)
+                batch = log.batch(books.position, upto, TOPICS, page)
+                page = largest
                 for position, event in batch.entries:
                     day = books.day_of(event)
-                    if last_day and day > last_day:
+                    # Days of postings only grow; a closing is recorded days after its own.
+                    if last_day and day > last_day and not isinstance(event, DayClosed):
                         return
                     posted = books.take(position, event, day)
                     if posted:

@@ -87,10 +87,11 @@ def _booked(entry: Any, amount_cents: int, where: str) -> Iterator[Booked]:
     day = day_of(_text(entry, "BookgDt/Dt") or _text(entry, "BookgDt/DtTm"), where)
     bank_reference = tidy(_text(entry, "AcctSvcrRef") or _text(entry, "NtryRef"), 70)
     details = _all(entry, "NtryDtls/TxDtls")
-    amounts = [_of_details(each, amount_cents, where) for each in details]
+    said = [_of_details(each, amount_cents, where) for each in details]
+    amounts = [cents for cents in said if cents is not None]
     if amount_cents == 0:
         return
-    if len(details) > 1 and None not in amounts and sum(map(int, amounts)) == amount_cents:
+    if len(amounts) == len(details) > 1 and sum(amounts) == amount_cents:
         for part, (each, cents) in enumerate(zip(details, amounts, strict=True), start=1):
             own = tidy(_text(each, "Refs/AcctSvcrRef"), 60) or f"{bank_reference[:60]}/{part}"
             if cents:

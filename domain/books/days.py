@@ -24,8 +24,3 @@ def recorded_day(event: Event) -> str:
 def next_day(day: str) -> str:
     """The day after."""
     return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
-
-
-def day_before(day: str) -> str:
-    """The day before."""
-    return (date.fromisoformat(day) - timedelta(days=1)).isoformat()

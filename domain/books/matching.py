@@ -56,6 +56,7 @@ def match(entries: Sequence[Entry], expected: Iterable[Expected]) -> Result:
     by_entry = {each.entry: each for each in known if each.entry}
     by_reference = _by_reference(known)
     open_ = {each.position: each for each in known if not each.entry}
+    naming: list[tuple[Entry, list[Expected]]] = []
     rest: list[Entry] = []
     for entry in entries:
         earlier = by_entry.get(entry.key)
@@ -63,30 +64,41 @@ def match(entries: Sequence[Entry], expected: Iterable[Expected]) -> Result:
         if earlier is not None:
             result.before.append(Match(entry, earlier, ""))
         elif named:
-            _by_name(entry, named, open_, result)
+            naming.append((entry, [each for group in named for each in group]))
         else:
             rest.append(entry)
+    _by_names(naming, open_, result)
+    # What an entry names with another amount is a person's to settle, not another entry's.
+    for off in result.amounts_off:
+        open_.pop(off.expected.position, None)
     _by_amounts(rest, open_, result)
     last = max((entry.day for entry in entries), default="")
-    off = {each.expected.position for each in result.amounts_off}
-    result.missing.extend(
-        each for at, each in sorted(open_.items()) if each.day <= last and at not in off
-    )
+    result.missing.extend(each for _, each in sorted(open_.items()) if each.day <= last)
     return result
 
 
-def _by_name(
-    entry: Entry, named: list[list[Expected]], open_: dict[int, Expected], result: Result
+def _by_names(
+    naming: Sequence[tuple[Entry, list[Expected]]], open_: dict[int, Expected], result: Result
 ) -> None:
-    choices = [each for group in named for each in group if each.position in open_]
-    fitting = [each for each in choices if each.amount_cents == entry.amount_cents]
-    if fitting:
-        del open_[fitting[0].position]
-        result.matched.append(Match(entry, fitting[0], BY_REFERENCE))
-    elif choices:
-        result.amounts_off.append(Match(entry, choices[0], BY_REFERENCE))
-    else:
-        result.unmatched.append(Unmatched(entry, TWICE))
+    """Entries that name what they pay: first those of the right amount, in whatever order."""
+    others: list[tuple[Entry, list[Expected]]] = []
+    for entry, named in naming:
+        fitting = [
+            each
+            for each in named
+            if each.position in open_ and each.amount_cents == entry.amount_cents
+        ]
+        if fitting:
+            del open_[fitting[0].position]
+            result.matched.append(Match(entry, fitting[0], BY_REFERENCE))
+        else:
+            others.append((entry, named))
+    for entry, named in others:
+        choices = [each for each in named if each.position in open_]
+        if choices:
+            result.amounts_off.append(Match(entry, choices[0], BY_REFERENCE))
+        else:
+            result.unmatched.append(Unmatched(entry, TWICE))
 
 
 def _by_amounts(rest: Sequence[Entry], open_: dict[int, Expected], result: Result) -> None:
