@@ -24,7 +24,6 @@ from adapters.statements.booked import (
 _LINES_MOST: Final = 100_000
 _AMOUNT = re.compile(r"[+-]?[0-9]{1,15}", re.ASCII)
 _CODE = re.compile(r"[0-9]{3}", re.ASCII)
-_TEXT_RECORD: Final = "16"
 
 
 class _Account:
@@ -85,14 +84,20 @@ def _records(raw: bytes) -> Iterator[tuple[int, list[str]]]:
         if text.startswith("88,"):
             if begun is None:
                 raise BadStatement(f"line {number}: it continues nothing")
-            joint = " " if begun[1].startswith(_TEXT_RECORD) else ","
-            begun = (begun[0], begun[1].rstrip("/").rstrip(",") + joint + text[3:])
+            begun = (begun[0], _continued(begun[1], text[3:]))
             continue
         if begun is not None:
             yield begun[0], _fields(begun[1])
         begun = (number, text)
     if begun is not None:
         yield begun[0], _fields(begun[1])
+
+
+def _continued(begun: str, more: str) -> str:
+    """A slash ends a field, a comma does already; what ends with neither is a text that goes on."""
+    if begun.endswith("/"):
+        return f"{begun[:-1]},{more}"
+    return begun + more if begun.endswith(",") else f"{begun} {more}"
 
 
 def _fields(text: str) -> list[str]:

@@ -117,7 +117,7 @@ def issuer(ledger: LedgerDatabase) -> Iterator[Issuer]:
 
 def test_at_every_position_they_are_what_a_slow_replay_gives(issuer: Issuer) -> None:
     assert issuer.views.caught_up(NAME, 10)
-    for position in range(len(issuer.events) + 1):
+    for position in (*range(0, len(issuer.events), 4), len(issuer.events)):
         expected = issuer.slow(position)
         assert issuer.balances(position) == expected.of_chart()
         assert issuer.books.trial_balance(position)["day"] == expected.day
