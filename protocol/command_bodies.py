@@ -182,7 +182,6 @@ class Erase(TypedDict):
 class CloseDay(TypedDict):
     """Closes a day of the books, `YYYY-MM-DD`; days close in order."""
 
-    what: Literal["close"]
     day: str
 
 
@@ -199,7 +198,6 @@ class Reconcile(TypedDict):
     """A bank statement of up to 3,000 entries. `account` and `statement` as the bank names them;
     `file_sha256` in hex; with `preview` nothing is stored."""
 
-    what: Literal["reconcile"]
     account: str
     statement: str
     file_sha256: str

@@ -372,7 +372,7 @@ class Queued(TypedDict):
 
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
-    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "BOOKS"),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "CLOSE", "RECONCILE"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}

@@ -1,4 +1,4 @@
-"""C BOOKS: closing a day, and matching a bank statement with what it was expected to show."""
+"""C CLOSE closes a day of the books, C RECONCILE takes in a bank statement."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -26,14 +26,8 @@ NAME_MOST: Final = 70
 _TRIES: Final = 3
 
 
-async def books(commands: "OperatorCommands", told: "Told") -> Answer:
-    """Closes a day, or takes in a statement."""
-    if fields.choice(told.body, "what", ("close", "reconcile")) == "close":
-        return await _close(commands, told)
-    return await _reconcile(commands, told)
-
-
-async def _close(commands: "OperatorCommands", told: "Told") -> Answer:
+async def close(commands: "OperatorCommands", told: "Told") -> Answer:
+    """A day that is over, once and in order; its record is signed before it is stored."""
     keeping, day = commands.outside.books, fields.day(told.body, "day")
     found = await asyncio.to_thread(lambda: keeping.open_day(day))
     if found is None:
@@ -55,7 +49,8 @@ async def _close(commands: "OperatorCommands", told: "Told") -> Answer:
     return answer if answer.get("closed_before") else {**answer, "note": note}
 
 
-async def _reconcile(commands: "OperatorCommands", told: "Told") -> Answer:
+async def reconcile(commands: "OperatorCommands", told: "Told") -> Answer:
+    """A bank statement: what matches is recorded, what does not is told."""
     statement = _Statement(told.body)
     for left in reversed(range(_TRIES)):
         version, result = await _looked_up(commands, statement)

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from adapters.backend.book_commands import books
+from adapters.backend.book_commands import close, reconcile
 from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.certifying import Certifying, PolicyVerb
 from adapters.backend.erasing import ErasingVerb
@@ -306,7 +306,8 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "ROTATE": OperatorCommands.two_persons,
     "ERASE": OperatorCommands.two_persons,
     "TLS": tls,
-    "BOOKS": books,
+    "CLOSE": close,
+    "RECONCILE": reconcile,
 }
 
 

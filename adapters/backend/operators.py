@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
+from adapters.backend import operator_reads
 from adapters.backend.book_reads import BOOKS, books
 from adapters.backend.operator_commands import VERBS, OperatorCommands
 from adapters.backend.operator_ports import Denied, Drain, Reply, Surroundings
-from adapters.backend.operator_reads import READS, OperatorReads
+from adapters.backend.operator_reads import OperatorReads
 from adapters.backend.signed_command import Pieces, open_command
 from adapters.backend.told import Told
 from application.fields import CODE as INVALID
@@ -26,7 +27,7 @@ from protocol.errors import BAD_BODY, BUSY, FORBIDDEN, INTERNAL, TEXTS, UNAVAILA
 from protocol.record import Session
 
 log = logging.getLogger(__name__)
-_READS = {**READS, BOOKS: books}
+READS = {**operator_reads.READS, BOOKS: books}
 OUTSTANDING_MOST = 32
 """Requests that one session may have open at a time."""
 WORKING_S = 1.0
@@ -87,7 +88,7 @@ class Operators:
     ) -> Awaitable[dict[str, Any] | None] | None:
         """What gives the answer: a result, or None after a read; itself None: more is to come."""
         if kind == "D":
-            return _READS[verb](self._reads, body, reply, drain)
+            return READS[verb](self._reads, body, reply, drain)
         if session.peer.role != "operator":  # the shapes say so too; money hangs on this one
             raise Denied(FORBIDDEN, TEXTS[FORBIDDEN])
         raw = self._pieces.add(session.id, body)

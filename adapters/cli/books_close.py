@@ -38,8 +38,7 @@ def close(
         made = []
         with progress("closing", len(days)) as done:
             for each in days:
-                body = {"what": "close", "day": each.isoformat()}
-                made.append(await operator.command("BOOKS", body))
+                made.append(await operator.command("CLOSE", {"day": each.isoformat()}))
                 done.advance(1)
         return made
 

@@ -43,7 +43,7 @@ def reconcile(
 
     async def work(operator: Operator) -> list[dict[str, Any]]:
         bodies = [_body(each, digest, preview) for each in statements]
-        return [await operator.command("BOOKS", body) for body in bodies]
+        return [await operator.command("RECONCILE", body) for body in bodies]
 
     result = _joined(as_operator(as_, work))
     if preview:
@@ -78,7 +78,6 @@ def _body(statement: Statement, digest: str, preview: bool) -> dict[str, Any]:
         for each in statement.entries
     ]
     return {
-        "what": "reconcile",
         "account": statement.account,
         "statement": statement.name,
         "file_sha256": digest,

@@ -202,20 +202,34 @@ class BooksDouble:
 
     def __init__(self) -> None:
         self.asked: Any = None
+        self.sum_cents = 0
+        self.faults: list[str] = []
         self.day: OpenDay | None = None
         self.expectations: list[Expected] = []
         self.version = 0
 
     def trial_balance(self, at: int | date | None) -> dict[str, Any]:
         self.asked = at
-        return {"sum_cents": 0}
+        bank = {"code": "1000", "name": "Bank", "type": "asset", "currency": "USD"}
+        return {
+            "position": 7,
+            "day": "2026-09-21",
+            "closed": True,
+            "accounts": [{**bank, "balance_cents": 123_450}],
+            "sum_cents": self.sum_cents,
+        }
 
     def profit(self, first: date, last: date) -> dict[str, Any]:
         self.asked = (first, last)
-        return {"profit_cents": 0}
+        fees = {"code": "4100", "name": "Company fees", "amount_cents": 990}
+        return {"income": [fees], "expense": [], "profit_cents": 990}
 
     def closings(self) -> Rows:
-        return []
+        return [
+            {"day": f"2026-09-{n:02}", "position": n, "sha256": "ab" * 32, "note": f"day {n}\n",
+             "fault": fault}
+            for n, fault in enumerate(self.faults, start=1)
+        ]  # fmt: skip
 
     def journal(self, first: date, last: date) -> Iterator[str]:
         self.asked = (first, last)
