@@ -6,6 +6,7 @@ integer milliseconds since 1970 UTC; `b64` values are base64url without padding.
 
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+from protocol.book_reads import Books
 from protocol.sealed_track import SealedTrack
 
 
@@ -283,21 +284,6 @@ class Proof(TypedDict):
     stream: NotRequired[str]
     receipt: NotRequired[bool]
     old_size: NotRequired[int]
-
-
-Books = TypedDict(
-    "Books",
-    {
-        "id": int,
-        "what": Literal["trial-balance", "profit", "closings", "journal"],
-        "position": NotRequired[int],
-        "day": NotRequired[str],
-        "from": NotRequired[str],
-        "to": NotRequired[str],
-    },
-)
-"""D BOOKS: a trial balance takes `position` or `day`, or neither for now; profit and journal take
-`from` and `to`, calendar days, both included."""
 
 
 class Done(TypedDict):
