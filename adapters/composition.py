@@ -205,6 +205,8 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         rotation=rotation,
         erasing=eraser,
         books=ledger_books(views, hsm, clock, issuer),
+        past=views,
+        read_models=views.beside,
         clock=clock,
         issuer_id=issuer,
         catch_up=views.caught_up,

@@ -13,8 +13,9 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from adapters.backend.directory_lists import DirectoryLists
-from adapters.backend.operator_ports import Denied
+from adapters.backend.operator_ports import Denied, Rows
 from adapters.backend.reports import Reports
+from adapters.beside import Beside
 from adapters.postgres.book_reader import BookReader
 from adapters.postgres.book_tables import PostgresBooks
 from adapters.postgres.card_stream_table import CardStreamReader, PostgresCardStreams
@@ -32,10 +33,12 @@ from application.audit_history import card_history
 from application.export_settlements import BadPeriod, export_settlements
 from application.ports import Clock
 from application.report_changes import Changes
+from application.time_travel import Past, account_at
 from projections.books import Books
 from projections.card_streams import CardStreams
 from projections.directory import Directory
 from projections.guarded import Guarded
+from projections.ports import Projection, Unreadable
 from projections.runner import Runner
 from projections.settlements import Settlements
 
@@ -60,14 +63,14 @@ class LedgerViews:
         self._last = last
         database = ProjectionDatabase(self.connect)
         self.runner = Runner(
-            SealedLogReader(self.connect, mapper),
-            database,
-            [
-                Settlements(PostgresSettlements(database, keys)),
-                Directory(PostgresDirectory(database, keys)),
-                CardStreams(PostgresCardStreams(database)),
-                Books(PostgresBooks(database, keys)),
-            ],
+            self._reader(), database, self._projections(database), clock.now_us, share=_SHARE
+        )
+        self.beside = Beside(
+            self.connect,
+            keys,
+            self._projections,
+            self._reader,
+            self.runner,
             clock.now_us,
             share=_SHARE,
         )
@@ -92,6 +95,17 @@ class LedgerViews:
             lambda: self.runner.as_of_us(Settlements.name),
         )
 
+    def _projections(self, database: ProjectionDatabase) -> list[Projection]:
+        return [
+            Settlements(PostgresSettlements(database, self._keys)),
+            Directory(PostgresDirectory(database, self._keys)),
+            CardStreams(PostgresCardStreams(database)),
+            Books(PostgresBooks(database, self._keys)),
+        ]
+
+    def _reader(self) -> SealedLogReader:
+        return SealedLogReader(self.connect, self._mapper)
+
     def connect(self) -> "psycopg.Connection[Any]":
         """A connection for one thread's own use."""
         return psycopg.connect(self._dsn, connect_timeout=5)
@@ -114,11 +128,23 @@ class LedgerViews:
     def audit_history(self, card_id: UUID) -> list[dict[str, Any]]:
         """Every event that concerns a card, oldest first."""
         self.caught_up(CardStreams.name, _BEHIND_S)
-        reader = SealedLogReader(self.connect, self._mapper)
+        reader = self._reader()
         try:
             return [line.row() for line in card_history(reader, self._streams, card_id)]
         finally:
             reader.close()
+
+    def balance(self, account_id: UUID, at_us: int | None, position: int | None) -> Rows:
+        """See `operator_ports.Past`."""
+        reader = self._reader()
+        try:
+            past = account_at(reader, account_id, at_us=at_us, position=position)
+        except Unreadable:
+            text = "An event of this account does not open: run ticketrestaurant audit verify."
+            raise Denied("unreadable", text) from None
+        finally:
+            reader.close()
+        return [] if past is None else [_past_row(past)]
 
     def export_settlements(
         self, first: date, last: date, shop_id: UUID | None, layout: str
@@ -166,8 +192,25 @@ class LedgerViews:
 
     def stop(self) -> None:
         """Ends them."""
+        self.beside.stop()
         self.runner.stop()
         self._pool.close()
+
+
+def _past_row(past: Past) -> dict[str, Any]:
+    account = past.account
+    return {
+        "account": str(account.id),
+        "balance_cents": account.balance_cents,
+        "currency": account.currency,
+        "timezone": account.timezone,
+        "spent_on": account.spent_on,
+        "spent_cents": account.spent_cents,
+        "position": past.position,
+        "as_of_us": past.at_us,
+        "events": past.events,
+        "later_events": past.later,
+    }
 
 
 class _Listed:

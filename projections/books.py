@@ -66,6 +66,7 @@ class Books:
         running = self._running
         if running is None:
             running = self._running = self._tables.last()
+            self._passing = 0 if running.events % self._mark_every == 0 else running.position
         before = running.position
         marks: list[Running] = []
         expected: dict[int, Expected] = {}

@@ -15,6 +15,7 @@ from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.certifying import Certifying, PolicyVerb
 from adapters.backend.erasing import ErasingVerb
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
+from adapters.backend.projection_commands import projection
 from adapters.backend.revoking import Revoking
 from adapters.backend.rotating import Rotating
 from adapters.backend.tls_commands import NextTlsAuthority, tls
@@ -308,6 +309,7 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "TLS": tls,
     "CLOSE": close,
     "RECONCILE": reconcile,
+    "PROJECTION": projection,
 }
 
 

@@ -166,6 +166,35 @@ class Proofs(Protocol):
     def extension_of(self, old_size: int) -> str: ...
 
 
+class Past(Protocol):
+    """What once was, read from the log itself. Calls run in a thread."""
+
+    def balance(self, account_id: UUID, at_us: int | None, position: int | None) -> Rows:
+        """One row: the account as of a moment or an event; none where it was not there yet."""
+
+
+class ReadModels(Protocol):
+    """Projections by their short names. Calls run in a thread and raise Denied."""
+
+    def rows(self) -> Rows:
+        """Each with how far it is, and how far its copy is."""
+
+    def rebuild(self, short: str) -> dict[str, Any]:
+        """Begins a copy beside the one in use."""
+
+    def rebuild_in_place(self, short: str) -> dict[str, Any]:
+        """Empties the one in use; nothing is read from it until it is whole again."""
+
+    def diff(self, short: str) -> dict[str, Any]:
+        """The copy and the one in use, compared as of the same event; may take minutes."""
+
+    def switch(self, short: str) -> dict[str, Any]:
+        """The copy takes the place of the one in use."""
+
+    def drop(self, short: str) -> dict[str, Any]:
+        """Gives the copy up."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """Everything that operators' commands and reads touch.
@@ -187,6 +216,8 @@ class Surroundings:
     rotation: KeyRotation
     erasing: Erasing
     books: Books
+    past: Past
+    read_models: ReadModels
     clock: Clock
     issuer_id: UUID
     catch_up: Callable[[], bool] = lambda: True

@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from adapters.backend.operator_ports import Chosen, Denied, Drain, Reply, Rows, Surroundings
+from adapters.backend.past_reads import LISTS as PAST_LISTS
+from adapters.backend.past_reads import past_list
 from application import fields
 from protocol.encoding import to_json
 
@@ -19,6 +21,7 @@ _LISTS = (
     *("companies", "shops", "terminals", "cards", "accounts"),
     *("certificates", "proposals", "enrolments", "policy"),
     *("hsm", "hsm-keys"),
+    *PAST_LISTS,
 )
 _STATES = ("valid", "expired", "revoked")
 _HSM_LISTS = ("hsm", "hsm-keys")
@@ -45,6 +48,8 @@ class OperatorReads:
 
     def _list(self, what: str, body: Body) -> Callable[[], Rows]:
         directory = self.outside.directory
+        if what in PAST_LISTS:
+            return past_list(what, body, self.outside.past, self.outside.read_models)
         if what == "companies":
             return directory.companies
         if what == "shops":

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from adapters.backend.book_ports import OpenDay
 from adapters.backend.operator_ports import (
     Certified,
     Chosen,
@@ -22,13 +21,13 @@ from adapters.backend.operators import Operators
 from application.group_commit import Work
 from application.ports import Clock
 from application.register import IssuedCertificate
-from domain.books.bank import Expected
 from protocol.certificates import Peer
 from protocol.detached import TYP_OPERATOR, sign_detached
 from protocol.encoding import b64, to_json
 from protocol.record import DirectionKeys, Session
 from protocol.signature import software_signer
 from tests.unit.application.ledger_double import ISSUER, NOW_MS, NOW_US, Ledger
+from tests.unit.backend.books_double import BooksDouble
 
 CSR = b64(b"a request")
 CHAIN = [b"leaf", b"issuing"]
@@ -197,56 +196,6 @@ class RotationDouble:
         return None
 
 
-class BooksDouble:
-    """Books of one day, with what the bank is expected to show; `asked` is what was last read."""
-
-    def __init__(self) -> None:
-        self.asked: Any = None
-        self.sum_cents = 0
-        self.faults: list[str] = []
-        self.day: OpenDay | None = None
-        self.expectations: list[Expected] = []
-        self.version = 0
-
-    def trial_balance(self, at: int | date | None) -> dict[str, Any]:
-        self.asked = at
-        bank = {"code": "1000", "name": "Bank", "type": "asset", "currency": "USD"}
-        return {
-            "position": 7,
-            "day": "2026-09-21",
-            "closed": True,
-            "accounts": [{**bank, "balance_cents": 123_450}],
-            "sum_cents": self.sum_cents,
-        }
-
-    def profit(self, first: date, last: date) -> dict[str, Any]:
-        self.asked = (first, last)
-        fees = {"code": "4100", "name": "Company fees", "amount_cents": 990}
-        return {"income": [fees], "expense": [], "profit_cents": 990}
-
-    def closings(self) -> Rows:
-        return [
-            {"day": f"2026-09-{n:02}", "position": n, "sha256": "ab" * 32, "note": f"day {n}\n",
-             "fault": fault}
-            for n, fault in enumerate(self.faults, start=1)
-        ]  # fmt: skip
-
-    def journal(self, first: date, last: date) -> Iterator[str]:
-        self.asked = (first, last)
-        yield from ("day,event\r\n", "2026-09-21,7\r\n")
-
-    def open_day(self, day: date) -> OpenDay | None:
-        self.asked = day
-        return self.day
-
-    def sign(self, text: str) -> str:
-        return text + "\n— signed\n"
-
-    def expected(self, first: date, last: date) -> tuple[int, list[Expected]]:
-        self.asked = (first, last)
-        return self.version, self.expectations
-
-
 class EraserDouble:
     """Notes whom it erased."""
 
@@ -255,6 +204,47 @@ class EraserDouble:
 
     def erase(self, cardholder_id: UUID) -> None:
         self.erased.append(cardholder_id)
+
+
+class PastDouble:
+    """One account with $10.00 from event 7 on."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def balance(self, account_id: UUID, at_us: int | None, position: int | None) -> Rows:
+        self.asked.append((account_id, at_us, position))
+        early = position is not None and position < 7
+        return [] if early else [{"account": str(account_id), "balance_cents": 1_000}]
+
+
+class ReadModelsDouble:
+    """Remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def rows(self) -> Rows:
+        return [{"projection": "directory", "position": 7}]
+
+    def _did(self, action: str, short: str) -> dict[str, Any]:
+        self.asked.append((action, short))
+        return {"projection": short, "state": action}
+
+    def rebuild(self, short: str) -> dict[str, Any]:
+        return self._did("rebuild", short)
+
+    def rebuild_in_place(self, short: str) -> dict[str, Any]:
+        return self._did("rebuild-in-place", short)
+
+    def diff(self, short: str) -> dict[str, Any]:
+        return self._did("diff", short)
+
+    def switch(self, short: str) -> dict[str, Any]:
+        return self._did("switch", short)
+
+    def drop(self, short: str) -> dict[str, Any]:
+        return self._did("drop", short)
 
 
 class Outside:
@@ -269,6 +259,8 @@ class Outside:
         self.rotation = RotationDouble()
         self.eraser = EraserDouble()
         self.books = BooksDouble()
+        self.past = PastDouble()
+        self.read_models = ReadModelsDouble()
         self.clock: Clock = FixedClock()
         self.failure: Any = None
         self.queue_full = False
@@ -291,6 +283,8 @@ class Outside:
             rotation=self.rotation,
             erasing=self.eraser,
             books=self.books,
+            past=self.past,
+            read_models=self.read_models,
             clock=self.clock,
             issuer_id=ISSUER,
             catch_up=lambda: self.caught_up,

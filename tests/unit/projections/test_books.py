@@ -104,10 +104,7 @@ def test_however_the_log_is_cut_it_comes_to_the_same(cuts: list[int], forget: bo
     assert tables.expected == whole.expected
     assert tables.matched == whole.matched
     assert tables.last() == whole.last()
-    # The same marks; one more, perhaps, where it was begun anew.
-    assert {at: tables.marks[at] for at in whole.marks} == whole.marks
-    if not forget:
-        assert tables.marks == whole.marks
+    assert tables.marks == whole.marks
 
 
 def test_a_mark_ends_every_day_and_stands_every_few_postings() -> None:
