@@ -26,6 +26,7 @@ FEES_RECEIVABLE = "1200"
 DISPUTES = "1300"
 COMPANY_FUNDS = "2000"
 CARDHOLDERS = "2100"
+EXPIRED = "2150"
 SHOPS = "2200"
 DONATIONS = "2300"
 COMMISSION = "4000"
@@ -47,6 +48,7 @@ CHART: tuple[BookAccount, ...] = (
         "Paid in by companies and not yet on cards; a debit balance is what they still owe.",
     ),
     BookAccount(CARDHOLDERS, "Cardholder balances", LIABILITY, "What employees may still spend."),
+    BookAccount(EXPIRED, "Expired balances", LIABILITY, "Expired, and not yet claimed or given away."),
     BookAccount(SHOPS, "Shop payables", LIABILITY, "Owed to shops for approved payments."),
     BookAccount(DONATIONS, "Donations payable", LIABILITY, "Given away by cardholders."),
     BookAccount(COMMISSION, "Commission", INCOME, "Kept from what shops are paid."),
