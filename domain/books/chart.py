@@ -48,7 +48,9 @@ CHART: tuple[BookAccount, ...] = (
         "Paid in by companies and not yet on cards; a debit balance is what they still owe.",
     ),
     BookAccount(CARDHOLDERS, "Cardholder balances", LIABILITY, "What employees may still spend."),
-    BookAccount(EXPIRED, "Expired balances", LIABILITY, "Expired, and not yet claimed or given away."),
+    BookAccount(
+        EXPIRED, "Expired balances", LIABILITY, "Expired, and not yet claimed or given away.",
+    ),
     BookAccount(SHOPS, "Shop payables", LIABILITY, "Owed to shops for approved payments."),
     BookAccount(DONATIONS, "Donations payable", LIABILITY, "Given away by cardholders."),
     BookAccount(COMMISSION, "Commission", INCOME, "Kept from what shops are paid."),
