@@ -16,6 +16,7 @@ from adapters.backend.directory_lists import DirectoryLists
 from adapters.backend.operator_ports import Denied, Rows
 from adapters.backend.reports import Reports
 from adapters.beside import Beside
+from adapters.correction_reads import CorrectionReads
 from adapters.postgres.book_reader import BookReader
 from adapters.postgres.book_tables import PostgresBooks
 from adapters.postgres.card_stream_table import CardStreamReader, PostgresCardStreams
@@ -88,6 +89,12 @@ class LedgerViews:
         self.guarded = Guarded(self.runner)
         self.books = BookReader(readers, self.connect, keys, mapper)
         self.directory = DirectoryLists(_Listed(DirectoryReader(readers, keys), self.guarded))
+        self.corrections = CorrectionReads(
+            lambda: SealedLogReader(self.connect, self._mapper),
+            self._settlements,
+            self.guarded,
+            lambda: self.caught_up(Settlements.name, _BEHIND_S),
+        )
         self._counted_at_s = 0.0
         self.reports = Reports(
             self._changes,
@@ -179,9 +186,9 @@ class LedgerViews:
                 "transaction": str(payment.transaction_id),
                 "decided_ms": payment.decided_us // 1000,
                 "shop_name": shop_name,
-                "amount_cents": payment.net_cents,
+                "amount_cents": payment.worth_cents,
                 "original_cents": payment.authorized_cents,
-                "state": payment.status,
+                "state": payment.status_now,
             }
             for payment, shop_name in found
         ]

@@ -1,8 +1,9 @@
 """The settlement of shops for a period of business days: every payment, totals, in order.
 
-What it says line by line is decided here; `adapters/reports` write it as CSV or XML. A period that
-has passed does not change by new payments, only by reversals and corrections, which name their
-time. The same period of the same ledger gives the same text.
+What it says line by line is decided here; `adapters/reports` write it as CSV or XML. A day that is
+over does not change any more: a reversal or correction made later is an adjustment, a line of the
+day on which it was made, which names the payment and its day. The same period of the same ledger
+gives the same text.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from application.ports import Unavailable
-from projections.settlements import Payment, SettledShop
+from projections.settlements import Adjustment, Payment, SettledShop
 
 CURRENCY = "USD"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,17 +41,27 @@ class PaymentLine(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime | None
 
 
+class AdjustmentLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A later change of a payment of a settled day; when it was made, as the shop's clocks say."""
+
+    shop: SettledShop
+    adjustment: Adjustment
+    made_at: datetime
+
+
 class Totals(msgspec.Struct, kw_only=True):
     """Sums in cents: net = authorized + corrected − reversed.
 
     `payments` are those that stand: all but the reversed ones, which are counted beside them. Of
-    those that stand, `corrected` ones are worth another amount than at first. The website's pages
-    count in the same way.
+    those that stand, `corrected` ones are worth another amount than at first. `adjustments` are
+    changes of payments of settled days; their amounts are in the sums. The website's pages count
+    in the same way.
     """
 
     payments: int = 0
     reversed: int = 0
     corrected: int = 0
+    adjustments: int = 0
     authorized_cents: int = 0
     corrected_cents: int = 0
     reversed_cents: int = 0
@@ -65,6 +76,15 @@ class Totals(msgspec.Struct, kw_only=True):
         self.corrected_cents += payment.corrected_cents
         self.reversed_cents += payment.reversed_cents
         self.net_cents += payment.net_cents
+
+    def adjust(self, adjustment: Adjustment) -> None:
+        """Counts an adjustment in."""
+        self.adjustments += 1
+        self.net_cents += adjustment.change_cents
+        if adjustment.kind == "reversed":
+            self.reversed_cents -= adjustment.change_cents
+        else:
+            self.corrected_cents += adjustment.change_cents
 
 
 class ShopTotal(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,7 +101,7 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
     totals: Totals
 
 
-Line = Heading | SettledShop | PaymentLine | ShopTotal | Total
+Line = Heading | SettledShop | PaymentLine | AdjustmentLine | ShopTotal | Total
 Layout = Callable[[Iterable[Line]], Iterator[str]]
 """A format: the text of the lines, piece by piece."""
 
@@ -91,8 +111,9 @@ class SettlementRecords(Protocol):
 
     def period(
         self, first: date, last: date, shop_id: UUID | None = None
-    ) -> Iterator[tuple[SettledShop, Iterator[Payment]]]:
-        """Shops by name, each with its payments by day and transaction, from one snapshot."""
+    ) -> Iterator[tuple[SettledShop, Iterator[Payment | Adjustment]]]:
+        """Shops by name, each with its payments by day and transaction, then its adjustments to
+        payments of settled days in order; from one snapshot."""
 
 
 class BadPeriod(ValueError):
@@ -123,23 +144,24 @@ def export_settlements(
 def settlement_lines(
     records: SettlementRecords, *, first: date, last: date, shop_id: UUID | None
 ) -> Iterator[Line]:
-    """The settlement, line by line. A shop without payments is told of only where it was named."""
+    """The settlement, line by line. A shop without any is told of only where it was named."""
     yield Heading(first=first, last=last, shop_id=shop_id)
     shops, overall = 0, Totals()
     for shop, payments in records.period(first, last, shop_id):
         zone, totals, begun = ZoneInfo(shop.timezone), Totals(), False
-        for payment in payments:
+        for each in payments:
             if not begun:
                 begun = True
                 yield shop
-            totals.add(payment)
-            overall.add(payment)
-            yield PaymentLine(
-                shop=shop,
-                payment=payment,
-                decided_at=_local(payment.decided_us, zone),
-                changed_at=_local(payment.changed_us, zone) if payment.changed_us else None,
-            )
+            if isinstance(each, Adjustment):
+                totals.adjust(each)
+                overall.adjust(each)
+                made_at = _local(each.made_us, zone)
+                yield AdjustmentLine(shop=shop, adjustment=each, made_at=made_at)
+            else:
+                totals.add(each)
+                overall.add(each)
+                yield _payment(shop, each, zone)
         if not begun and shop_id is not None:
             begun = True
             yield shop
@@ -147,6 +169,15 @@ def settlement_lines(
             shops += 1
             yield ShopTotal(shop=shop, totals=totals)
     yield Total(shops=shops, totals=overall)
+
+
+def _payment(shop: SettledShop, payment: Payment, zone: ZoneInfo) -> PaymentLine:
+    return PaymentLine(
+        shop=shop,
+        payment=payment,
+        decided_at=_local(payment.decided_us, zone),
+        changed_at=_local(payment.changed_us, zone) if payment.changed_us else None,
+    )
 
 
 def money(cents: int) -> str:

@@ -1,7 +1,9 @@
-"""What shops are owed: one row per approved payment, as reversals and corrections left it.
+"""What shops are owed: a row per approved payment, and one per reversal or correction of it.
 
 The business day is the shop's own: the date in its time zone when the backend decided. Decided,
 not when the terminal says it happened: the log's times only grow, so a past day gets no new rows.
+Nor do its rows change (`domain.settled_days`): what changes a payment later is an adjustment, a row
+of its own in the day on which it is made.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,11 +18,14 @@ from domain.aggregates.shop import ShopRegistered
 from domain.aggregates.terminal import TerminalRegistered
 from domain.aggregates.transaction import Authorized, Corrected, Reversed
 from domain.event import stored_topics
+from domain.ids import derived_id, partition_of
 from domain.local_time import local_date
+from domain.settled_days import counts_on
 from projections.ports import Entry
 
-NAME = "settlements/1"
-_CHANGES = (Reversed, Corrected)
+NAME = "settlements/2"
+CHANGES = (Reversed, Corrected)
+"""What changes a payment that is there; as the first event of its stream, none that ever was."""
 
 
 class SettledShop(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -39,11 +44,12 @@ class SettledShop(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One payment as it stands at `position`. Amounts in cents, times in microseconds UTC.
+    """One payment as of its event at `position`. Amounts in cents, times in microseconds UTC.
 
-    `corrected_cents` is the sum of all corrections (may be negative), `reversed_cents` what was
-    taken back; `changed_us` the time of the last of either, 0 for none. `card_id` serves the
-    cardholder's own history.
+    As its own day left it: `corrected_cents` is the sum of the corrections (may be negative),
+    `reversed_cents` what was taken back; `changed_us` the time of the last of either, 0 for none.
+    `later_cents` is the sum of the adjustments since, `later_reversed` whether one took it back.
+    `card_id` serves the cardholder's own history.
     """
 
     transaction_id: UUID
@@ -62,22 +68,62 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reversed_cents: int = 0
     changed_us: int = 0
     reversed: bool = False
+    later_cents: int = 0
+    later_us: int = 0
+    later_reversed: bool = False
 
     @property
     def net_cents(self) -> int:
-        """What the payment is worth to the shop now."""
+        """What the payment counts in its own day."""
         return self.authorized_cents + self.corrected_cents - self.reversed_cents
 
     @property
     def status(self) -> str:
-        """`approved`, `corrected` or `reversed`; the last word wins."""
+        """`approved`, `corrected` or `reversed` in its own day; the last word wins."""
         if self.reversed:
             return "reversed"
         return "corrected" if self.changed_us else "approved"
 
+    @property
+    def worth_cents(self) -> int:
+        """What the payment is worth now, with all adjustments."""
+        return self.net_cents + self.later_cents
+
+    @property
+    def status_now(self) -> str:
+        """The same words, of all that happened until now."""
+        if self.later_reversed:
+            return "reversed"
+        return "corrected" if self.later_us and not self.reversed else self.status
+
+
+class Adjustment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A reversal or correction, by the event at `position`, in the business day it counts in.
+
+    `late`: the payment's own day (`payment_date`) was settled, so this is a line of its own; else
+    the payment's row has it. `kind` is `corrected` or `reversed`; `change_cents` what the shop is
+    owed more by it. The rest is the payment's, so that a statement needs nothing else.
+    """
+
+    id: UUID
+    position: int
+    shop_id: UUID
+    local_date: str
+    late: bool
+    kind: str
+    change_cents: int
+    made_us: int
+    transaction_id: UUID
+    payment_date: str
+    terminal_id: UUID
+    terminal_label: str
+    card_kind: str
+    card_masked: str
+    currency: str
+
 
 class SettlementTables(Protocol):
-    """The two sealed tables, written within the runner's batch."""
+    """The three sealed tables, written within the runner's batch."""
 
     def shops(self, ids: Collection[UUID]) -> Mapping[UUID, SettledShop]:
         """Those of the shops that are known."""
@@ -94,13 +140,16 @@ class SettlementTables(Protocol):
     def change_payments(self, payments: Sequence[Payment]) -> None:
         """Stores payments that are known."""
 
+    def add_adjustments(self, adjustments: Sequence[Adjustment]) -> None:
+        """Stores adjustments; each is new."""
+
 
 class Settlements:
     """The projection."""
 
     name = NAME
-    tables = ("settlements", "settlement_shops")
-    topics = stored_topics((ShopRegistered, TerminalRegistered, Authorized, Reversed, Corrected))
+    tables = ("settlements", "settlement_shops", "settlement_adjustments")
+    topics = stored_topics((ShopRegistered, TerminalRegistered, Authorized, *CHANGES))
 
     def __init__(self, tables: SettlementTables, keep_shops: int = 20_000) -> None:
         self._tables = tables
@@ -115,15 +164,19 @@ class Settlements:
         new: dict[UUID, Payment] = {}
         changed = self._before(entries)
         shops: dict[int, SettledShop] = {}
+        adjustments: list[Adjustment] = []
         for position, event in entries:
             if isinstance(event, Authorized):
                 shop = self._shop(event.shop_id, shops, position)
                 new[event.originator_id] = _authorized(shop, position, event)
-            elif isinstance(event, _CHANGES):
+            elif isinstance(event, CHANGES):
                 among = new if event.originator_id in new else changed
                 before = among.get(event.originator_id)
                 if before is not None:
-                    among[before.transaction_id] = _changed(before, position, event)
+                    shop = self._shop(before.shop_id, shops, position)
+                    adjusted = _adjustment(before, shop, position, event)
+                    adjustments.append(adjusted)
+                    among[before.transaction_id] = _changed(before, adjusted)
                 elif not (isinstance(event, Reversed) and event.corrects_version == 0):
                     # The books would be wrong by it: stand still and say so.
                     raise LookupError(f"event {position} changes a payment that is not there")
@@ -141,10 +194,12 @@ class Settlements:
             self._tables.add_payments(list(new.values()))
         if changed:
             self._tables.change_payments(list(changed.values()))
+        if adjustments:
+            self._tables.add_adjustments(adjustments)
 
     def _before(self, entries: Sequence[Entry]) -> dict[UUID, Payment]:
         """The stored payments that the entries change; those made by the entries are not stored."""
-        ids = {event.originator_id for _, event in entries if isinstance(event, _CHANGES)}
+        ids = {event.originator_id for _, event in entries if isinstance(event, CHANGES)}
         return dict(self._tables.payments(ids)) if ids else {}
 
     def _shop(self, id: UUID, moved: Mapping[int, SettledShop], position: int) -> SettledShop:
@@ -186,18 +241,59 @@ def _authorized(shop: SettledShop, position: int, event: Authorized) -> Payment:
     )
 
 
-def _changed(payment: Payment, position: int, event: Reversed | Corrected) -> Payment:
+def _adjustment(
+    payment: Payment, shop: SettledShop, position: int, event: Reversed | Corrected
+) -> Adjustment:
+    """What the event changes, and in which day."""
+    at_us, day = event.recorded_at_us, payment.local_date
+    counted = counts_on(day, at_us, shop.timezone)
     if isinstance(event, Reversed):
+        kind, change_cents = "reversed", -event.amount_cents
+    else:
+        kind, change_cents = "corrected", event.to_cents - event.from_cents
+    label = f"adjustment {event.originator_version}"
+    partition = partition_of(payment.transaction_id)
+    return Adjustment(
+        id=derived_id(label, payment.transaction_id, at_us // 1000, partition),
+        position=position,
+        shop_id=shop.id,
+        local_date=counted,
+        late=counted != day,
+        kind=kind,
+        change_cents=change_cents,
+        made_us=at_us,
+        transaction_id=payment.transaction_id,
+        payment_date=day,
+        terminal_id=payment.terminal_id,
+        terminal_label=payment.terminal_label,
+        card_kind=payment.kind,
+        card_masked=payment.card_masked,
+        currency=payment.currency,
+    )
+
+
+def _changed(payment: Payment, by: Adjustment) -> Payment:
+    """The payment after it: changed in its own day, or only adjusted since."""
+    back = by.kind == "reversed"
+    if by.late:
         return replace(
             payment,
-            position=position,
-            reversed_cents=event.amount_cents,
-            changed_us=event.recorded_at_us,
+            position=by.position,
+            later_cents=payment.later_cents + by.change_cents,
+            later_us=by.made_us,
+            later_reversed=back,
+        )
+    if back:
+        return replace(
+            payment,
+            position=by.position,
+            reversed_cents=-by.change_cents,
+            changed_us=by.made_us,
             reversed=True,
         )
     return replace(
         payment,
-        position=position,
-        corrected_cents=payment.corrected_cents + event.to_cents - event.from_cents,
-        changed_us=event.recorded_at_us,
+        position=by.position,
+        corrected_cents=payment.corrected_cents + by.change_cents,
+        changed_us=by.made_us,
     )

@@ -1,5 +1,6 @@
 """What the operators' part of the backend needs from its surroundings: small injected ports."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -7,6 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from adapters.backend.book_ports import Books
+from application.corrections import Credited
 from application.group_commit import Work
 from application.ports import Clock
 from application.register import IssuedCertificate
@@ -109,7 +111,13 @@ class Directory(Protocol):
 
     def proposals(self) -> Rows: ...
 
+    def proposal(self, id: UUID) -> Rows:
+        """The signed bytes of one, and what they are about. Raises Denied."""
+
     def enrolments(self) -> Rows: ...
+
+    def states(self, kind: str) -> Iterable[Any]:
+        """The aggregates of a kind of `projections.directory.KINDS`, as their events made them."""
 
     def policy(self) -> Rows: ...
 
@@ -135,6 +143,20 @@ class HsmReads(Protocol):
         """A row for each generation of each key. Raises `application.ports.Unavailable`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InUse:
+    """The generation of a key that makes what is new, whose certificate it was given, and which.
+
+    `rotated`: each generation after the first has a record of its own; a TLS authority has its
+    certificate's only.
+    """
+
+    name: str
+    generation: int
+    certificate: tuple[UUID, IssuedCertificate] | None = None
+    rotated: bool = True
+
+
 class KeyRotation(Protocol):
     """New generations of keys, made in the HSM. Both raise Denied."""
 
@@ -153,6 +175,17 @@ class Erasing(Protocol):
 
     def erase(self, cardholder_id: UUID) -> None:
         """Lists the erasure and deletes the person's key. Raises Unavailable."""
+
+
+class CorrectionReads(Protocol):
+    """What corrections are decided and judged by. Calls run in a thread; both raise Unavailable."""
+
+    def credited(self, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Credited]:
+        """What refills credited to accounts, by refill and account; only those that did."""
+
+    def statements(self, changes: Sequence[tuple[UUID, int]], now_us: int) -> Rows:
+        """What corrections of payments, given with the cents that their shops are owed more, do to
+        the statements of shops: a row for each business day in which they would count now."""
 
 
 class Proofs(Protocol):
@@ -203,6 +236,7 @@ class Surroundings:
     `export_settlements(first, last, shop, format)` gives in pieces.
     `catch_up()` waits, a moment at most, until the projections hold what was committed before
     the call, and says whether they do; it runs in a thread too (`projections.runner.wait_for`).
+    `turn` is held from making a generation of a key to its record.
     """
 
     submit: Submit
@@ -218,8 +252,10 @@ class Surroundings:
     books: Books
     past: Past
     read_models: ReadModels
+    corrections: CorrectionReads
     clock: Clock
     issuer_id: UUID
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     catch_up: Callable[[], bool] = lambda: True
 
 

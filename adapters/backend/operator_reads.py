@@ -19,7 +19,7 @@ PART_BYTES = 40_000
 Body = Mapping[str, Any]
 _LISTS = (
     *("companies", "shops", "terminals", "cards", "accounts"),
-    *("certificates", "proposals", "enrolments", "policy"),
+    *("certificates", "proposals", "proposal", "queue", "enrolments", "policy"),
     *("hsm", "hsm-keys"),
     *PAST_LISTS,
 )
@@ -46,6 +46,10 @@ class OperatorReads:
             rows = await self.in_thread(self._list(what, body))
         await send_rows("QUERY", body["id"], rows, reply, drain)
 
+    async def answer(self, body: Body, rows: Awaitable[Rows], reply: Reply, drain: Drain) -> None:
+        """The rows of a query that was answered elsewhere."""
+        await send_rows("QUERY", body["id"], await rows, reply, drain)
+
     def _list(self, what: str, body: Body) -> Callable[[], Rows]:
         directory = self.outside.directory
         if what in PAST_LISTS:
@@ -64,6 +68,8 @@ class OperatorReads:
             chosen = self._chosen(body)
             return lambda: directory.certificates(chosen)
         owner = fields.uuid(body, "of")
+        if what == "proposal":
+            return lambda: directory.proposal(owner)
         if what == "terminals":
             return lambda: directory.terminals(self._known("shop", owner))
         if what == "cards":

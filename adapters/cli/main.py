@@ -54,6 +54,7 @@ COMMANDS: Final = {
     "block": Entry("block", "Block a card.", _OPERATORS),
     "pki": Entry("pki", "Certificates: list, revoke, enrol, renew; their policy.", _OPERATORS),
     "privacy": Entry("privacy", "Erase a person's data for good.", _OPERATORS),
+    "queue": Entry("queue", "See and decide what waits for an operator.", _OPERATORS),
     "proposal": Entry("proposal", "Approve what another operator proposed.", _OPERATORS),
     "audit": Entry("audit", "Replay a card's history; verify the log; prove events.", _AUDIT),
     "list": Entry("listing", "List companies, shops, terminals, cards, accounts.", _AUDIT),

@@ -20,7 +20,13 @@ from adapters.postgres.book_tables import (
 )
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.directory_table import StateSealer
-from adapters.postgres.settlement_tables import PAYMENT_COLUMNS, PaymentSealer, ShopSealer
+from adapters.postgres.settlement_tables import (
+    ADJUSTMENT_COLUMNS,
+    PAYMENT_COLUMNS,
+    AdjustmentSealer,
+    PaymentSealer,
+    ShopSealer,
+)
 from projections.ports import ReadModelChanged
 
 _PAGE: Final = 2_000
@@ -52,6 +58,7 @@ def shapes(keys: DataKeys) -> dict[str, Shape]:
     return {
         "settlements": Shape(PAYMENT_COLUMNS, 1, PaymentSealer(keys).open),
         "settlement_shops": Shape("shop_id, position, payload", 1, ShopSealer(keys).open),
+        "settlement_adjustments": Shape(ADJUSTMENT_COLUMNS, 1, AdjustmentSealer(keys).open),
         "directory": Shape("id, kind, parent, position, payload", 1, StateSealer(keys).open),
         "card_streams": Shape("card_id, position, stream_id", 2, tuple),
         "book_marks": Shape(MARK_COLUMNS, 1, MarkSealer(keys).open),

@@ -7,6 +7,7 @@ from xml.sax.saxutils import quoteattr
 
 from application.export_settlements import (
     CURRENCY,
+    AdjustmentLine,
     Heading,
     Line,
     PaymentLine,
@@ -43,6 +44,8 @@ def settlements_xml(lines: Iterable[Line]) -> Iterator[str]:
                 )
             case PaymentLine():
                 yield "    " + _payment(line)
+            case AdjustmentLine():
+                yield "    " + _adjustment(line)
             case ShopTotal(totals=totals):
                 yield f"    {_empty('total', _totals(totals))}  </shop>\n"
             case Total():
@@ -72,11 +75,34 @@ def _payment(line: PaymentLine) -> str:
     )
 
 
+def _adjustment(line: AdjustmentLine) -> str:
+    made, change = line.adjustment, money(line.adjustment.change_cents)
+    taken = made.kind == "reversed"
+    return _empty(
+        "adjustment",
+        {
+            "of": made.transaction_id,
+            "payment-date": made.payment_date,
+            "date": made.local_date,
+            "time": line.made_at.isoformat(),
+            "terminal": made.terminal_label,
+            "card": made.card_masked,
+            "kind": made.card_kind,
+            "status": made.kind,
+            "authorized": money(0),
+            "corrected": money(0) if taken else change,
+            "reversed": change if taken else money(0),
+            "net": change,
+        },
+    )
+
+
 def _totals(totals: Totals) -> Mapping[str, object]:
     return {
         "payments": totals.payments,
         "payments-corrected": totals.corrected,
         "payments-reversed": totals.reversed,
+        "adjustments": totals.adjustments,
         "authorized": money(totals.authorized_cents),
         "corrected": money(totals.corrected_cents),
         "reversed": money(-totals.reversed_cents),

@@ -9,6 +9,7 @@ from domain.aggregates.account import (
     AccountCredited,
     AccountDebited,
     AccountOpened,
+    CreditCorrected,
     DebitCorrected,
     DebitReversed,
 )
@@ -21,6 +22,7 @@ MOVES: dict[type[Event], Rule] = {
     AccountDebited: moves(CARDHOLDERS, SHOPS),
     DebitReversed: moves(SHOPS, CARDHOLDERS),
     DebitCorrected: moves(SHOPS, CARDHOLDERS, "change_cents"),
+    CreditCorrected: moves(COMPANY_FUNDS, CARDHOLDERS, "change_cents"),
 }
 NO_MONEY: dict[type[Event], str] = {
     AccountOpened: "an account opens empty; the amount is a limit",

@@ -12,6 +12,7 @@ from adapters.postgres.card_stream_table import PostgresCardStreams
 from adapters.postgres.directory_table import PostgresDirectory
 from adapters.postgres.log_reader import SealedLogReader
 from adapters.postgres.projection_store import ProjectionDatabase
+from adapters.postgres.read_model_diff import shapes
 from adapters.postgres.settlement_tables import PostgresSettlements
 from projections.books import Books
 from projections.card_streams import CardStreams
@@ -97,6 +98,12 @@ def test_the_copy_is_the_same_and_takes_its_place(world: World, name: str) -> No
     replayed.catch_up()
     assert replayed.content() == after
     replayed.close()
+
+
+def test_every_table_of_a_read_model_can_be_compared(world: World) -> None:
+    known = shapes(world.ledger.keys).keys()
+    projections = world._projections(ProjectionDatabase(world.ledger.connect))
+    assert {table for each in projections for table in each.tables} == known
 
 
 def test_what_differs_is_told(world: World) -> None:

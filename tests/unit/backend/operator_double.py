@@ -18,9 +18,12 @@ from adapters.backend.operator_ports import (
     Surroundings,
 )
 from adapters.backend.operators import Operators
+from application.corrections import Credited
 from application.group_commit import Work
 from application.ports import Clock
 from application.register import IssuedCertificate
+from domain.aggregates.account import AccountCredited
+from projections.directory import KINDS
 from protocol.certificates import Peer
 from protocol.detached import TYP_OPERATOR, sign_detached
 from protocol.encoding import b64, to_json
@@ -28,6 +31,7 @@ from protocol.record import DirectionKeys, Session
 from protocol.signature import software_signer
 from tests.unit.application.ledger_double import ISSUER, NOW_MS, NOW_US, Ledger
 from tests.unit.backend.books_double import BooksDouble
+from tests.unit.backend.past_double import PastDouble, ReadModelsDouble
 
 CSR = b64(b"a request")
 CHAIN = [b"leaf", b"issuing"]
@@ -39,9 +43,10 @@ class FixedClock:
 
 
 class LaneDouble:
-    """Runs jobs at once, as the HSM's lane does later."""
+    """Runs jobs at once, as the HSM's lane does later; with `later` so are they answered."""
 
     full = False
+    later = False
 
     def submit(self, job: Callable[[], Any], done: Callable[[Any], None]) -> bool:
         if self.full:
@@ -50,7 +55,10 @@ class LaneDouble:
             result = job()
         except Exception as error:
             result = error
-        done(result)
+        if self.later:
+            asyncio.get_running_loop().call_later(0.01, done, result)
+        else:
+            done(result)
         return True
 
 
@@ -63,6 +71,7 @@ class HsmDouble:
         self.key_rows: Rows = []
         self.asked_names: list[str] = []
         self.replaced = ""
+        self.certified = 0
 
     def draw_card(self, first_name: str, last_name: str, now_us: int) -> DrawnCard:
         if self.error:
@@ -80,6 +89,7 @@ class HsmDouble:
         return (sha256(f"{company_id} {email.casefold()}".encode()).digest(),)
 
     def certify(self, request_der: bytes, subject_id: UUID, role: str) -> Certified:
+        self.certified += 1
         if request_der != b"a request":
             raise Denied("bad-request", "The certificate request is refused.")
         record = IssuedCertificate(
@@ -133,6 +143,7 @@ class DirectoryDouble:
         self.of: UUID | None = None
         self.chosen = Chosen()
         self.unknown: set[UUID] = set()
+        self.ledger: Ledger | None = None
 
     def has(self, kind: str, id: UUID) -> bool:
         return id not in self.unknown
@@ -156,7 +167,42 @@ class DirectoryDouble:
     def proposals(self) -> Rows:
         return self.rows
 
+    def proposal(self, id: UUID) -> Rows:
+        return self._of(id)
+
     enrolments = policy = proposals
+
+    def states(self, kind: str) -> list[Any]:
+        """What the ledger holds of a kind, as the projection would list it."""
+        if self.ledger is None:
+            return []
+        ids = dict.fromkeys(event.originator_id for event in self.ledger.log.events)
+        states = (self.ledger.states.get(id, KINDS[kind]) for id in ids)
+        return [state for state in states if state is not None]
+
+
+class CorrectionReadsDouble:
+    """Credits from the ledger's events; one statement, of $100.00 before."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def credited(self, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Credited]:
+        return {
+            (event.refill_id, event.originator_id): Credited(
+                event.amount_cents, event.originator_version
+            )
+            for event in self._ledger.log.events
+            if isinstance(event, AccountCredited)
+            and (event.refill_id, event.originator_id) in wanted
+        }
+
+    def statements(self, changes: Sequence[tuple[UUID, int]], now_us: int) -> Rows:
+        after = 10_000 + sum(change for _, change in changes)
+        return [
+            {"shop": str(UUID(int=9)), "name": "Corner Deli", "day": "2026-09-21",
+             "net_cents": {"before": 10_000, "after": after}, "settled_days": ["2026-09-20"]}
+        ]  # fmt: skip
 
 
 class ProofsDouble:
@@ -184,6 +230,7 @@ class RotationDouble:
 
     def __init__(self) -> None:
         self.made: list[tuple[str, int]] = []
+        self.asked = 0
 
     def check(self, name: str, generation: int) -> None:
         if name not in ("K_CVV", "K_DB"):
@@ -191,6 +238,7 @@ class RotationDouble:
 
     def rotate(self, name: str, generation: int) -> tuple[UUID, IssuedCertificate] | None:
         self.check(name, generation)
+        self.asked += 1
         if (name, generation) not in self.made:
             self.made.append((name, generation))
         return None
@@ -204,47 +252,6 @@ class EraserDouble:
 
     def erase(self, cardholder_id: UUID) -> None:
         self.erased.append(cardholder_id)
-
-
-class PastDouble:
-    """One account with $10.00 from event 7 on."""
-
-    def __init__(self) -> None:
-        self.asked: list[Any] = []
-
-    def balance(self, account_id: UUID, at_us: int | None, position: int | None) -> Rows:
-        self.asked.append((account_id, at_us, position))
-        early = position is not None and position < 7
-        return [] if early else [{"account": str(account_id), "balance_cents": 1_000}]
-
-
-class ReadModelsDouble:
-    """Remembers what was asked of it."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
-
-    def rows(self) -> Rows:
-        return [{"projection": "directory", "position": 7}]
-
-    def _did(self, action: str, short: str) -> dict[str, Any]:
-        self.asked.append((action, short))
-        return {"projection": short, "state": action}
-
-    def rebuild(self, short: str) -> dict[str, Any]:
-        return self._did("rebuild", short)
-
-    def rebuild_in_place(self, short: str) -> dict[str, Any]:
-        return self._did("rebuild-in-place", short)
-
-    def diff(self, short: str) -> dict[str, Any]:
-        return self._did("diff", short)
-
-    def switch(self, short: str) -> dict[str, Any]:
-        return self._did("switch", short)
-
-    def drop(self, short: str) -> dict[str, Any]:
-        return self._did("drop", short)
 
 
 class Outside:
@@ -261,6 +268,8 @@ class Outside:
         self.books = BooksDouble()
         self.past = PastDouble()
         self.read_models = ReadModelsDouble()
+        self.directory.ledger = self.ledger
+        self.corrections = CorrectionReadsDouble(self.ledger)
         self.clock: Clock = FixedClock()
         self.failure: Any = None
         self.queue_full = False
@@ -285,6 +294,7 @@ class Outside:
             books=self.books,
             past=self.past,
             read_models=self.read_models,
+            corrections=self.corrections,
             clock=self.clock,
             issuer_id=ISSUER,
             catch_up=lambda: self.caught_up,
