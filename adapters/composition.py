@@ -60,6 +60,7 @@ from adapters.key_rotation import (
     tell_log_keys,
     use_certified,
 )
+from adapters.ledger_books import ledger_books
 from adapters.ledger_proofs import LedgerProofs
 from adapters.ledger_views import LedgerViews
 from adapters.monitoring.server import Monitor
@@ -201,6 +202,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         proofs=proofs,
         rotation=rotation,
         erasing=eraser,
+        books=ledger_books(views, hsm, clock, issuer),
         past=views,
         read_models=views.beside,
         corrections=views.corrections,

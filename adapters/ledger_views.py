@@ -17,6 +17,8 @@ from adapters.backend.operator_ports import Denied, Rows
 from adapters.backend.reports import Reports
 from adapters.beside import Beside
 from adapters.correction_reads import CorrectionReads
+from adapters.postgres.book_reader import BookReader
+from adapters.postgres.book_tables import PostgresBooks
 from adapters.postgres.card_stream_table import CardStreamReader, PostgresCardStreams
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.directory_table import DirectoryReader, PostgresDirectory
@@ -34,6 +36,7 @@ from application.export_settlements import BadPeriod, export_settlements
 from application.ports import Clock
 from application.report_changes import Changes
 from application.time_travel import Past, account_at
+from projections.books import Books
 from projections.card_streams import CardStreams
 from projections.directory import Directory
 from projections.guarded import Guarded
@@ -84,13 +87,14 @@ class LedgerViews:
         readers = Readers(self._pool.connection)
         self._settlements = SettlementReader(readers, keys)
         self._streams = CardStreamReader(readers)
-        self._guarded = Guarded(self.runner)
-        listed = _Listed(DirectoryReader(readers, keys), self._guarded)
+        self.guarded = Guarded(self.runner)
+        listed = _Listed(DirectoryReader(readers, keys), self.guarded)
         self.directory = DirectoryLists(listed, clock)
+        self.books = BookReader(readers, self.connect, keys, mapper)
         self.corrections = CorrectionReads(
             self._reader,
             self._settlements,
-            self._guarded,
+            self.guarded,
             lambda: self.caught_up(Settlements.name, _BEHIND_S),
         )
         self.rehearse = Rehearsals(self._reader, listed, self._streams, clock.now_us).rehearse
@@ -106,6 +110,7 @@ class LedgerViews:
             Settlements(PostgresSettlements(database, self._keys)),
             Directory(PostgresDirectory(database, self._keys)),
             CardStreams(PostgresCardStreams(database)),
+            Books(PostgresBooks(database, self._keys)),
         ]
 
     def _reader(self) -> SealedLogReader:
@@ -128,7 +133,7 @@ class LedgerViews:
                 self._settlements.check_whole()
             return self._settlements.changes(after, most)
 
-        return self._guarded.read(Settlements.name, read)
+        return self.guarded.read(Settlements.name, read)
 
     def audit_history(self, card_id: UUID) -> list[dict[str, Any]]:
         """Every event that concerns a card, oldest first."""
@@ -170,15 +175,15 @@ class LedgerViews:
             )
 
         try:
-            text = self._guarded.read(Settlements.name, begun)
+            text = self.guarded.read(Settlements.name, begun)
         except BadPeriod as error:
             raise Denied("bad-period", str(error)) from None
-        return self._guarded.pieces(Settlements.name, text)
+        return self.guarded.pieces(Settlements.name, text)
 
     def card_history(self, card_id: UUID) -> list[dict[str, Any]]:
         """A cardholder's own payments, newest first, as D HISTORY shows them."""
         self.caught_up(CardStreams.name)
-        found = self._guarded.read(Settlements.name, lambda: self._settlements.of_card(card_id))
+        found = self.guarded.read(Settlements.name, lambda: self._settlements.of_card(card_id))
         return [
             {
                 "transaction": str(payment.transaction_id),
@@ -223,10 +228,10 @@ class _Listed:
 
     def __init__(self, reader: DirectoryReader, guarded: Guarded) -> None:
         self._reader = reader
-        self._guarded = guarded
+        self.guarded = guarded
 
     def pages(self, kind: str, parent: UUID | None = None, size: int = 100) -> Iterator[list[Any]]:
-        return self._guarded.pieces(Directory.name, self._reader.pages(kind, parent, size))
+        return self.guarded.pieces(Directory.name, self._reader.pages(kind, parent, size))
 
     def get(self, id: UUID) -> Any | None:
-        return self._guarded.read(Directory.name, lambda: self._reader.get(id))
+        return self.guarded.read(Directory.name, lambda: self._reader.get(id))

@@ -261,3 +261,29 @@ class Funds(TypedDict):
     last_day: NotRequired[str]
     cause: NotRequired[str]
     why: str
+
+
+class CloseDay(TypedDict):
+    """Closes a day of the books, `YYYY-MM-DD`; days close in order."""
+
+    day: str
+
+
+class StatementEntry(TypedDict):
+    """A booked entry: cents in above zero, out below; `text` as the bank passes it on."""
+
+    day: str
+    amount_cents: int
+    text: NotRequired[str]
+    bank_reference: NotRequired[str]
+
+
+class Reconcile(TypedDict):
+    """A bank statement of up to 3,000 entries. `account` and `statement` as the bank names them;
+    `file_sha256` in hex; with `preview` nothing is stored."""
+
+    account: str
+    statement: str
+    file_sha256: str
+    entries: list[StatementEntry]
+    preview: NotRequired[bool]

@@ -6,6 +6,7 @@ integer milliseconds since 1970 UTC; `b64` values are base64url without padding.
 
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+from protocol.book_reads import Books
 from protocol.certificate_messages import Enrol, Renew, WebsiteStatus
 from protocol.sealed_track import SealedTrack
 
@@ -199,8 +200,8 @@ class Balance(TypedDict):
 
 
 class Rows(TypedDict):
-    """D HISTORY, D QUERY, D AUDIT: rows of an answer. `part` counts from 1; `more` if further
-    ones follow."""
+    """D HISTORY, D QUERY, D AUDIT, D BOOKS: rows of an answer. `part` counts from 1; `more` if
+    further ones follow."""
 
     re: int
     rows: list[dict[str, Any]]
@@ -209,7 +210,8 @@ class Rows(TypedDict):
 
 
 class Chunk(TypedDict):
-    """D EXPORT, D PROOF: the next piece of a text. `part` counts from 1; `more` until the last."""
+    """D EXPORT, D PROOF, D BOOKS: the next piece of a text. `part` counts from 1; `more` until the
+    last."""
 
     re: int
     chunk: str
@@ -330,7 +332,18 @@ class Working(TypedDict):
 
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
-    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROJECTION", "PROGRAMME", "FUNDS"),
+    *(
+        "ENROLMENT",
+        "POLICY",
+        "TLS",
+        "ROTATE",
+        "ERASE",
+        "PROJECTION",
+        "PROGRAMME",
+        "FUNDS",
+        "CLOSE",
+        "RECONCILE",
+    ),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}
@@ -340,6 +353,7 @@ _READS: Final[dict[str, type[Any]]] = {
     "D EXPORT": Export,
     "D PROOF": Proof,
     "D REHEARSE": Rehearse,
+    "D BOOKS": Books,
 }
 
 REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {

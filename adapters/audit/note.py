@@ -59,31 +59,50 @@ def sign(
     """The note. `signer` makes the 64-byte signature that `key` verifies; those of `newer` keys of
     the log follow, a line each."""
     origin, size, root = checkpoint
-    if not _NAME.fullmatch(origin):
-        raise ValueError("an origin has neither blanks nor plus signs")
     text = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+    return sign_text(text, (Signer(key, signer), *newer))
+
+
+def sign_text(text: str, signers: Sequence[Signer]) -> str:
+    """A note of lines, the first of which names it and its keys; signed by each of the signers."""
+    name = text.partition("\n")[0]
+    if not _NAME.fullmatch(name):
+        raise ValueError("an origin has neither blanks nor plus signs")
     lines = [
-        base64.b64encode(_key_id(origin, each.key) + each.sign(text.encode())).decode()
-        for each in (Signer(key, signer), *newer)
+        base64.b64encode(_key_id(name, each.key) + each.sign(text.encode())).decode()
+        for each in signers
     ]
-    return f"{text}\n" + "".join(f"— {origin} {signature}\n" for signature in lines)
+    return f"{text}\n" + "".join(f"— {name} {signature}\n" for signature in lines)
 
 
 def verify(note: str, key: LogKeys) -> Checkpoint:
     """The checkpoint of a note that `key`, or one of them, signed. Raises BadNote."""
-    if len(note) > LONGEST_NOTE:
-        raise BadNote("it is too long for a checkpoint")
-    text, separator, signatures = note.rpartition("\n\n")
+    text = note.rpartition("\n\n")[0]
     origin, size, root, *_ = [*text.split("\n"), "", ""]
     decoded = _decoded(root)
-    if not separator or not _NUMBER.fullmatch(size) or len(decoded) != HASH_BYTES:
+    if len(note) <= LONGEST_NOTE and not (
+        text and _NUMBER.fullmatch(size) and len(decoded) == HASH_BYTES
+    ):
         raise BadNote("it is not a checkpoint")
-    signed = f"{text}\n".encode()
+    verified_text(note, key)
+    return Checkpoint(origin, int(size), decoded)
+
+
+def verified_text(note: str, key: LogKeys) -> str:
+    """The text of a note that `key`, or one of them, signed. Raises BadNote."""
+    if len(note) > LONGEST_NOTE:
+        raise BadNote("it is too long for a note")
+    text, separator, signatures = note.rpartition("\n\n")
+    text += "\n"
+    name = text.partition("\n")[0]
     keys = key if isinstance(key, tuple) else (key,)
     lines = signatures.split("\n")
-    if not any(_is_signed(signed, origin, line, each) for line in lines for each in keys):
+    signed = text.encode()
+    if not separator or not any(
+        _is_signed(signed, name, line, each) for line in lines for each in keys
+    ):
         raise BadNote("the log's key did not sign it")
-    return Checkpoint(origin, int(size), decoded)
+    return text
 
 
 def _is_signed(text: bytes, origin: str, line: str, key: Ed25519PublicKey) -> bool:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from adapters.backend.book_commands import close, reconcile
 from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.certifying import Certifying, PolicyVerb
 from adapters.backend.correcting import Correcting, correct
@@ -305,6 +306,8 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "ERASE": OperatorCommands.two_persons,
     "FUNDS": OperatorCommands.two_persons,
     "TLS": tls,
+    "CLOSE": close,
+    "RECONCILE": reconcile,
     "PROJECTION": projection,
     "PROGRAMME": programme,
 }

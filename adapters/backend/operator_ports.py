@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any, Protocol
 from uuid import UUID
 
+from adapters.backend.book_ports import Books
 from application.corrections import Credited
 from application.group_commit import Work
 from application.ports import Clock
@@ -272,6 +273,7 @@ class Surroundings:
     proofs: Proofs
     rotation: KeyRotation
     erasing: Erasing
+    books: Books
     past: Past
     read_models: ReadModels
     corrections: CorrectionReads

@@ -34,27 +34,27 @@ class OperatorReads:
     """D QUERY, D AUDIT, D EXPORT, D PROOF, D REHEARSE."""
 
     def __init__(self, surroundings: Surroundings) -> None:
-        self._outside = surroundings
+        self.outside = surroundings
         self._proving = asyncio.Semaphore(PROOFS_AT_ONCE)
 
     async def query(self, body: Body, reply: Reply, drain: Drain) -> None:
         """Rows of a list of the directory, or of what there is in the HSM."""
         what = fields.choice(body, "what", _LISTS)
         if what in _HSM_LISTS:  # it has nothing to do with the ledger, and waits for nothing of it
-            hsm = self._outside.hsm
+            hsm = self.outside.hsm
             rows = await asyncio.to_thread(hsm.status if what == "hsm" else hsm.keys)
         else:
-            rows = await self._in_thread(self._list(what, body))
-        await _send_rows("QUERY", body["id"], rows, reply, drain)
+            rows = await self.in_thread(self._list(what, body))
+        await send_rows("QUERY", body["id"], rows, reply, drain)
 
     async def answer(self, body: Body, rows: Awaitable[Rows], reply: Reply, drain: Drain) -> None:
         """The rows of a query that was answered elsewhere."""
-        await _send_rows("QUERY", body["id"], await rows, reply, drain)
+        await send_rows("QUERY", body["id"], await rows, reply, drain)
 
     def _list(self, what: str, body: Body) -> Callable[[], Rows]:
-        directory = self._outside.directory
+        directory = self.outside.directory
         if what in PAST_LISTS:
-            return past_list(what, body, self._outside.past, self._outside.read_models)
+            return past_list(what, body, self.outside.past, self.outside.read_models)
         if what == "companies":
             return directory.companies
         if what == "shops":
@@ -74,7 +74,7 @@ class OperatorReads:
         if what == "proposal":
             return lambda: directory.proposal(owner)
         if what == "programme":
-            now_us = self._outside.clock.now_us()
+            now_us = self.outside.clock.now_us()
             return lambda: directory.programme(self._known("company", owner), now_us)
         if what == "terminals":
             return lambda: directory.terminals(self._known("shop", owner))
@@ -83,7 +83,7 @@ class OperatorReads:
         return lambda: directory.accounts(self._known("company", owner))
 
     def _lots(self, body: Body) -> Callable[[], Rows]:
-        directory = self._outside.directory
+        directory = self.outside.directory
         until_day = fields.last_day(body, "until_day")
         if "account" in body:
             account = fields.uuid(body, "account")
@@ -93,7 +93,7 @@ class OperatorReads:
 
     def _known(self, kind: str, id: UUID) -> UUID:
         """That id. Raises Denied where it is of something else or of nothing: no empty answer."""
-        if not self._outside.directory.has(kind, id):
+        if not self.outside.directory.has(kind, id):
             raise Denied(f"no-such-{kind}", f"There is no {kind} with that id.")
         return id
 
@@ -103,16 +103,16 @@ class OperatorReads:
             serial=fields.serial(body, "serial") if "serial" in body else None,
             state=fields.choice(body, "state", _STATES) if "state" in body else None,
             until_us=body["until_ms"] * 1000 if "until_ms" in body else None,
-            now_us=self._outside.clock.now_us(),
+            now_us=self.outside.clock.now_us(),
         )
 
     async def audit(self, body: Body, reply: Reply, drain: Drain) -> None:
         """The full history of a card, oldest first."""
         card_id = fields.uuid(body, "card")
-        rows = await self._in_thread(lambda: self._outside.audit_history(card_id))
+        rows = await self.in_thread(lambda: self.outside.audit_history(card_id))
         if not rows:
             raise Denied("no-such-card", "There is no card with that id.")
-        await _send_rows("AUDIT", body["id"], rows, reply, drain)
+        await send_rows("AUDIT", body["id"], rows, reply, drain)
 
     async def export(self, body: Body, reply: Reply, drain: Drain) -> None:
         """Settlements of calendar days, both included, as one text."""
@@ -125,29 +125,29 @@ class OperatorReads:
 
         def begun() -> Iterator[str]:
             of = self._known("shop", shop) if shop else None
-            return iter(self._outside.export_settlements(first, last, of, form))
+            return iter(self.outside.export_settlements(first, last, of, form))
 
-        pieces = await self._in_thread(begun)
+        pieces = await self.in_thread(begun)
         parts = text_parts(pieces)
         try:
-            await _send_text("EXPORT", body["id"], parts, reply, drain)
+            await send_text("EXPORT", body["id"], parts, reply, drain)
         finally:
-            await asyncio.to_thread(_close, pieces)
+            await asyncio.to_thread(close, pieces)
 
     async def proof(self, body: Body, reply: Reply, drain: Drain) -> None:
         """A proof file: of an event, of a stream's events, or that the log extends an older one."""
         make = self._proof(body)
         async with self._proving:
             text = await asyncio.to_thread(make)
-        await _send_text("PROOF", body["id"], text_parts([text]), reply, drain)
+        await send_text("PROOF", body["id"], text_parts([text]), reply, drain)
 
     async def rehearse(self, body: Body, reply: Reply, drain: Drain) -> None:
         """The last days of a company again, under a draft of its programme."""
-        rows = await rehearsed(self._outside, body, reply)
-        await _send_rows("REHEARSE", body["id"], rows, reply, drain)
+        rows = await rehearsed(self.outside, body, reply)
+        await send_rows("REHEARSE", body["id"], rows, reply, drain)
 
     def _proof(self, body: Body) -> Callable[[], str]:
-        what, proofs = body["what"], self._outside.proofs
+        what, proofs = body["what"], self.outside.proofs
         if what == "stream":
             stream = fields.uuid(body, "stream")
             receipt = "receipt" in body and fields.flag(body, "receipt")
@@ -160,9 +160,11 @@ class OperatorReads:
             return lambda: proofs.of_position(number)
         return lambda: proofs.extension_of(number)
 
-    async def _in_thread(self, read: Callable[[], Any]) -> Any:
+    async def in_thread(self, read: Callable[[], Any]) -> Any:
+        """What `read` returns, once the projections hold what was committed before."""
+
         def after_catching_up() -> Any:
-            self._outside.catch_up()
+            self.outside.catch_up()
             return read()
 
         return await asyncio.to_thread(after_catching_up)
@@ -177,8 +179,8 @@ READS: dict[str, Callable[[OperatorReads, Body, Reply, Drain], Awaitable[None]]]
 }
 
 
-async def _send_rows(verb: str, number: int, rows: Rows, reply: Reply, drain: Drain) -> None:
-    """`part` counts the answers, so that a missing one is noticed."""
+async def send_rows(verb: str, number: int, rows: Rows, reply: Reply, drain: Drain) -> None:
+    """Rows as an answer. `part` counts the answers, so that a missing one is noticed."""
     parts = list(row_parts(rows))
     for part, some in enumerate(parts, start=1):
         more = part < len(parts)
@@ -187,10 +189,10 @@ async def _send_rows(verb: str, number: int, rows: Rows, reply: Reply, drain: Dr
             return
 
 
-async def _send_text(
+async def send_text(
     verb: str, number: int, parts: Iterator[str], reply: Reply, drain: Drain
 ) -> None:
-    """Reads on in a thread while the operator takes what was read."""
+    """A text as an answer: reads on in a thread while the operator takes what was read."""
     part, some = 1, await asyncio.to_thread(next, parts, None)
     while some is not None:
         following = await asyncio.to_thread(next, parts, None)
@@ -201,7 +203,7 @@ async def _send_text(
         part, some = part + 1, following
 
 
-def _close(pieces: Iterator[str]) -> None:
+def close(pieces: Iterator[str]) -> None:
     """Lets go of what the text is read from, also where nobody wanted its end."""
     if isinstance(pieces, Generator):
         pieces.close()

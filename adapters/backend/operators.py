@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
+from adapters.backend import operator_reads
+from adapters.backend.book_reads import BOOKS, books
 from adapters.backend.operator_commands import VERBS, OperatorCommands
 from adapters.backend.operator_ports import Denied, Drain, Reply, Surroundings
-from adapters.backend.operator_reads import READS, OperatorReads
+from adapters.backend.operator_reads import OperatorReads
 from adapters.backend.queue import WHAT as QUEUE
 from adapters.backend.queue import Queue
 from adapters.backend.signed_command import Pieces, open_command
@@ -27,6 +29,7 @@ from protocol.errors import BAD_BODY, BUSY, FORBIDDEN, INTERNAL, TEXTS, UNAVAILA
 from protocol.record import Session
 
 log = logging.getLogger(__name__)
+READS = {**operator_reads.READS, BOOKS: books}
 OUTSTANDING_MOST = 32
 """Requests that one session may have open at a time."""
 WORKING_S = 1.0

@@ -71,21 +71,22 @@ def settlements(
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    _write(out, text)
+    write_export(out, text)
     if json:
-        print_json({**_summary(text), "file": str(out), "format": form})
+        print_json({**summary(text), "file": str(out), "format": form})
     else:
         say(f"{out}: {len(text.encode()):,} bytes")
 
 
-def _summary(text: str) -> dict[str, Any]:
+def summary(text: str) -> dict[str, Any]:
+    """What --json says of an export that went into a file."""
     from hashlib import sha256
 
     raw = text.encode()
     return {"bytes": len(raw), "sha256": sha256(raw).hexdigest()}
 
 
-def _write(path: Path, text: str) -> None:
+def write_export(path: Path, text: str) -> None:
     """Whole or not at all: who finds the file finds all of it."""
     from devices.durable import write_durably
 

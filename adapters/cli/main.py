@@ -61,6 +61,7 @@ COMMANDS: Final = {
     "proposal": Entry("proposal", "Approve what another operator proposed.", _OPERATORS),
     "audit": Entry("audit", "Replay a card's history; verify the log; prove events.", _AUDIT),
     "list": Entry("listing", "List companies, shops, terminals, cards, accounts.", _AUDIT),
+    "books": Entry("books", "Trial balance, profit, daily close, bank statements.", _AUDIT),
     "balance": Entry("balance", "An account's balance, now or at a past moment.", _AUDIT),
     "projections": Entry("projections", "Read models: rebuild beside, compare, switch.", _AUDIT),
     "export": Entry("export", "Export settlements as CSV or XML.", _AUDIT),

@@ -13,11 +13,12 @@ from adapters.audit.verify import verify_log
 from adapters.postgres import migrations
 from adapters.postgres.databases import NAMES, database
 from adapters.settings import Settings
+from projections.books import Books
 from projections.card_streams import CardStreams
 from projections.directory import Directory
 from projections.settlements import Settlements
 
-PROJECTIONS: Final = (Settlements.name, Directory.name, CardStreams.name)
+PROJECTIONS: Final = (Settlements.name, Directory.name, CardStreams.name, Books.name)
 _Say = Callable[[str], None]
 
 

@@ -12,6 +12,12 @@ import msgspec
 import psycopg
 
 from adapters.postgres.beside import SCHEMA
+from adapters.postgres.book_tables import (
+    MARK_COLUMNS,
+    MOVEMENT_COLUMNS,
+    MarkSealer,
+    MovementSealer,
+)
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.directory_table import StateSealer
 from adapters.postgres.settlement_tables import (
@@ -55,6 +61,8 @@ def shapes(keys: DataKeys) -> dict[str, Shape]:
         "settlement_adjustments": Shape(ADJUSTMENT_COLUMNS, 1, AdjustmentSealer(keys).open),
         "directory": Shape("id, kind, parent, position, payload", 1, StateSealer(keys).open),
         "card_streams": Shape("card_id, position, stream_id", 2, tuple),
+        "book_marks": Shape(MARK_COLUMNS, 1, MarkSealer(keys).open),
+        "bank_movements": Shape(MOVEMENT_COLUMNS, 1, MovementSealer(keys).open),
     }
 
 

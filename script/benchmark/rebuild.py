@@ -4,11 +4,13 @@ import time
 
 import psycopg
 
+from adapters.postgres.book_tables import PostgresBooks
 from adapters.postgres.card_stream_table import PostgresCardStreams
 from adapters.postgres.directory_table import PostgresDirectory
 from adapters.postgres.log_reader import SealedLogReader
 from adapters.postgres.projection_store import ProjectionDatabase
 from adapters.postgres.settlement_tables import PostgresSettlements
+from projections.books import Books
 from projections.card_streams import CardStreams
 from projections.directory import Directory
 from projections.ports import Projection
@@ -31,6 +33,7 @@ def rebuild_per_second(ledger: Ledger) -> float:
         Settlements(PostgresSettlements(database, ledger.keys)),
         Directory(PostgresDirectory(database, ledger.keys)),
         CardStreams(PostgresCardStreams(database)),
+        Books(PostgresBooks(database, ledger.keys)),
     ]
     runner = Runner(
         SealedLogReader(connect, ledger.log.mapper), database, projections, ledger.clock.now_us

@@ -7,12 +7,14 @@ import pytest
 
 from adapters.backend.operator_ports import Denied
 from adapters.beside import Beside
+from adapters.postgres.book_tables import PostgresBooks
 from adapters.postgres.card_stream_table import PostgresCardStreams
 from adapters.postgres.directory_table import PostgresDirectory
 from adapters.postgres.log_reader import SealedLogReader
 from adapters.postgres.projection_store import ProjectionDatabase
 from adapters.postgres.read_model_diff import shapes
 from adapters.postgres.settlement_tables import PostgresSettlements
+from projections.books import Books
 from projections.card_streams import CardStreams
 from projections.directory import Directory
 from projections.ports import Projection
@@ -21,7 +23,7 @@ from tests.integration.ledger.databases import LedgerDatabase
 from tests.integration.ledger.town import NOW_US, Town, busy_day
 from tests.integration.ledger.views import TABLES, Views
 
-ALL = ("settlements", "directory", "card_streams")
+ALL = ("settlements", "directory", "card_streams", "books")
 
 
 class World:
@@ -44,6 +46,7 @@ class World:
             Settlements(PostgresSettlements(database, self.ledger.keys)),
             Directory(PostgresDirectory(database, self.ledger.keys)),
             CardStreams(PostgresCardStreams(database)),
+            Books(PostgresBooks(database, self.ledger.keys), 7),
         ]
 
     def _reader(self) -> SealedLogReader:

@@ -1,8 +1,11 @@
 """The projections over a test's ledger, moved by hand or by their thread."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
+from adapters.postgres.book_reader import BookReader
+from adapters.postgres.book_tables import PostgresBooks
 from adapters.postgres.card_stream_table import CardStreamReader, PostgresCardStreams
 from adapters.postgres.directory_table import DirectoryReader, PostgresDirectory
 from adapters.postgres.log_reader import SealedLogReader
@@ -10,6 +13,7 @@ from adapters.postgres.projection_store import ProjectionDatabase
 from adapters.postgres.readers import Readers
 from adapters.postgres.settlement_reader import SettlementReader
 from adapters.postgres.settlement_tables import PostgresSettlements
+from projections.books import Books
 from projections.card_streams import CardStreams
 from projections.directory import KINDS, Directory
 from projections.runner import Progress, Runner
@@ -20,11 +24,12 @@ from tests.integration.ledger.town import NOW_US
 TABLES = (
     *("settlements", "settlement_shops", "settlement_adjustments"),
     *("directory", "card_streams"),
+    *("book_marks", "bank_movements"),
 )
 
 
 class Views:
-    """All three projections and their readers. `keep` and `keep_shops` bound what they remember."""
+    """All projections and their readers. `keep` and `keep_shops` bound what they remember."""
 
     def __init__(
         self,
@@ -32,6 +37,7 @@ class Views:
         *,
         keep: int = 1_000,
         keep_shops: int = 1_000,
+        mark_every: int = 7,
         **options: Any,
     ) -> None:
         self.ledger = ledger
@@ -44,6 +50,7 @@ class Views:
                 Settlements(PostgresSettlements(self.store, ledger.keys), keep_shops),
                 Directory(PostgresDirectory(self.store, ledger.keys), keep),
                 CardStreams(PostgresCardStreams(self.store)),
+                Books(PostgresBooks(self.store, ledger.keys), mark_every),
             ],
             lambda: NOW_US,
             **options,
@@ -52,6 +59,7 @@ class Views:
         self.settlements = SettlementReader(readers, ledger.keys)
         self.directory = DirectoryReader(readers, ledger.keys)
         self.streams = CardStreamReader(readers)
+        self.books = BookReader(readers, ledger.connect, ledger.keys, ledger.mapper)
 
     def catch_up(self) -> None:
         """Runs until nothing is left."""
@@ -78,6 +86,8 @@ class Views:
                 for kind in KINDS
             },
             "streams": self.rows("SELECT * FROM card_streams ORDER BY card_id, position"),
+            "marks": self.books.at_position(1 << 40),
+            "expected": self.books.expected(date(2026, 1, 1), date(2030, 1, 1)),
             "tracking": self.rows("SELECT name, position FROM projections ORDER BY name"),
         }
 

@@ -30,6 +30,7 @@ from protocol.encoding import b64, to_json
 from protocol.record import DirectionKeys, Session
 from protocol.signature import software_signer
 from tests.unit.application.ledger_double import ISSUER, NOW_MS, NOW_US, Ledger
+from tests.unit.backend.books_double import BooksDouble
 from tests.unit.backend.past_double import PastDouble, ReadModelsDouble
 
 CSR = b64(b"a request")
@@ -272,6 +273,7 @@ class Outside:
         self.proofs = ProofsDouble()
         self.rotation = RotationDouble()
         self.eraser = EraserDouble()
+        self.books = BooksDouble()
         self.past = PastDouble()
         self.read_models = ReadModelsDouble()
         self.directory.ledger = self.ledger
@@ -297,6 +299,7 @@ class Outside:
             proofs=self.proofs,
             rotation=self.rotation,
             erasing=self.eraser,
+            books=self.books,
             past=self.past,
             read_models=self.read_models,
             corrections=self.corrections,

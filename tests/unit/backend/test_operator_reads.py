@@ -203,7 +203,7 @@ def test_the_hsm_is_told_of_without_waiting_for_the_ledger() -> None:
     def never() -> bool:
         raise AssertionError("the ledger was waited for")
 
-    scene.operators._reads._outside = dataclasses.replace(scene.surroundings(), catch_up=never)
+    scene.operators._reads.outside = dataclasses.replace(scene.surroundings(), catch_up=never)
     (row,) = read(scene, "QUERY", what="hsm")["rows"]
     assert row["answers"]
     scene.hsm.key_rows = [{"key": "K_DB"}]

@@ -9,7 +9,7 @@ from pkcs11 import MechanismFlag
 
 from adapters import hsm_choice
 from adapters.backend.operator_commands import VERBS
-from adapters.backend.operator_reads import READS
+from adapters.backend.operators import READS
 from adapters.backend.rotating import NEEDS_TWO
 from adapters.hsm import certificate_profiles as profiles
 from adapters.hsm.inventory import KINDS

@@ -128,7 +128,7 @@ def test_what_there_is_is_shown(program: Program, backend: BackendDouble) -> Non
 
 def test_a_rehearsal_without_payments_says_so(program: Program, backend: BackendDouble) -> None:
     summary = {"kind": "summary", "days": 30, "accounts": 2, "approved": 0, "declined": 0}
-    object.__setattr__(backend._operators._reads._outside, "rehearse", lambda *_: [summary])
+    object.__setattr__(backend._operators._reads.outside, "rehearse", lambda *_: [summary])
     arguments = ("programme", "rehearse", str(COMPANY), "--per-day", "5.00")
     assert "nothing to rehearse" in program(*arguments).out
     assert program.json(*arguments)["people"] == []
@@ -146,7 +146,7 @@ def test_a_rehearsal_names_rules_cost_and_people(program: Program, backend: Back
         {"kind": "person", "account": str(COMPANY), "refused": 2, "refused_cents": 3_000,
          "allowed": 0, "allowed_cents": 0},
     ]  # fmt: skip
-    object.__setattr__(backend._operators._reads._outside, "rehearse", lambda *_: rows)
+    object.__setattr__(backend._operators._reads.outside, "rehearse", lambda *_: rows)
     out = program("programme", "rehearse", str(COMPANY), "--per-day", "5.00").out
     lines = [" ".join(line.split()) for line in out.splitlines()]
     at = lines.index("would be refused 2 $30.00")

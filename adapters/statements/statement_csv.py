@@ -1,0 +1,55 @@
+"""A bank statement as CSV: columns date, amount, reference; text and account where there are any.
+
+Every bank's own columns are others: finance saves its export with these names. Amounts are decimals
+with two places, in above zero, out below.
+"""
+
+import csv
+import io
+
+from adapters.statements.booked import (
+    MOST_ENTRIES,
+    NAME_MOST,
+    BadStatement,
+    Booked,
+    Statement,
+    cents_of,
+    day_of,
+    named,
+    tidy,
+)
+
+COLUMNS = ("date", "amount", "reference")
+
+
+def read_csv(raw: bytes) -> list[Statement]:
+    """The statement of a file. Raises BadStatement."""
+    try:
+        reader = csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline=""), strict=True)
+        missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise BadStatement(f"it needs a first line with the columns {', '.join(COLUMNS)}")
+        accounts: dict[str, list[Booked]] = {}
+        for number, row in enumerate(reader, start=1):
+            if number > MOST_ENTRIES:
+                raise BadStatement(f"it has more than {MOST_ENTRIES:,} entries")
+            entry = _booked(row, f"line {reader.line_num}")
+            if entry.amount_cents:
+                account = named(row.get("account") or "", "account")
+                accounts.setdefault(account, []).append(entry)
+    except UnicodeDecodeError:
+        raise BadStatement("it is not a text in UTF-8") from None
+    except csv.Error:
+        raise BadStatement("it is not CSV") from None
+    return [Statement(account, "statement", entries) for account, entries in accounts.items()]
+
+
+def _booked(row: dict[str, str | None], where: str) -> Booked:
+    amount = (row["amount"] or "").strip().replace("$", "").replace(",", "")
+    sign = -1 if amount.startswith("-") else 1
+    return Booked(
+        day_of(row["date"] or "", where),
+        sign * cents_of(amount.removeprefix("-"), where),
+        tidy(f"{row['reference'] or ''} {row.get('text') or ''}"),
+        tidy(row["reference"] or "", NAME_MOST),
+    )

@@ -1,0 +1,61 @@
+"""Recording which entries of a bank statement are which expected money."""
+
+from typing import Any
+from uuid import UUID
+
+from application.command import Command, Origin, Refused
+from application.group_commit import Outcome
+from application.states import States
+from domain.aggregates import reconciliation
+from domain.aggregates.reconciliation import (
+    RECONCILIATION_ID,
+    MatchedLine,
+    Reconciliation,
+    StatementMatched,
+)
+from domain.event import Context
+
+MOVED_ON = "reconciled-meanwhile"
+
+
+class MatchStatement(Command):
+    """`lines` were matched by looking at `seen_version` of the reconciliation; at least one."""
+
+    makes = (StatementMatched,)
+
+    def __init__(
+        self,
+        origin: Origin,
+        deadline_us: int,
+        *,
+        seen_version: int,
+        statement: str,
+        file_sha256: str,
+        lines: tuple[MatchedLine, ...],
+    ) -> None:
+        super().__init__(origin, deadline_us)
+        self._seen_version, self._statement = seen_version, statement
+        self._file_sha256, self._lines = file_sha256, lines
+
+    def reads(self) -> list[UUID]:
+        """The reconciliation."""
+        return [RECONCILIATION_ID]
+
+    def execute(self, states: States, context: Context) -> Outcome:
+        """Records the matches, unless another statement was matched since they were looked for."""
+        before = states.get(RECONCILIATION_ID, Reconciliation)
+        if (before.version if before is not None else 0) != self._seen_version:
+            text = "Another statement was reconciled meanwhile. Give the command again."
+            return Outcome(Refused(MOVED_ON, text))
+        event = reconciliation.match_statement(
+            context,
+            before,
+            statement=self._statement,
+            file_sha256=self._file_sha256,
+            lines=self._lines,
+        )
+        return Outcome({"matched": len(self._lines)}, [event])
+
+    def repeated(self, states: States, made: UUID) -> Any:
+        """They are recorded."""
+        return {"repeated": True}
