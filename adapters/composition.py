@@ -40,6 +40,7 @@ from adapters.backend.revocations import Revocations
 from adapters.backend.services import CardService, PosService
 from adapters.backend.sessions import Service, Sessions
 from adapters.backend.validation_answers import ValidationAnswers
+from adapters.backend.watch_commands import CardholdersWord
 from adapters.backend.website_service import WebsiteService
 from adapters.erasing import Eraser
 from adapters.hsm.authority import Authority
@@ -173,9 +174,9 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     checkpointer = _checkpointer(settings, hsm, recorder, opening, publisher, engine.halt)
     event_log.on_stored(checkpointer.stored)
     event_log.on_stored(lambda rows: views.runner.wake())
-    reads = DeviceReads(engine.submit, views.card_history)
+    reads = DeviceReads(engine.submit, views.card_history, views.card_alerts)
     services["pos"] = PosService(payments, reads)
-    services["card"] = CardService(reads)
+    services["card"] = CardService(reads, CardholdersWord(engine.submit, issuer))
     store = CertificateStore(settings.home / ISSUED_FOLDER)
     personalisation = HsmPersonalisation(hsm, authority, store=store)
     proofs = LedgerProofs(

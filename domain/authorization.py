@@ -12,6 +12,7 @@ import msgspec
 from domain.aggregates import account as accounts
 from domain.aggregates import card as cards
 from domain.aggregates.account import Account
+from domain.aggregates.alert import Alert, raise_
 from domain.aggregates.card import Card
 from domain.aggregates.company import Company
 from domain.aggregates.shop import Shop
@@ -20,6 +21,7 @@ from domain.aggregates.transaction import Authorized, Declined, Signed
 from domain.answers import Refusal, refusal
 from domain.event import Context, Event, stamp
 from domain.local_time import local_date
+from domain.suspicion import NO_SUSPICION, REFUSE, STEP_UP, Suspicion, Use
 
 MOST_CENTS = (1 << 31) - 1
 CLOCK_OFF_US = 5 * 60 * 1_000_000
@@ -35,6 +37,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `newer_reference`: what the right PIN is to be compared with from now on, empty for no change.
     `clock_off_us` is how far the terminal's clock is from ours.
     `consent_valid` is what the cardholder's signature came to; None for a stripe.
+    `suspicion` is what the account's recent uses say; `alert` that of the day, where it matters.
     """
 
     transaction_id: UUID
@@ -59,6 +62,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     local_date: str = ""
     year_month: str = ""
     newer_reference: bytes = b""
+    suspicion: Suspicion = NO_SUSPICION
+    watch_version: int = 0
+    alert: Alert | None = None
 
 
 def terminal_is_active(request: Request) -> Refusal | None:
@@ -130,9 +136,17 @@ def category_is_allowed(request: Request) -> Refusal | None:
     return None
 
 
+def looks_genuine(request: Request) -> Refusal | None:
+    """63 for a payment that looks like one of a cloned card, by where and how often it is used."""
+    return refusal("63", "suspicion") if request.suspicion.action == REFUSE else None
+
+
 def pin_is_right(request: Request) -> Refusal | None:
-    """55 or 75 by the PIN that was presented, or missing."""
+    """55 or 75 by the PIN that was presented, or missing; a suspicious stripe needs it always."""
     assert request.card is not None
+    wanted = request.suspicion.action == STEP_UP and request.card.kind == "stripe"
+    if wanted and request.pin_right is None and request.card.pin_failures < cards.PIN_TRIES:
+        return refusal("55", "step-up")
     return cards.check_pin(request.card, request.amount_cents, request.pin_right)
 
 
@@ -160,6 +174,7 @@ RULES: tuple[Callable[[Request], Refusal | None], ...] = (
     cardholder_consented,
     card_is_usable,
     category_is_allowed,
+    looks_genuine,
     pin_is_right,
     within_daily_limit,
     within_balance,
@@ -196,10 +211,46 @@ def decide(context: Context, request: Request, *, next_version: int = 1) -> list
                 amount_cents=request.amount_cents,
                 transaction_id=request.transaction_id,
                 date=request.local_date,
+                use=_use(context, request),
             )
         )
+    elif no.reason in _SUSPICIOUS:
+        events.append(_alert(context, request))
     events += _of_pin(context, request, no)
     return events
+
+
+_SUSPICIOUS = frozenset({"suspicion", "step-up"})
+
+
+def _use(context: Context, request: Request) -> Use:
+    assert request.card is not None
+    assert request.shop is not None
+    return Use(
+        context.recorded_at_us,
+        request.shop.id,
+        request.card.kind,
+        request.amount_cents,
+        request.shop.place,
+    )
+
+
+def _alert(context: Context, request: Request) -> Event:
+    assert request.account
+    assert request.card
+    return raise_(
+        context,
+        request.alert,
+        account_id=request.account.id,
+        card_id=request.card.id,
+        kind=request.card.kind,
+        shop_id=request.shop_id,
+        terminal_id=request.terminal_id,
+        transaction_id=request.transaction_id,
+        amount_cents=request.amount_cents,
+        suspicion=request.suspicion,
+        watch_version=request.watch_version,
+    )
 
 
 def _of_pin(context: Context, request: Request, no: Refusal | None) -> list[Event]:

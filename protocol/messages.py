@@ -6,6 +6,7 @@ integer milliseconds since 1970 UTC; `b64` values are base64url without padding.
 
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+from protocol.certificate_messages import Enrol, Renew, WebsiteStatus
 from protocol.sealed_track import SealedTrack
 
 
@@ -117,9 +118,17 @@ class Reversed(TypedDict):
 
 
 class Ask(TypedDict):
-    """A request without arguments: C MENU (POS, card), C BALANCE, C HISTORY (card)."""
+    """A request without arguments: C MENU (POS, card), C BALANCE, C HISTORY, C ALERTS (card)."""
 
     id: int
+
+
+class AlertAnswer(TypedDict):
+    """C ANSWER, card → backend: whether the payments of an alert are the cardholder's own."""
+
+    id: int
+    alert: str
+    mine: bool
 
 
 class MenuItem(TypedDict):
@@ -241,7 +250,7 @@ class Command(TypedDict):
 class Query(TypedDict):
     """D QUERY: `what` names a list, `of` its owner. The others choose among certificates:
     `serial` (hex), `state`, and `until_ms`, by when they expire. `balance` is an account's as of
-    `at_ms`, or of the event at `position`."""
+    `at_ms`, or of the event at `position`. `watch-rehearsal` tries `rules` on the last `days`."""
 
     id: int
     what: str
@@ -251,6 +260,8 @@ class Query(TypedDict):
     until_ms: NotRequired[int]
     at_ms: NotRequired[int]
     position: NotRequired[int]
+    rules: NotRequired[dict[str, Any]]
+    days: NotRequired[int]
 
 
 class Audit(TypedDict):
@@ -304,62 +315,9 @@ class Working(TypedDict):
     of: int
 
 
-# --- Website ---
-
-
-class Report(TypedDict):
-    """D REPORT, backend → website: what happened after position `after`, up to `upto`."""
-
-    id: int
-    report: int
-    after: int
-    upto: int
-    as_of_us: int
-    shops: list[dict[str, Any]]
-    rows: list[dict[str, Any]]
-    logins: list[dict[str, Any]]
-
-
-class WebsiteStatus(TypedDict):
-    """I STATUS, website → backend: `have` on connecting (with `id`) or instead of a report that
-    does not follow on (with `re`); `stored` to acknowledge a report (with `re`)."""
-
-    id: NotRequired[int]
-    re: NotRequired[int]
-    state: Literal["have", "stored"]
-    upto: int
-
-
-# --- Certificates ---
-
-
-class Enrol(TypedDict):
-    """C ENROL, enrollee → backend: a one-time code, and the request (b64 PKCS#10 DER) for the very
-    key that opened this session."""
-
-    id: int
-    code: str
-    csr: str
-
-
-class Renew(TypedDict):
-    """C RENEW: the request (b64 PKCS#10 DER) for the holder's next key."""
-
-    id: int
-    csr: str
-
-
-class Queued(TypedDict):
-    """I STATUS to an enrollee: a person has to look; ask again later with code and key."""
-
-    re: int
-    state: Literal["queued"]
-    text: str
-
-
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
-    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROJECTION"),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROJECTION", "WATCH", "ALERT"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}
@@ -379,7 +337,13 @@ REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
         "C REVERSE": Reverse,
         "C MENU": Ask,
     },
-    "card": {"C BALANCE": Ask, "C HISTORY": Ask, **_RENEW},
+    "card": {
+        "C BALANCE": Ask,
+        "C HISTORY": Ask,
+        "C ALERTS": Ask,
+        "C ANSWER": AlertAnswer,
+        **_RENEW,
+    },
     "operator": {**{f"C {verb}": SignedCommand for verb in _COMMANDS}, **_READS, **_RENEW},
     "auditor": {**_READS, **_RENEW},
     "website": {"I STATUS": WebsiteStatus, "I ERROR": ErrorBody, **_RENEW},

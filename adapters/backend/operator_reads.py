@@ -21,6 +21,7 @@ _LISTS = (
     *("companies", "shops", "terminals", "cards", "accounts"),
     *("certificates", "proposals", "enrolments", "policy"),
     *("hsm", "hsm-keys"),
+    *("alerts", "watch"),
     *PAST_LISTS,
 )
 _STATES = ("valid", "expired", "revoked")
@@ -58,8 +59,12 @@ class OperatorReads:
             return directory.proposals
         if what == "enrolments":
             return directory.enrolments
-        if what == "policy":
-            return directory.policy
+        if what in ("policy", "alerts", "watch"):
+            return {
+                "policy": directory.policy,
+                "alerts": directory.alerts,
+                "watch": directory.watch,
+            }[what]
         if what == "certificates":
             chosen = self._chosen(body)
             return lambda: directory.certificates(chosen)

@@ -8,7 +8,8 @@ from uuid import UUID
 import msgspec
 
 from domain.answers import Refusal, refusal
-from domain.event import Context, Event, no_such_event, stamp, stored_as
+from domain.event import Context, Event, no_such_event, stamp, stored_as, upcast
+from domain.suspicion import Use, remembered
 
 
 @stored_as("account.opened/1")
@@ -30,13 +31,17 @@ class AccountCredited(Event, frozen=True, kw_only=True, gc=False):
     refill_id: UUID
 
 
-@stored_as("account.debited/1")
+@stored_as("account.debited/2")
 class AccountDebited(Event, frozen=True, kw_only=True, gc=False):
-    """Money spent by an approved transaction on a local business date."""
+    """Money spent by an approved transaction on a local business date. `use`: where and how."""
 
     amount_cents: int
     transaction_id: UUID
     local_date: str
+    use: Use | None = None
+
+
+upcast("account.debited/1", "account.debited/2", lambda facts: {**facts, "use": None})
 
 
 @stored_as("account.debit_reversed/1")
@@ -73,6 +78,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     balance_cents: int = 0
     spent_on: str = ""
     spent_cents: int = 0
+    recent: tuple[Use, ...] = ()
 
     def spent_on_date(self, date: str) -> int:
         """Cents spent on the local date, as far as that is the last day of spending."""
@@ -83,7 +89,7 @@ def evolve(account: Account | None, event: Event) -> Account:
     """The account after `event`. Total over its events; decides nothing."""
     match event:
         case AccountDebited():
-            return _moved(account, event, -event.amount_cents, event.local_date)
+            return _moved(account, event, -event.amount_cents, event.local_date, event.use)
         case AccountCredited():
             return _moved(account, event, event.amount_cents, None)
         case DebitReversed():
@@ -105,7 +111,11 @@ def evolve(account: Account | None, event: Event) -> Account:
 
 
 def _moved(
-    account: Account | None, event: Event, change_cents: int, spending_date: str | None
+    account: Account | None,
+    event: Event,
+    change_cents: int,
+    spending_date: str | None,
+    use: Use | None = None,
 ) -> Account:
     """The account with its balance moved, and its day's spending where a date is given.
 
@@ -131,6 +141,7 @@ def _moved(
         balance_cents=account.balance_cents + change_cents,
         spent_on=spent_on,
         spent_cents=spent_cents,
+        recent=account.recent if use is None else remembered(account.recent, use),
     )
 
 
@@ -184,14 +195,21 @@ def check_balance(account: Account, amount_cents: int, date: str) -> Refusal | N
 
 
 def debit(
-    context: Context, account: Account, *, amount_cents: int, transaction_id: UUID, date: str
+    context: Context,
+    account: Account,
+    *,
+    amount_cents: int,
+    transaction_id: UUID,
+    date: str,
+    use: Use | None = None,
 ) -> AccountDebited:
-    """Takes the money of a transaction that every rule passed."""
+    """Takes the money of a transaction that every rule passed. `use`: where and how it was."""
     return AccountDebited(
         **stamp(context, account.id, account.version + 1),
         amount_cents=amount_cents,
         transaction_id=transaction_id,
         local_date=date,
+        use=use,
     )
 
 

@@ -21,6 +21,7 @@ from adapters.backend.operators import Operators
 from application.group_commit import Work
 from application.ports import Clock
 from application.register import IssuedCertificate
+from domain.suspicion import Watch
 from protocol.certificates import Peer
 from protocol.detached import TYP_OPERATOR, sign_detached
 from protocol.encoding import b64, to_json
@@ -155,7 +156,7 @@ class DirectoryDouble:
     def proposals(self) -> Rows:
         return self.rows
 
-    enrolments = policy = proposals
+    enrolments = policy = alerts = watch = proposals
 
 
 class ProofsDouble:
@@ -215,6 +216,10 @@ class PastDouble:
         self.asked.append((account_id, at_us, position))
         early = position is not None and position < 7
         return [] if early else [{"account": str(account_id), "balance_cents": 1_000}]
+
+    def rehearse_watch(self, rules: Watch, days: int) -> Rows:
+        self.asked.append((rules, days))
+        return [{"payments": 5}]
 
 
 class ReadModelsDouble:

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from domain import authorization
 from domain.aggregates.card import PIN_FREE_CENTS
 from domain.answers import TEXTS
+from domain.suspicion import DEFAULTS, REFUSE, SIGNALS, STEP_UP, Suspicion
 from tests.specification import section, tables
 from tests.unit.domain.material import account, card, request, shop, terminal
 
-RULES, OTHERS = tables(section("TR-BEFS", "6"))
+RULES, SIGNALS_TOLD, OTHERS = tables(section("TR-BEFS", "6"))
 
 # For each row a payment that this rule refuses.
 REFUSED: dict[tuple[str, str], dict[str, Any]] = {
@@ -29,6 +30,8 @@ REFUSED: dict[tuple[str, str], dict[str, Any]] = {
     ("62", "card-blocked"): {"card": replace(card(), status="blocked")},
     ("54", "card-expired"): {"card": replace(card(), expiry="2610")},
     ("57", "category"): {"shop": shop(category="5813")},
+    ("63", "suspicion"): {"suspicion": Suspicion(120, ("far", "parallel"), REFUSE)},
+    ("55", "step-up"): {"suspicion": Suspicion(80, ("far",), STEP_UP), "amount_cents": 1},
     ("75", "pin-tries"): {"card": replace(card(), pin_failures=3), "amount_cents": 1},
     ("55", "pin-required"): {"amount_cents": PIN_FREE_CENTS + 1},
     ("55", "wrong-pin"): {"pin_right": False, "amount_cents": 1},
@@ -56,3 +59,8 @@ def test_the_two_tables_name_every_answer_once() -> None:
     assert len(set(told)) == len(told)
     # Approval is no refusal; in-doubt has the text of unavailable.
     assert set(told) - {("00", "approved"), ("91", "in-doubt")} == TEXTS.keys()
+
+
+def test_the_signals_are_those_of_the_code_with_their_first_weights() -> None:
+    told = [(row[0], int(row[2])) for row in SIGNALS_TOLD]
+    assert told == [(name, weight(DEFAULTS)) for name, (_, weight) in SIGNALS.items()]
