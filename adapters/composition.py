@@ -41,6 +41,7 @@ from adapters.backend.revocations import Revocations
 from adapters.backend.services import CardService, PosService
 from adapters.backend.sessions import Service, Sessions
 from adapters.backend.validation_answers import ValidationAnswers
+from adapters.backend.watch_commands import CardholdersWord
 from adapters.backend.website_service import WebsiteService
 from adapters.clock import clock_of, system_now_us
 from adapters.erasing import Eraser
@@ -171,9 +172,9 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     checkpointer = _checkpointer(settings, hsm, recorder, opening, publisher, engine.halt)
     event_log.on_stored(checkpointer.stored)
     event_log.on_stored(lambda rows: views.runner.wake())
-    reads = DeviceReads(engine.submit, views.card_history, clock.now_us)
+    reads = DeviceReads(engine.submit, views.card_history, views.card_alerts, clock.now_us)
     services["pos"] = PosService(payments, reads)
-    services["card"] = CardService(reads)
+    services["card"] = CardService(reads, CardholdersWord(engine.submit, issuer, clock.now_us))
     store = CertificateStore(settings.home / ISSUED_FOLDER)
     personalisation = HsmPersonalisation(hsm, authority, store=store)
     proofs = LedgerProofs(

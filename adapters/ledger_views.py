@@ -9,10 +9,11 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from adapters.backend.directory_lists import DirectoryLists
+from adapters.backend.directory_lists import DirectoryLists, alert_row
 from adapters.backend.operator_ports import Denied, Rows
 from adapters.backend.reports import Reports
 from adapters.beside import Beside
@@ -36,6 +37,10 @@ from application.export_settlements import BadPeriod, export_settlements
 from application.ports import Clock
 from application.report_changes import Changes
 from application.time_travel import Past, account_at
+from application.watching import REHEARSED, rehearse
+from domain.aggregates.card import Card
+from domain.event import Event, stored_topics
+from domain.suspicion import Watch
 from projections.books import Books
 from projections.card_streams import CardStreams
 from projections.directory import Directory
@@ -46,6 +51,7 @@ from projections.settlements import Settlements
 
 _LAYOUTS = {"csv": settlements_csv, "xml": settlements_xml}
 _BEHIND_S = 5.0
+_READ_AT_ONCE = 5_000
 _COUNT_EVERY_S = 60.0
 """How often reports have all payments counted: it reads an index of every one of them."""
 _SHARE = 0.15
@@ -63,6 +69,7 @@ class LedgerViews:
         self._keys = keys
         self._mapper = mapper
         self._last = last
+        self._clock = clock
         database = ProjectionDatabase(self.connect)
         self.runner = Runner(
             self._reader(), database, self._projections(database), clock.now_us, share=_SHARE
@@ -88,8 +95,8 @@ class LedgerViews:
         self._settlements = SettlementReader(readers, keys)
         self._streams = CardStreamReader(readers)
         self.guarded = Guarded(self.runner)
-        listed = _Listed(DirectoryReader(readers, keys), self.guarded)
-        self.directory = DirectoryLists(listed, clock)
+        self._listed = _Listed(DirectoryReader(readers, keys), self.guarded)
+        self.directory = DirectoryLists(self._listed, clock)
         self.books = BookReader(readers, self.connect, keys, mapper)
         self.corrections = CorrectionReads(
             self._reader,
@@ -97,7 +104,8 @@ class LedgerViews:
             self.guarded,
             lambda: self.caught_up(Settlements.name, _BEHIND_S),
         )
-        self.rehearse = Rehearsals(self._reader, listed, self._streams, clock.now_us).rehearse
+        rehearsals = Rehearsals(self._reader, self._listed, self._streams, clock.now_us)
+        self.rehearse = rehearsals.rehearse
         self._counted_at_s = 0.0
         self.reports = Reports(
             self._changes,
@@ -196,6 +204,25 @@ class LedgerViews:
             for payment, shop_name in found
         ]
 
+    def card_alerts(self, card_id: UUID) -> list[dict[str, Any]]:
+        """What a cardholder is asked: the alerts of his account, newest first."""
+        self.caught_up()
+        card = self._listed.get(card_id)
+        if not isinstance(card, Card):
+            return []
+        pages = self._listed.pages("alert", card.account_id)
+        return [alert_row(each) for page in pages for each in page][::-1]
+
+    def rehearse_watch(self, rules: Watch, days: int) -> Rows:
+        """See `operator_ports.Past`."""
+        since_us = self._clock.now_us() - days * 24 * 3600 * 1_000_000
+        reader = self._reader()
+        try:
+            found = rehearse(_events(reader, stored_topics(REHEARSED)), rules, since_us)
+        finally:
+            reader.close()
+        return [msgspec.to_builtins(found)]
+
     def start(self) -> None:
         """Starts the projections."""
         self.runner.start()
@@ -205,6 +232,17 @@ class LedgerViews:
         self.beside.stop()
         self.runner.stop()
         self._pool.close()
+
+
+def _events(reader: SealedLogReader, topics: frozenset[str]) -> Iterator[Event]:
+    """All events of these topics, in order. Raises Denied where one does not open."""
+    head, after = reader.head(), 0
+    while after < head:
+        batch = reader.batch(after, head, topics, _READ_AT_ONCE)
+        yield from (entry.event for entry in batch.entries)
+        if batch.bad is not None:
+            raise Denied("unreadable", "An event does not open: run ticketrestaurant audit verify.")
+        after = batch.upto
 
 
 def _past_row(past: Past) -> dict[str, Any]:

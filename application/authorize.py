@@ -14,15 +14,19 @@ from application.group_commit import Needs, Outcome
 from application.states import States
 from domain import authorization
 from domain.aggregates.account import Account
+from domain.aggregates.alert import Alert, alert_id
 from domain.aggregates.card import Card
 from domain.aggregates.company import Company
 from domain.aggregates.programme import Programme, in_force, programme_id
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
 from domain.aggregates.transaction import Declined, Signed, Transaction
+from domain.aggregates.watch import WATCH_ID, WatchRules
+from domain.aggregates.watch import in_force as watch_in_force
 from domain.answers import APPROVED_CODE, refusal
 from domain.event import Context
 from domain.ids import partition_of, transaction_id
+from domain.suspicion import NO_SUSPICION, NOTHING, Suspicion, Use, assess
 
 CARD_NUMBER = "card-number"
 """The kind of claim under which a card's keyed hash leads to its id."""
@@ -163,6 +167,10 @@ class Authorize:
         programme = states.get(programme_id(company.id), Programme) if company else None
         terms = in_force(programme, now_us)
         pin_right, newer_reference = _pin(ask.pin_references, card)
+        suspicion, watch_version, alert = NO_SUSPICION, 0, None
+        if card is not None and account is not None and shop is not None and account.recent:
+            use = Use(now_us, shop.id, card.kind, ask.amount_cents, shop.place)
+            suspicion, watch_version, alert = _suspicion(states, account, use)
         request = authorization.Request(
             transaction_id=self._id,
             amount_cents=ask.amount_cents,
@@ -190,6 +198,9 @@ class Authorize:
             programme=programme,
             terms=terms.terms,
             terms_version=terms.number,
+            suspicion=suspicion,
+            watch_version=watch_version,
+            alert=alert,
         )
         context = Context(
             occurred_at_us=ask.ms * 1000,
@@ -223,6 +234,16 @@ class Authorize:
             shop_name=shop.name if shop else "",
         )
         return Outcome(decision, events)
+
+
+def _suspicion(states: States, account: Account, use: Use) -> tuple[Suspicion, int, Alert | None]:
+    """What the recent uses say, by which rules; the alert of the day where one may be raised."""
+    known = states.get(WATCH_ID, WatchRules)
+    version = known.version if known is not None else 0
+    found = assess(watch_in_force(known), account.recent, use)
+    if found.action == NOTHING:
+        return found, version, None
+    return found, version, states.get(alert_id(account.id, use.at_us), Alert)
 
 
 def _pin(presented: tuple[bytes, ...] | None, card: Card | None) -> tuple[bool | None, bytes]:

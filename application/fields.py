@@ -16,6 +16,7 @@ from domain.aggregates import company as companies
 from domain.aggregates import refill as refills
 from domain.aggregates.shop import MenuItem
 from domain.answers import dollars
+from domain.suspicion import Place
 
 CODE = "invalid"
 NAME_MOST = 80
@@ -284,3 +285,16 @@ def some_of(faults: Sequence[str], most: int = 20) -> str:
     """The first faults as one text, and how many there are besides."""
     more = len(faults) - most
     return " ".join(faults[:most]) + (f" And {more:,} more." if more > 0 else "")
+
+
+def place(body: Mapping[str, Any], field: str = "place") -> Place | None:
+    """A point by `latitude_e6` and `longitude_e6`, millionths of a degree; None where none is."""
+    given = body.get(field)
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise Invalid(field, "must have latitude_e6 and longitude_e6, millionths of a degree.")
+    return Place(
+        whole(given, "latitude_e6", -90_000_000, 90_000_000),
+        whole(given, "longitude_e6", -180_000_000, 180_000_000),
+    )

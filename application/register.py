@@ -15,8 +15,9 @@ from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
-from domain.event import Context
+from domain.event import Context, Event
 from domain.ids import derived_id, partition_of
+from domain.suspicion import Place
 
 KEY = "certificate-key"
 """The kind of claim under which a certified public key leads to its certificate."""
@@ -74,8 +75,10 @@ class RegisterShop(Command):
         timezone: str,
         email: str,
         activation_sha256: bytes,
+        place: Place | None = None,
     ) -> None:
         super().__init__(origin, deadline_us)
+        self._place = place
         self._id = derived_id("shop", origin.command_id, origin.issued_ms, partition)
         self._facts = {
             "name": name,
@@ -88,7 +91,11 @@ class RegisterShop(Command):
     def execute(self, states: States, context: Context) -> Outcome:
         """Registers it."""
         facts: dict[str, Any] = self._facts
-        return Outcome({"id": str(self._id)}, [shops.register(context, self._id, **facts)])
+        events: list[Event] = [shops.register(context, self._id, **facts)]
+        if self._place is not None:
+            placed = shops.put_at(context, shops.evolve(None, events[0]), self._place)
+            events += [placed] if placed is not None else []
+        return Outcome({"id": str(self._id)}, events)
 
     def repeated(self, states: States, made: UUID) -> Any:
         """The shop's id again."""

@@ -12,6 +12,7 @@ from application.ports import Claim, EventLog
 from application.recent_ids import RecentIds
 from domain.aggregates import (
     account,
+    alert,
     card,
     cardholder,
     certificate,
@@ -29,12 +30,14 @@ from domain.aggregates import (
     shop,
     terminal,
     transaction,
+    watch,
 )
 from domain.aggregates.transaction import Transaction
 from domain.event import Event, topics
 
 _MODULES = {
     "account": account,
+    "alert": alert,
     "card": card,
     "cardholder": cardholder,
     "certificate": certificate,
@@ -52,6 +55,7 @@ _MODULES = {
     "shop": shop,
     "terminal": terminal,
     "transaction": transaction,
+    "watch": watch,
 }
 EVOLVE: dict[type[Event], Callable[[Any, Any], Any]] = {
     cls: _MODULES[name.partition(".")[0]].evolve for name, cls in topics().items()

@@ -6,6 +6,7 @@ The rules are `domain.rules`, each a pure function; what they need to know was l
 from domain.aggregates import account as accounts
 from domain.aggregates import card as cards
 from domain.aggregates.account import Account
+from domain.aggregates.alert import raise_
 from domain.aggregates.transaction import Authorized, Declined
 from domain.answers import Refusal
 from domain.event import Context, Event, stamp
@@ -15,6 +16,7 @@ from domain.rules import order
 from domain.rules.instead import with_what_would_pass
 from domain.rules.order import RULES, RuleResult, explain
 from domain.rules.request import Request
+from domain.suspicion import Use
 
 __all__ = ["RULES", "Request", "RuleResult", "dates", "decide", "explain", "judge"]
 
@@ -35,6 +37,8 @@ def decide(context: Context, request: Request, *, next_version: int = 1) -> list
     if judged is not None:
         no = with_what_would_pass(judged.refusal, request)
         events: list[Event] = [_declined(context, request, no, next_version)]
+        if no.reason in _SUSPICIOUS:
+            events.append(_alert(context, request))
         return events + (_of_pin(context, request, no) if judged.looked_at_pin else [])
     assert request.account is not None
     debit = accounts.debit(
@@ -43,9 +47,43 @@ def decide(context: Context, request: Request, *, next_version: int = 1) -> list
         amount_cents=request.amount_cents,
         transaction_id=request.transaction_id,
         date=request.local_date,
+        use=_use(context, request),
     )
     yes = _authorized(context, request, next_version, debit.lots)
     return [yes, debit, *_of_pin(context, request, None)]
+
+
+_SUSPICIOUS = frozenset({"suspicion", "step-up"})
+
+
+def _use(context: Context, request: Request) -> Use:
+    assert request.card is not None
+    assert request.shop is not None
+    return Use(
+        context.recorded_at_us,
+        request.shop.id,
+        request.card.kind,
+        request.amount_cents,
+        request.shop.place,
+    )
+
+
+def _alert(context: Context, request: Request) -> Event:
+    assert request.account
+    assert request.card
+    return raise_(
+        context,
+        request.alert,
+        account_id=request.account.id,
+        card_id=request.card.id,
+        kind=request.card.kind,
+        shop_id=request.shop_id,
+        terminal_id=request.terminal_id,
+        transaction_id=request.transaction_id,
+        amount_cents=request.amount_cents,
+        suspicion=request.suspicion,
+        watch_version=request.watch_version,
+    )
 
 
 def _of_pin(context: Context, request: Request, no: Refusal | None) -> list[Event]:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from application.cache import Cache
 from application.states import EVOLVE
 from domain.aggregates.account import Account
+from domain.aggregates.alert import Alert
 from domain.aggregates.card import Card
 from domain.aggregates.cardholder import Cardholder, CardholderErased
 from domain.aggregates.certificate import Certificate
@@ -24,6 +25,7 @@ from domain.aggregates.proposal import Proposal
 from domain.aggregates.refill import Refill
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
+from domain.aggregates.watch import WatchRules
 from domain.event import stored_topics, topics
 from projections.ports import Entry
 
@@ -42,6 +44,8 @@ KINDS: dict[str, type[Any]] = {
     "enrolment": Enrolment,
     "policy": Policy,
     "programme": Programme,
+    "alert": Alert,
+    "watch": WatchRules,
 }
 KEEP = 250_000
 """States remembered, of half a kilobyte each: half of it holds 100,000 accounts in use. What is
@@ -58,6 +62,7 @@ _PARENT_OF: dict[type[Any], Callable[[Any], UUID]] = {
     Refill: attrgetter("company_id"),
     Programme: attrgetter("company_id"),
     Enrolment: attrgetter("subject_id"),
+    Alert: attrgetter("account_id"),
 }
 
 
@@ -128,7 +133,10 @@ class Directory:
                 new.add(number)
         for number in moved:
             state = current[number]
-            if isinstance(state, Card) and state.pin_reference:
+            if isinstance(state, Account) and state.recent:
+                # Recent uses belong to the decision, too; a list would carry them in each row.
+                current[number] = state = replace(state, recent=())
+            elif isinstance(state, Card) and state.pin_reference:
                 # What a PIN is compared with belongs to the decision alone.
                 current[number] = state = replace(state, pin_reference=PIN_IS_SET)
             states[number] = state

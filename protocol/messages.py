@@ -120,9 +120,17 @@ class Reversed(TypedDict):
 
 
 class Ask(TypedDict):
-    """A request without arguments: C MENU (POS, card), C BALANCE, C HISTORY (card)."""
+    """A request without arguments: C MENU (POS, card), C BALANCE, C HISTORY, C ALERTS (card)."""
 
     id: int
+
+
+class AlertAnswer(TypedDict):
+    """C ANSWER, card → backend: whether the payments of an alert are the cardholder's own."""
+
+    id: int
+    alert: str
+    mine: bool
 
 
 class MenuItem(TypedDict):
@@ -248,7 +256,7 @@ class Command(TypedDict):
 class Query(TypedDict):
     """D QUERY: `what` names a list, `of` its owner. The others choose among certificates:
     `serial` (hex), `state`, and `until_ms`, by when they expire. `balance` is an account's as of
-    `at_ms`, or of the event at `position`."""
+    `at_ms`, or of the event at `position`. `watch-rehearsal` tries `rules` on the last `days`."""
 
     """D QUERY: `what` names a list, `of` its owner. `account` and `until_day` (`YYYY-MM-DD`) choose
     among lots; the others among certificates: `serial` (hex), `state`, and `until_ms`, by when
@@ -264,6 +272,8 @@ class Query(TypedDict):
     until_ms: NotRequired[int]
     at_ms: NotRequired[int]
     position: NotRequired[int]
+    rules: NotRequired[dict[str, Any]]
+    days: NotRequired[int]
 
 
 class Audit(TypedDict):
@@ -344,6 +354,7 @@ _COMMANDS: Final = (
         "CLOSE",
         "RECONCILE",
     ),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROJECTION", "WATCH", "ALERT"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}
@@ -365,7 +376,13 @@ REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
         "C REVERSE": Reverse,
         "C MENU": Ask,
     },
-    "card": {"C BALANCE": Ask, "C HISTORY": Ask, **_RENEW},
+    "card": {
+        "C BALANCE": Ask,
+        "C HISTORY": Ask,
+        "C ALERTS": Ask,
+        "C ANSWER": AlertAnswer,
+        **_RENEW,
+    },
     "operator": {**{f"C {verb}": SignedCommand for verb in _COMMANDS}, **_READS, **_RENEW},
     "auditor": {**_READS, **_RENEW},
     "website": {"I STATUS": WebsiteStatus, "I ERROR": ErrorBody, **_RENEW},

@@ -24,31 +24,35 @@ from protocol.line import Line
 
 DEADLINE_US = 5_000_000
 Submit = Callable[[Work, Callable[[Any], None]], bool]
+Rows = Callable[[UUID], list[dict[str, Any]]]
 
 
 class DeviceReads:
-    """`history` gives the cardholder's own transactions, newest first; it runs in a thread."""
+    """`history` gives the cardholder's own transactions, `alerts` what he is asked about them;
+    both newest first, in a thread."""
 
     def __init__(
         self,
         submit: Submit,
-        history: Callable[[UUID], list[dict[str, Any]]],
+        history: Rows,
+        alerts: Rows,
         now_us: Callable[[], int] = system_now_us,
     ) -> None:
         self._now_us = now_us
         self._submit = submit
-        self._history = history
+        self._of_verb = {"HISTORY": history, "ALERTS": alerts}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def received(self, peer: Peer, line: Line, body: bytes) -> None:
-        """C MENU of a terminal; C BALANCE, C HISTORY of a phone."""
+        """C MENU of a terminal; C BALANCE, C HISTORY, C ALERTS of a phone."""
         request = bodies.read(body, messages.Ask)["id"]
         if line.verb == "MENU":
             self._read(peer, request, "MENU", _menu)
         elif line.verb == "BALANCE":
             self._read(peer, request, "BALANCE", _balance)
         else:
-            task = asyncio.get_running_loop().create_task(self._send_history(peer, request))
+            sending = self._send_rows(peer, request, line.verb)
+            task = asyncio.get_running_loop().create_task(sending)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -77,13 +81,13 @@ class DeviceReads:
         if not self._submit(work, done):
             peer.error(UNAVAILABLE, request)
 
-    async def _send_history(self, peer: Peer, request: int) -> None:
+    async def _send_rows(self, peer: Peer, request: int, verb: str) -> None:
         try:
-            rows = await asyncio.to_thread(self._history, peer.subject_id)
+            rows = await asyncio.to_thread(self._of_verb[verb], peer.subject_id)
         except Exception:
             peer.error(UNAVAILABLE, request)
             return
-        peer.reply("D", "HISTORY", {"re": request, "rows": rows[:100]})
+        peer.reply("D", verb, {"re": request, "rows": rows[:100]})
 
 
 def _menu(states: States, terminal_id: UUID, now_us: int) -> dict[str, Any] | None:

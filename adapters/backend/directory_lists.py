@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 from uuid import UUID
 
+import msgspec
+
 from adapters.backend.lot_lists import balance, lot_rows
 from adapters.backend.operator_ports import Chosen, Rows
 from adapters.backend.proposal_shown import proposal_rows
@@ -12,6 +14,7 @@ from application.ports import Clock
 from application.programme import versions_of
 from domain import lots
 from domain.aggregates.account import Account
+from domain.aggregates.alert import Alert
 from domain.aggregates.card import PIN_TRIES, Card
 from domain.aggregates.cardholder import Cardholder
 from domain.aggregates.certificate import Certificate
@@ -22,7 +25,9 @@ from domain.aggregates.programme import programme_id
 from domain.aggregates.proposal import Proposal
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
+from domain.aggregates.watch import WatchRules, in_force
 from domain.local_time import local_date
+from domain.suspicion import WORDS
 from projections.directory import KINDS
 
 PAGE = 1_000
@@ -197,6 +202,20 @@ class DirectoryLists:
         timezone = known.timezone if isinstance(known, Company) else "UTC"
         return versions_of(self._directory.get(programme_id(company)), timezone, now_us)
 
+    def alerts(self) -> Rows:
+        """Suspicious payments, oldest first."""
+        return [alert_row(each) for each in self._all(Alert, "alert")]
+
+    def watch(self) -> Rows:
+        """The rules by which payments are watched, one row."""
+        known = next(self._all(WatchRules, "watch"), None)
+        return [
+            {
+                "version": known.version if known is not None else 0,
+                **msgspec.structs.asdict(in_force(known)),
+            }
+        ]
+
     def _names(self, company: UUID) -> dict[UUID, str]:
         people = self._all(Cardholder, "cardholder", company)
         return {
@@ -210,6 +229,28 @@ class DirectoryLists:
             for state in page:
                 assert isinstance(state, cls)
                 yield state
+
+
+def alert_row(alert: Alert) -> dict[str, Any]:
+    """An alert as it is told; `words` says what was unusual."""
+    return {
+        "alert": str(alert.id),
+        "status": alert.status,
+        "account": str(alert.account_id),
+        "card": str(alert.card_id),
+        "kind": alert.kind,
+        "shop": str(alert.shop_id),
+        "transaction": str(alert.transaction_id),
+        "amount_cents": alert.amount_cents,
+        "raised_ms": alert.raised_us // 1000,
+        "times": alert.times,
+        "score": alert.score,
+        "reasons": list(alert.reasons),
+        "words": "; ".join(WORDS.get(each, each) for each in alert.reasons),
+        "action": alert.action,
+        "answer": alert.answer,
+        "verdict": alert.verdict,
+    }
 
 
 def _is_chosen(certificate: Certificate, chosen: Chosen) -> bool:

@@ -24,6 +24,7 @@ from adapters.backend.rotating import Rotating
 from adapters.backend.tls_commands import NextTlsAuthority, tls
 from adapters.backend.told import Told
 from adapters.backend.two_persons import TwoPersons
+from adapters.backend.watch_commands import WatchVerb, alert, place_of
 from application import fields
 from application.block import STATUSES, BlockCard, BlockTerminal
 from application.issue import NUMBER_TAKEN, STRIPE, VIRTUAL, Issue, NewCard, Person, card_id
@@ -62,6 +63,7 @@ class OperatorCommands:
                 "FUNDS": Funds(self.works),
                 "TLS": NextTlsAuthority(self.works, surroundings.personalisation),
                 "CORRECT": Correcting(self.works, surroundings),
+                "WATCH": WatchVerb(self.works),
             },
             {"ERASE": erasing.stored},
         )
@@ -80,8 +82,10 @@ class OperatorCommands:
         return await self._two_persons.decide(told)
 
     async def register(self, told: Told) -> Answer:
-        """A company, a shop or a terminal."""
-        what = fields.choice(told.body, "what", ("company", "shop", "terminal"))
+        """A company, a shop or a terminal; where a shop is."""
+        what = fields.choice(told.body, "what", ("company", "shop", "terminal", "place"))
+        if what == "place":
+            return await self.works.carry_out(place_of(told, self.works.deadline_us()))
         if what == "company":
             return await self._register_company(told)
         if what == "shop":
@@ -102,11 +106,12 @@ class OperatorCommands:
 
     async def _register_shop(self, told: Told) -> Answer:
         """The activation code is in the answer only; the event holds its hash."""
-        checked = {
+        checked: dict[str, Any] = {
             "name": fields.text(told.body, "name", fields.NAME_MOST),
             "category": fields.category(told.body),
             "timezone": fields.timezone(told.body),
             "email": fields.email(told.body),
+            "place": fields.place(told.body),
         }
         hsm = self.outside.personalisation
         code = await self.works.in_lane(lambda: hsm.activation_code(told.command_id))
@@ -310,6 +315,8 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "RECONCILE": reconcile,
     "PROJECTION": projection,
     "PROGRAMME": programme,
+    "WATCH": OperatorCommands.two_persons,
+    "ALERT": alert,
 }
 
 

@@ -12,6 +12,7 @@ from application.corrections import Credited
 from application.group_commit import Work
 from application.ports import Clock
 from application.register import IssuedCertificate
+from domain.suspicion import Watch
 
 Reply = Callable[[str, str, Mapping[str, Any]], None]
 """Sends one record (kind, verb, body) to the operator; does nothing once the session is gone."""
@@ -125,6 +126,9 @@ class Directory(Protocol):
     def policy(self) -> Rows: ...
 
     def programme(self, company: UUID, now_us: int) -> Rows: ...
+    def alerts(self) -> Rows: ...
+
+    def watch(self) -> Rows: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +213,9 @@ class Past(Protocol):
 
     def balance(self, account_id: UUID, at_us: int | None, position: int | None) -> Rows:
         """One row: the account as of a moment or an event; none where it was not there yet."""
+
+    def rehearse_watch(self, rules: Watch, days: int) -> Rows:
+        """One row: what other rules would have done to the payments of the last days."""
 
 
 class ReadModels(Protocol):

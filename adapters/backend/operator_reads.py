@@ -22,6 +22,7 @@ _LISTS = (
     *("certificates", "proposals", "proposal", "queue", "enrolments", "policy", "programme"),
     *("companies", "shops", "terminals", "cards", "accounts", "lots"),
     *("hsm", "hsm-keys"),
+    *("alerts", "watch"),
     *PAST_LISTS,
 )
 _STATES = ("valid", "expired", "revoked")
@@ -63,8 +64,12 @@ class OperatorReads:
             return directory.proposals
         if what == "enrolments":
             return directory.enrolments
-        if what == "policy":
-            return directory.policy
+        if what in ("policy", "alerts", "watch"):
+            return {
+                "policy": directory.policy,
+                "alerts": directory.alerts,
+                "watch": directory.watch,
+            }[what]
         if what == "certificates":
             chosen = self._chosen(body)
             return lambda: directory.certificates(chosen)

@@ -5,9 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from adapters.backend.operator_ports import Denied, Past, ReadModels, Rows
+from adapters.backend.watch_commands import watch_rules
 from application import fields
 
-LISTS = ("balance", "projections")
+LISTS = ("balance", "projections", "watch-rehearsal")
+DAYS_MOST = 400
 _MOST = 2**63 - 1
 
 
@@ -17,6 +19,9 @@ def past_list(
     """What gives the rows of one of LISTS. Raises Invalid, Denied."""
     if what == "projections":
         return models.rows
+    if what == "watch-rehearsal":
+        rules, days = watch_rules(body), fields.whole(body, "days", 1, DAYS_MOST)
+        return lambda: past.rehearse_watch(rules, days)
     account_id = fields.uuid(body, "of")
     if "at_ms" in body and "position" in body:
         raise fields.Invalid("position", "or at_ms: give one of the two.")

@@ -3,6 +3,7 @@
 from adapters.backend.device_reads import DeviceReads
 from adapters.backend.payments import Payments
 from adapters.backend.sessions import Peer
+from adapters.backend.watch_commands import CardholdersWord
 from protocol.bodies import shape_of_request
 from protocol.line import Line
 
@@ -32,8 +33,9 @@ class PosService:
 class CardService:
     """A phone with a virtual card."""
 
-    def __init__(self, reads: DeviceReads) -> None:
+    def __init__(self, reads: DeviceReads, word: CardholdersWord) -> None:
         self._reads = reads
+        self._word = word
 
     def opened(self, peer: Peer) -> None:
         """Decisions about its payments find it by its session."""
@@ -41,7 +43,10 @@ class CardService:
     def received(self, peer: Peer, line: Line, body: bytes) -> None:
         """A record of it."""
         shape_of_request(peer.role, line.kind, line.verb)
-        self._reads.received(peer, line, body)
+        if line.verb == "ANSWER":
+            self._word.received(peer, body)
+        else:
+            self._reads.received(peer, line, body)
 
     def closed(self, peer: Peer) -> None:
         """Nothing to do."""

@@ -54,6 +54,8 @@ COMMANDS: Final = {
     "programme": Entry("programme", "A company's spending rules: show, set, rehearse.", _OPERATORS),
     "funds": Entry("funds", "Money that expires: list, reactivate, return, donate.", _OPERATORS),
     "correct": Entry("correct", "Correct a wrong amount by a compensating event.", _OPERATORS),
+    "alert": Entry("alert", "Suspicious payments: list them, close them.", _OPERATORS),
+    "watch": Entry("watch", "The rules that watch for cloned cards; rehearse others.", _OPERATORS),
     "block": Entry("block", "Block a card.", _OPERATORS),
     "pki": Entry("pki", "Certificates: list, revoke, enrol, renew; their policy.", _OPERATORS),
     "privacy": Entry("privacy", "Erase a person's data for good.", _OPERATORS),

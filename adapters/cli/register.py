@@ -1,5 +1,6 @@
 """`register company|shop|terminal`: who takes part, and with which box."""
 
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +22,7 @@ def register(app: typer.Typer) -> None:
     group.command()(company)
     group.command()(shop)
     group.command()(terminal)
+    group.command()(place)
     app.add_typer(
         group, name="register", rich_help_panel="Operators (signed commands through the gateway)"
     )
@@ -66,6 +68,10 @@ def shop(
         str, typer.Option(help="Merchant category code, ISO 18245: 5812 restaurant, 5411 grocery.")
     ] = "5812",
     timezone: Annotated[str, typer.Option(help="IANA time zone of the shop.")] = "America/New_York",
+    place: Annotated[
+        str | None,
+        typer.Option(metavar="LAT,LONG", help="Where it is, in degrees: 41.8826,-87.6226."),
+    ] = None,
     as_: AsOperator = "operator-1",
     json: AsJson = False,
 ) -> None:
@@ -81,6 +87,7 @@ def shop(
             "email": email,
             "category": category,
             "timezone": timezone,
+            **({"place": _point(place)} if place else {}),
         },
     )
     code = result["activation_code"]
@@ -147,6 +154,36 @@ def terminal(
     print(f"terminal {made['terminal']}")
     print(f"  its identity: {made['folder']}")
     print("  On a real site the personalisation station writes this into the box's secure memory.")
+
+
+def place(
+    shop: Annotated[str, typer.Argument(help="The shop's id.", callback=an_id)],
+    point: Annotated[
+        str, typer.Argument(metavar="LAT,LONG", help="In degrees, north and east positive.")
+    ],
+    as_: AsOperator = "operator-1",
+    json: AsJson = False,
+) -> None:
+    """Say where a shop is: a card that is used too far apart in too short a time is noticed.
+
+    Example: [bold]ticketrestaurant register place 0192… -- 41.8826,-87.6226[/bold]
+    """
+    result = _send(as_, {"what": "place", "shop": shop, "place": _point(point)})
+    if json:
+        print_json(result)
+    else:
+        print(f"shop {shop} is at {point}" + (" (as before)" if result.get("unchanged") else ""))
+
+
+def _point(text: str) -> dict[str, int]:
+    latitude, comma, longitude = text.partition(",")
+    try:
+        if not comma:
+            raise InvalidOperation
+        found = [round(Decimal(each.strip()) * 1_000_000) for each in (latitude, longitude)]
+    except (InvalidOperation, ValueError, OverflowError):
+        raise typer.BadParameter("a place looks like 41.8826,-87.6226") from None
+    return {"latitude_e6": found[0], "longitude_e6": found[1]}
 
 
 def _send(name: str, body: dict[str, Any]) -> dict[str, Any]:

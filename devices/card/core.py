@@ -118,6 +118,23 @@ class VirtualCard:
             rows += [row for row in found if isinstance(row, dict)] if type(found) is list else []
         return rows
 
+    async def alerts(self) -> list[Body]:
+        """Payments that looked unusual, newest first. Raises Unreachable, NoAnswer, Refused."""
+        backend = await self._backend()
+        rows: list[Body] = []
+        async for message in backend.answers("C", "ALERTS", {}, self._answer_timeout_s):
+            found = message.body.get("rows")
+            rows += [row for row in found if isinstance(row, dict)] if type(found) is list else []
+        return rows
+
+    async def answer(self, alert: UUID, *, mine: bool) -> Body:
+        """Says whether it was the cardholder. Raises Unreachable, NoAnswer, Refused."""
+        backend = await self._backend()
+        told = {"alert": str(alert), "mine": mine}
+        answer = await backend.ask("C", "ANSWER", told, self._answer_timeout_s)
+        result = answer.body.get("result")
+        return result if isinstance(result, dict) else {}
+
     async def menu(self, terminal: UUID) -> Menu:
         """The menu of the shop that the terminal stands in.
 

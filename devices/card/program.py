@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from devices.card.core import UNDECIDED, Decision, VirtualCard, in_words
-from devices.card.script import CardScript, parse_terminal
+from devices.card.script import CardScript, parse_alert, parse_terminal
 from devices.card_package import take_card
 from devices.edge import (
     OK,
@@ -115,6 +115,60 @@ def history(device: DeviceFolder, as_json: AsJson = False) -> None:
         typer.echo("No payments yet.")
     else:
         _show_history(rows)
+
+
+@app.command()
+def alerts(device: DeviceFolder, as_json: AsJson = False) -> None:
+    """Payments with this account's cards that looked unusual: was it you?
+
+    Example: ticketrestaurant card alerts --device var/devices/CARD-ID
+    """
+
+    async def read() -> list[Body]:
+        async with _open(device) as card:
+            return await card.alerts()
+
+    rows = run(read(), as_json)
+    if as_json:
+        say_json({"rows": rows})
+        return
+    if not rows:
+        typer.echo("Nothing unusual.")
+    for row in rows:
+        at = datetime.fromtimestamp(row.get("raised_ms", 0) / 1000).astimezone()
+        typer.echo(
+            f"{at:%Y-%m-%d %H:%M %Z}  {_amount(row.get('amount_cents'))}: {row.get('words')}"
+        )
+        said = {"mine": "You said: it was me.", "not-mine": "You said: it was not me."}
+        asked = f"Was it you? card answer {row.get('alert')} --mine or --not-mine"
+        typer.echo(f"  {said.get(str(row.get('answer')), asked)}")
+
+
+@app.command()
+def answer(
+    alert: Annotated[str, typer.Argument(help="Its id, as `card alerts` shows it.")],
+    device: DeviceFolder,
+    mine: Annotated[bool, typer.Option("--mine/--not-mine", help="Whether it was you.")],
+    as_json: AsJson = False,
+) -> None:
+    """Says whether an unusual payment was yours. If not, the plastic card is blocked at once.
+
+    Example: ticketrestaurant card answer ALERT-ID --not-mine --device var/devices/CARD-ID
+    """
+    with errors_in_words(as_json):
+        id = parse_alert(alert)
+
+    async def tell() -> Body:
+        async with _open(device) as card:
+            return await card.answer(id, mine=mine)
+
+    result = run(tell(), as_json)
+    if as_json:
+        say_json(result)
+        return
+    typer.echo("Thank you." if mine else "Thank you. The issuer was told.")
+    if result.get("blocked"):
+        typer.echo(f"The card {result['blocked']} is blocked.")
 
 
 @app.command()

@@ -47,6 +47,14 @@ def _terminal(command: Body) -> UUID:
     return parse_terminal(str(command.get("terminal", "")))
 
 
+def parse_alert(text: str) -> UUID:
+    """The alert's id. Raises WrongUse."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise WrongUse("an alert is named by its id, 36 characters") from None
+
+
 def parse_terminal(text: str) -> UUID:
     """The terminal's id. Raises WrongUse."""
     try:

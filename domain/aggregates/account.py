@@ -15,6 +15,7 @@ from domain.event import Context, Event, no_such_event, stamp, stored_as
 from domain.local_time import local_date
 from domain.lots import Lot, Lots
 from domain.spending import NO_SPENDING, Spending
+from domain.suspicion import Use, remembered
 
 
 @stored_as("account.opened/1")
@@ -44,13 +45,15 @@ class AccountCredited(Event, frozen=True, kw_only=True, gc=False, omit_defaults=
 class AccountDebited(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Money spent by an approved transaction on a local business date.
 
-    `lots` is what of it was taken from lots with a last day; the rest has none.
+    `lots` is what of it was taken from lots with a last day; the rest has none. `use`: where and
+    how it was spent.
     """
 
     amount_cents: int
     transaction_id: UUID
     local_date: str
     lots: Lots = ()
+    use: Use | None = None
 
 
 @stored_as("account.debit_reversed/1")
@@ -113,6 +116,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
     spending: Spending = NO_SPENDING
     lots: Lots = ()
     expired: Lots = ()
+    recent: tuple[Use, ...] = ()
 
     def available_cents(self, today: str) -> int:
         """What of the balance can be spent on the local date, whether or not more was booked."""
@@ -130,7 +134,8 @@ def evolve(account: Account | None, event: Event) -> Account:
     """The account after `event`. Total over its events; decides nothing."""
     match event:
         case AccountDebited():
-            return _moved(account, event, -event.amount_cents, event.local_date, event.lots, 1)
+            spent, date = -event.amount_cents, event.local_date
+            return _moved(account, event, spent, date, event.lots, 1, event.use)
         case AccountCredited():
             lots = _of_credit(event) if event.last_day else ()
             return _moved(account, event, event.amount_cents, None, lots)
@@ -167,6 +172,7 @@ def _moved(
     spending_date: str | None,
     parts: Lots,
     payments: int = 0,
+    use: Use | None = None,
 ) -> Account:
     """The account with its balance moved, and what was spent on a date where one is given.
 
@@ -192,6 +198,7 @@ def _moved(
         spending=spending,
         lots=lots,
         expired=account.expired,
+        recent=account.recent if use is None else remembered(account.recent, use),
     )
 
 
@@ -256,15 +263,23 @@ def could_be_spent_until(account: Account, amount_cents: int, date: str) -> str:
 
 
 def debit(
-    context: Context, account: Account, *, amount_cents: int, transaction_id: UUID, date: str
+    context: Context,
+    account: Account,
+    *,
+    amount_cents: int,
+    transaction_id: UUID,
+    date: str,
+    use: Use | None = None,
 ) -> AccountDebited:
-    """Takes the money of a transaction that every rule passed: first what expires first."""
+    """Takes the money of a transaction that every rule passed: first what expires first. `use`:
+    where and how it was."""
     return AccountDebited(
         **stamp(context, account.id, account.version + 1),
         amount_cents=amount_cents,
         transaction_id=transaction_id,
         local_date=date,
         lots=lots_.to_spend(account.lots, amount_cents, date) if account.lots else (),
+        use=use,
     )
 
 

@@ -6,6 +6,7 @@ import msgspec
 from msgspec.structs import replace
 
 from domain.event import Context, Event, no_such_event, stamp, stored_as
+from domain.suspicion import Place
 
 
 class MenuItem(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -37,6 +38,13 @@ class MenuSet(Event, frozen=True, kw_only=True, gc=False):
     items: tuple[MenuItem, ...]
 
 
+@stored_as("shop.placed/1")
+class ShopPlaced(Event, frozen=True, kw_only=True, gc=False):
+    """Where the shop is."""
+
+    place: Place
+
+
 class Shop(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The shop as its events made it. `menu_version` 0: no menu yet."""
 
@@ -49,6 +57,7 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     activation_sha256: bytes
     menu: tuple[MenuItem, ...] = ()
     menu_version: int = 0
+    place: Place | None = None
 
 
 def evolve(shop: Shop | None, event: Event) -> Shop:
@@ -71,6 +80,8 @@ def evolve(shop: Shop | None, event: Event) -> Shop:
                 menu=event.items,
                 menu_version=shop.menu_version + 1,
             )
+        case ShopPlaced() if shop is not None:
+            return replace(shop, version=event.originator_version, place=event.place)
         case _:
             raise no_such_event("shop", event)
 
@@ -99,3 +110,10 @@ def register(
 def set_menu(context: Context, shop: Shop, items: tuple[MenuItem, ...]) -> MenuSet:
     """Replaces the shop's menu."""
     return MenuSet(**stamp(context, shop.id, shop.version + 1), items=items)
+
+
+def put_at(context: Context, shop: Shop, place: Place) -> ShopPlaced | None:
+    """Says where the shop is; None where that was known."""
+    if shop.place == place:
+        return None
+    return ShopPlaced(**stamp(context, shop.id, shop.version + 1), place=place)

@@ -1,11 +1,13 @@
 """What the events of everything else post: the reconciliation moves money to the bank."""
 
+from domain.aggregates.alert import AlertRaised
 from domain.aggregates.closing import DayClosed
 from domain.aggregates.company import CompanyRegistered
 from domain.aggregates.crediting import CreditingAdvanced
 from domain.aggregates.programme import ProgrammeSet
 from domain.aggregates.reconciliation import StatementMatched
 from domain.aggregates.shop import MenuSet
+from domain.aggregates.watch import WatchSet
 from domain.books.chart import BANK
 from domain.books.posting import Posting, Postings, Rule
 from domain.event import Event
@@ -24,6 +26,8 @@ MOVES: dict[type[Event], Rule] = {
     StatementMatched: _matched,
 }
 NO_MONEY: dict[type[Event], str] = {
+    AlertRaised: "a payment that was refused",
+    WatchSet: "the amount is a limit",
     CreditingAdvanced: "each line is an account.credited of the same commit",
     ProgrammeSet: "the amounts are limits",
     DayClosed: "it records balances",

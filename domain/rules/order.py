@@ -8,7 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from domain.answers import Refusal, dollars
-from domain.rules import message, spending
+from domain.rules import behaviour, message, spending
 from domain.rules.request import Request
 from domain.terms import LEGAL_DAY_CENTS
 
@@ -26,6 +26,8 @@ RULES: tuple[Rule, ...] = (
     message.cardholder_consented,
     message.card_is_usable,
     spending.category_is_allowed,
+    behaviour.looks_genuine,
+    behaviour.proves_its_owner,
     message.pin_is_right,
     spending.weekday_is_allowed,
     spending.is_no_holiday,

@@ -5,12 +5,14 @@ from uuid import UUID
 import msgspec
 
 from domain.aggregates.account import Account
+from domain.aggregates.alert import Alert
 from domain.aggregates.card import Card
 from domain.aggregates.company import Company
 from domain.aggregates.programme import Programme
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
 from domain.aggregates.transaction import Signed
+from domain.suspicion import NO_SUSPICION, Suspicion
 from domain.terms import STANDARD, Terms
 
 
@@ -23,6 +25,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `newer_reference`: what the right PIN is to be compared with from now on, empty for no change.
     `clock_off_us` is how far the terminal's clock is from ours, `now_us` ours.
     `consent_valid` is what the cardholder's signature came to; None for a stripe.
+    `suspicion` is what the account's recent uses say, by the rules of `watch_version`; `alert` the
+    account's of the day, where one may be raised.
     `terms` are those of `programme` in force now, `terms_version` their number, 0 for the standard.
     """
 
@@ -52,3 +56,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     programme: Programme | None = None
     terms: Terms = STANDARD
     terms_version: int = 0
+    suspicion: Suspicion = NO_SUSPICION
+    watch_version: int = 0
+    alert: Alert | None = None

@@ -26,8 +26,10 @@ from domain.aggregates import card as cards
 from domain.aggregates import company as companies
 from domain.aggregates import shop as shops
 from domain.aggregates import terminal as terminals
+from domain.aggregates import watch as watches
 from domain.event import Context, Event
 from domain.ids import PARTITIONS, make_id
+from domain.suspicion import Watch
 from protocol.encoding import unb64
 from protocol.pin import seal_pin
 from script.benchmark.ledger import Ledger
@@ -86,6 +88,10 @@ class Populate:
             shops.register(
                 context, shop, name="Load", category="5812", timezone="America/Chicago",
                 email="load@shop.example", activation_sha256=b"",
+            ),
+            # A card pays a hundred times a minute here: every signal is looked for, none stops it.
+            watches.set_rules(
+                context, None, rules=Watch(step_up_from=1_000, refuse_from=1_000), why="benchmark"
             ),
         ]  # fmt: skip
         folders, ids = [], []

@@ -226,6 +226,27 @@ class World:
         )
         return Reverse(ask, self.clock.now_us() + 5_000_000)
 
+    def another_shop(self) -> tuple[UUID, UUID]:
+        """A second shop and its terminal."""
+        self.engine.stop()
+        now_us = self.clock.now_us()
+        context = Context(
+            occurred_at_us=now_us, recorded_at_us=now_us, actor="operator:x:1",
+            command_id=_id(), correlation_id=_id(), issuer_id=_id(),
+        )  # fmt: skip
+        shop, terminal = _id(), _id()
+        self.log.append(
+            [
+                shops.register(context, shop, name="Bistro", category="5812",
+                               timezone="America/New_York", email="b@e.example",
+                               activation_sha256=b""),
+                terminals.register(context, terminal, shop_id=shop, label="Bar"),
+            ],
+            [],
+        )  # fmt: skip
+        self.restart()
+        return shop, terminal
+
     def same_partition(self, card: int) -> UUID:
         """The id of a card that is not there, in the partition of one that is."""
         return _id(partition_of(self.cards[card]))

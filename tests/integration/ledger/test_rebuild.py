@@ -77,6 +77,8 @@ class Replayed:
         states = [state for state in self.states.values() if type(state) is KINDS[kind]]
         if kind == "card":
             states = [_without_pin(state) for state in states]
+        if kind == "account":
+            states = [replace(state, recent=()) for state in states]
         return sorted(states, key=lambda state: state.id)
 
     def payments(self) -> dict[UUID, tuple[Any, ...]]:

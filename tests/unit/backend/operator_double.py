@@ -178,7 +178,7 @@ class DirectoryDouble:
     def programme(self, company: UUID, now_us: int) -> Rows:
         return self._of(company)
 
-    enrolments = policy = proposals
+    enrolments = policy = alerts = watch = proposals
 
     def states(self, kind: str) -> list[Any]:
         """What the ledger holds of a kind, as the projection would list it."""

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from adapters.backend.operator_ports import Rows
+from domain.suspicion import Watch
 
 
 class PastDouble:
@@ -16,6 +17,10 @@ class PastDouble:
         self.asked.append((account_id, at_us, position))
         early = position is not None and position < 7
         return [] if early else [{"account": str(account_id), "balance_cents": 1_000}]
+
+    def rehearse_watch(self, rules: Watch, days: int) -> Rows:
+        self.asked.append((rules, days))
+        return [{"payments": 5}]
 
 
 class ReadModelsDouble:

@@ -7,12 +7,13 @@ from msgspec.structs import fields, replace
 
 from domain import authorization
 from domain.answers import TEXTS, dollars
-from domain.rules import message, spending
+from domain.rules import behaviour, message, spending
+from domain.suspicion import DEFAULTS, REFUSE, SIGNALS, STEP_UP, Suspicion
 from domain.terms import EVERY_DAY, PIN_FREE_CENTS, STANDARD, Terms, Window
 from tests.specification import section, tables
 from tests.unit.domain.material import TODAY, account, card, paid, request, shop, terminal
 
-RULES, OTHERS, TERMS = tables(section("TR-BEFS", "6"))
+RULES, OTHERS, TERMS, SIGNALS_TOLD = tables(section("TR-BEFS", "6"))
 
 # For each row a payment that this rule refuses.
 REFUSED: dict[tuple[str, str], dict[str, Any]] = {
@@ -30,6 +31,8 @@ REFUSED: dict[tuple[str, str], dict[str, Any]] = {
     ("62", "card-blocked"): {"card": replace(card(), status="blocked")},
     ("54", "card-expired"): {"card": replace(card(), expiry="2610")},
     ("57", "category"): {"shop": shop(category="5813")},
+    ("63", "suspicion"): {"suspicion": Suspicion(120, ("far", "parallel"), REFUSE)},
+    ("55", "step-up"): {"suspicion": Suspicion(80, ("far",), STEP_UP), "amount_cents": 1},
     ("75", "pin-tries"): {"card": replace(card(), pin_failures=3), "amount_cents": 1},
     ("55", "pin-required"): {"amount_cents": PIN_FREE_CENTS + 1},
     ("55", "wrong-pin"): {"pin_right": False, "amount_cents": 1},
@@ -58,7 +61,7 @@ def test_the_rules_are_those_of_the_code_in_its_order() -> None:
 
 @pytest.mark.parametrize(("rule", "code", "reason"), [row[:3] for row in RULES])
 def test_each_rule_gives_the_answer_beside_it(rule: str, code: str, reason: str) -> None:
-    module = message if hasattr(message, rule) else spending
+    module = next(each for each in (message, behaviour, spending) if hasattr(each, rule))
     no = getattr(module, rule)(request(**REFUSED[code, reason]))
     assert no is not None
     assert (no.code, no.reason) == (code, reason)
@@ -88,3 +91,8 @@ def test_the_standard_terms_are_those_that_are_told() -> None:
     assert told.keys() == lifted | rest | {"pin_free_cents", "tip_percent", "refused_categories"}
     assert (STANDARD.weekdays, STANDARD.hours) == (EVERY_DAY, ())
     assert (STANDARD.allowed_categories, STANDARD.partial_approval) == ((), True)
+
+
+def test_the_signals_are_those_of_the_code_with_their_first_weights() -> None:
+    told = [(row[0], int(row[2])) for row in SIGNALS_TOLD]
+    assert told == [(name, weight(DEFAULTS)) for name, (_, weight) in SIGNALS.items()]

@@ -54,6 +54,8 @@ def replayed(entries: Sequence[Entry]) -> dict[UUID, Listed]:
         states[event.originator_id] = state
         if isinstance(state, Card) and state.pin_reference:
             state = replace(state, pin_reference=PIN_IS_SET)
+        if isinstance(state, Account):
+            state = replace(state, recent=())
         rows[event.originator_id] = listed(position, state)
     return rows
 

@@ -1,0 +1,186 @@
+"""Whether a payment looks like one of a cloned or stolen card: signals, a score, what follows.
+
+A stripe can be copied, and nothing in it tells. What tells is behaviour: where and how often an
+account's cards are used. The signals are few and each is explained to whoever asks; their limits
+and weights are data (`Watch`), changed by two operators and rehearsed before.
+"""
+
+import math
+from collections.abc import Callable
+from uuid import UUID
+
+import msgspec
+
+USES_KEPT = 8
+"""Of an account; older ones say nothing any more."""
+KEPT_US = 6 * 3600 * 1_000_000
+_KM_PER_RADIAN = 6371.0088  # the mean radius of the earth (IUGG)
+_SECOND_US = 1_000_000
+NOTHING, STEP_UP, REFUSE = "nothing", "step-up", "refuse"
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A point on the earth in millionths of a degree (WGS 84): north and east are positive."""
+
+    latitude_e6: int
+    longitude_e6: int
+
+
+class Use(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An approved payment of an account, as far as later ones are compared with it.
+
+    `kind` is the card's: `stripe` or `virtual`; `place` None where the shop's is not known.
+    """
+
+    at_us: int
+    shop_id: UUID
+    kind: str
+    amount_cents: int
+    place: Place | None = None
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The limits and weights in force. A signal of weight 0 is off.
+
+    far: two uses so far apart that nobody travels so fast. parallel: two shops within moments.
+    burst: many payments in a short time. round: small whole-dollar amounts, as cards are tried out.
+    apart: the stripe is used while the phone, which its owner carries, paid elsewhere.
+    The weights of the signals that show are added up: from `step_up_from` on a stripe needs its
+    PIN, from `refuse_from` on nothing passes.
+    """
+
+    speed_kmh: int = 300
+    far_km: int = 30
+    far_weight: int = 80
+    parallel_s: int = 20
+    parallel_weight: int = 60
+    burst_count: int = 8
+    burst_s: int = 600
+    burst_weight: int = 50
+    round_count: int = 4
+    round_most_cents: int = 500
+    round_s: int = 3600
+    round_weight: int = 30
+    apart_km: int = 2
+    apart_s: int = 900
+    apart_weight: int = 70
+    step_up_from: int = 50
+    refuse_from: int = 120
+
+
+DEFAULTS = Watch()
+
+
+class Suspicion(msgspec.Struct, frozen=True, gc=False):
+    """The score of a payment, what it is made of, and what it leads to."""
+
+    score: int
+    reasons: tuple[str, ...]
+    action: str
+
+
+NO_SUSPICION = Suspicion(0, (), NOTHING)
+
+
+def far(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
+    """Whether an earlier use was too far away to have come from there."""
+    if now.place is None:
+        return False
+    for use in recent:
+        if use.place is None or use.place == now.place:
+            continue
+        km = distance_km(use.place, now.place)
+        hours = max(abs(now.at_us - use.at_us), _SECOND_US) / (3600 * _SECOND_US)
+        if km >= watch.far_km and km > watch.speed_kmh * hours:
+            return True
+    return False
+
+
+def parallel(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
+    """Whether another shop was paid a moment ago."""
+    since_us = now.at_us - watch.parallel_s * _SECOND_US
+    return any(use.shop_id != now.shop_id and use.at_us >= since_us for use in recent)
+
+
+def burst(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
+    """Whether this is one of too many payments in a short time."""
+    since_us = now.at_us - watch.burst_s * _SECOND_US
+    return sum(use.at_us >= since_us for use in recent) + 1 >= watch.burst_count
+
+
+def round_amounts(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
+    """Whether small whole-dollar amounts follow each other."""
+    if not _is_round(watch, now.amount_cents):
+        return False
+    since_us = now.at_us - watch.round_s * _SECOND_US
+    before = sum(use.at_us >= since_us and _is_round(watch, use.amount_cents) for use in recent)
+    return before + 1 >= watch.round_count
+
+
+def _is_round(watch: Watch, cents: int) -> bool:
+    return cents <= watch.round_most_cents and cents % 100 == 0
+
+
+def apart(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
+    """Whether stripe and phone of the account are in two places at once."""
+    if now.place is None:
+        return False
+    since_us = now.at_us - watch.apart_s * _SECOND_US
+    return any(
+        use.kind != now.kind
+        and use.at_us >= since_us
+        and use.place is not None
+        and distance_km(use.place, now.place) >= watch.apart_km
+        for use in recent
+    )
+
+
+_Signal = Callable[[Watch, tuple[Use, ...], Use], bool]
+SIGNALS: dict[str, tuple[_Signal, Callable[[Watch], int]]] = {
+    "far": (far, lambda watch: watch.far_weight),
+    "parallel": (parallel, lambda watch: watch.parallel_weight),
+    "burst": (burst, lambda watch: watch.burst_weight),
+    "round": (round_amounts, lambda watch: watch.round_weight),
+    "apart": (apart, lambda watch: watch.apart_weight),
+}
+WORDS: dict[str, str] = {
+    "far": "used too far away for the time between",
+    "parallel": "two shops within moments",
+    "burst": "many payments in a short time",
+    "round": "small whole-dollar amounts one after the other",
+    "apart": "stripe and phone in different places at once",
+}
+"""What a signal means, for people."""
+
+
+def assess(watch: Watch, recent: tuple[Use, ...], now: Use) -> Suspicion:
+    """What the account's recent uses say of this one. Nothing where there are none."""
+    if not recent or now.at_us - recent[-1].at_us > KEPT_US:
+        return NO_SUSPICION
+    score, reasons = 0, []
+    for name, (shows, weight) in SIGNALS.items():
+        if weight(watch) and shows(watch, recent, now):
+            score += weight(watch)
+            reasons.append(name)
+    if score < watch.step_up_from:
+        return Suspicion(score, tuple(reasons), NOTHING) if score else NO_SUSPICION
+    return Suspicion(score, tuple(reasons), REFUSE if score >= watch.refuse_from else STEP_UP)
+
+
+def remembered(recent: tuple[Use, ...], use: Use) -> tuple[Use, ...]:
+    """The uses to compare the next payment with."""
+    if not recent:
+        return (use,)
+    since_us = use.at_us - KEPT_US
+    return (*(each for each in recent[1 - USES_KEPT :] if each.at_us >= since_us), use)
+
+
+def distance_km(one: Place, other: Place) -> float:
+    """The great-circle distance by the haversine formula."""
+    first, second = math.radians(one.latitude_e6 / 1e6), math.radians(other.latitude_e6 / 1e6)
+    east = math.radians((other.longitude_e6 - one.longitude_e6) / 1e6)
+    half = (
+        math.sin((second - first) / 2) ** 2
+        + math.cos(first) * math.cos(second) * math.sin(east / 2) ** 2
+    )
+    return 2 * _KM_PER_RADIAN * math.asin(math.sqrt(min(1.0, half)))
