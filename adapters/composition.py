@@ -22,8 +22,10 @@ from adapters.audit.folder import CheckpointFolder
 from adapters.audit.places import places
 from adapters.audit.publishing import Publisher
 from adapters.backend import server
+from adapters.backend.adjustments import Adjustments
 from adapters.backend.carrying_out import CarryingOut
 from adapters.backend.certificate_requests import CertificateRequests
+from adapters.backend.contests import Contests
 from adapters.backend.cryptography_checks import HsmChecks
 from adapters.backend.device_reads import DeviceReads
 from adapters.backend.hsm_lane import HsmLane
@@ -174,8 +176,8 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     event_log.on_stored(checkpointer.stored)
     event_log.on_stored(lambda rows: views.runner.wake())
     reads = DeviceReads(engine.submit, views.card_history)
-    services["pos"] = PosService(payments, reads)
-    services["card"] = CardService(reads)
+    services["pos"] = PosService(payments, Adjustments(engine.submit, issuer), reads)
+    services["card"] = CardService(reads, Contests(engine.submit, issuer))
     store = CertificateStore(settings.home / ISSUED_FOLDER)
     personalisation = HsmPersonalisation(hsm, authority, store=store)
     proofs = LedgerProofs(

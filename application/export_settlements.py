@@ -1,7 +1,7 @@
 """The settlement of shops for a period of business days: every payment, totals, in order.
 
 What it says line by line is decided here; `adapters/reports` write it as CSV or XML. A period that
-has passed does not change by new payments, only by reversals and corrections, which name their
+has passed does not change by new payments, only by what happens to its payments, which names its
 time. The same period of the same ledger gives the same text.
 """
 
@@ -31,7 +31,7 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True):
 class PaymentLine(msgspec.Struct, frozen=True, kw_only=True):
     """A payment of the shop named last; its times as the shop's clocks show them.
 
-    `changed_at` is when it was reversed or last corrected, None for never.
+    `changed_at` is when its amount last changed, None for never.
     """
 
     shop: SettledShop
@@ -41,11 +41,11 @@ class PaymentLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Totals(msgspec.Struct, kw_only=True):
-    """Sums in cents: net = authorized + corrected − reversed.
+    """Sums in cents: net = authorized + tipped + corrected − reversed − refunded − credited.
 
-    `payments` are those that stand: all but the reversed ones, which are counted beside them. Of
-    those that stand, `corrected` ones are worth another amount than at first. The website's pages
-    count in the same way.
+    `payments` are those that stand: all but the reversed and voided ones, which are counted beside
+    them. Of those that stand, `corrected` ones are worth another amount than at first, by a
+    correction, a tip, a refund or a dispute. The website's pages count in the same way.
     """
 
     payments: int = 0
@@ -54,16 +54,22 @@ class Totals(msgspec.Struct, kw_only=True):
     authorized_cents: int = 0
     corrected_cents: int = 0
     reversed_cents: int = 0
+    tipped_cents: int = 0
+    refunded_cents: int = 0
+    credited_cents: int = 0
     net_cents: int = 0
 
     def add(self, payment: Payment) -> None:
         """Counts a payment in."""
-        self.payments += payment.status != "reversed"
-        self.reversed += payment.status == "reversed"
-        self.corrected += payment.status == "corrected"
+        self.payments += not payment.reversed
+        self.reversed += payment.reversed
+        self.corrected += not payment.reversed and payment.status != "approved"
         self.authorized_cents += payment.authorized_cents
         self.corrected_cents += payment.corrected_cents
         self.reversed_cents += payment.reversed_cents
+        self.tipped_cents += payment.tipped_cents
+        self.refunded_cents += payment.refunded_cents
+        self.credited_cents += payment.credited_cents
         self.net_cents += payment.net_cents
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from domain.aggregates import account as accounts
 from domain.aggregates import card as cards
@@ -16,13 +17,15 @@ from domain.aggregates.card import Card
 from domain.aggregates.company import Company
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
-from domain.aggregates.transaction import Authorized, Declined, Signed
+from domain.aggregates.transaction import Authorized, Declined, Signed, TermsAgreed
 from domain.answers import Refusal, refusal
 from domain.event import Context, Event, stamp
 from domain.local_time import local_date
 
 MOST_CENTS = (1 << 31) - 1
 CLOCK_OFF_US = 5 * 60 * 1_000_000
+PARTLY = frozenset({"51", "61"})
+"""Refusals for the amount, after which less may be approved for split tender."""
 REFUSED_CATEGORIES = frozenset({"5813"})  # bars: refused unless a programme says otherwise
 
 
@@ -35,6 +38,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `newer_reference`: what the right PIN is to be compared with from now on, empty for no change.
     `clock_off_us` is how far the terminal's clock is from ours.
     `consent_valid` is what the cardholder's signature came to; None for a stripe.
+    `partial`: the terminal takes an approval of part of the amount. `tip_most_cents` and `group_id`
+    are the contract's, 0 and None where it names none.
     """
 
     transaction_id: UUID
@@ -59,6 +64,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     local_date: str = ""
     year_month: str = ""
     newer_reference: bytes = b""
+    partial: bool = False
+    tip_most_cents: int = 0
+    group_id: UUID | None = None
 
 
 def terminal_is_active(request: Request) -> Refusal | None:
@@ -181,7 +189,9 @@ def decide(context: Context, request: Request, *, next_version: int = 1) -> list
 
     A refusal is an event too. The PIN is counted in the same commit as the answer.
     """
-    no = judge(request)
+    asked_cents, no = request.amount_cents, judge(request)
+    if no is not None and request.partial:
+        request, no = _in_part(request, no)
     events: list[Event] = [
         _declined(context, request, no, next_version)
         if no is not None
@@ -198,8 +208,27 @@ def decide(context: Context, request: Request, *, next_version: int = 1) -> list
                 date=request.local_date,
             )
         )
+        if request.partial or request.tip_most_cents or request.group_id is not None:
+            events.append(_terms(context, request, asked_cents, next_version + 1))
     events += _of_pin(context, request, no)
     return events
+
+
+def _in_part(request: Request, no: Refusal) -> tuple[Request, Refusal | None]:
+    """The request for as much as would pass, where every rule passes that; else as it was."""
+    if no.code not in PARTLY or not no.would_pass_cents:
+        return request, no
+    less = replace(request, amount_cents=no.would_pass_cents)
+    return (less, None) if judge(less) is None else (request, no)
+
+
+def _terms(context: Context, request: Request, asked_cents: int, version: int) -> TermsAgreed:
+    return TermsAgreed(
+        **stamp(context, request.transaction_id, version),
+        requested_cents=asked_cents,
+        tip_most_cents=request.tip_most_cents,
+        group_id=request.group_id,
+    )
 
 
 def _of_pin(context: Context, request: Request, no: Refusal | None) -> list[Event]:

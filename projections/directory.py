@@ -17,6 +17,7 @@ from domain.aggregates.card import Card
 from domain.aggregates.cardholder import Cardholder, CardholderErased
 from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
+from domain.aggregates.dispute import Dispute
 from domain.aggregates.enrolment import Enrolment
 from domain.aggregates.policy import Policy
 from domain.aggregates.proposal import Proposal
@@ -40,6 +41,7 @@ KINDS: dict[str, type[Any]] = {
     "proposal": Proposal,
     "enrolment": Enrolment,
     "policy": Policy,
+    "dispute": Dispute,
 }
 KEEP = 250_000
 """States remembered, of half a kilobyte each: half of it holds 100,000 accounts in use. What is

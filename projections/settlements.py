@@ -1,4 +1,4 @@
-"""What shops are owed: one row per approved payment, as reversals and corrections left it.
+"""What shops are owed: one row per approved payment, as all that happened to it left it.
 
 The business day is the shop's own: the date in its time zone when the backend decided. Decided,
 not when the terminal says it happened: the log's times only grow, so a past day gets no new rows.
@@ -14,13 +14,23 @@ from msgspec.structs import replace
 from application.cache import Cache
 from domain.aggregates.shop import ShopRegistered
 from domain.aggregates.terminal import TerminalRegistered
-from domain.aggregates.transaction import Authorized, Corrected, Reversed
+from domain.aggregates.transaction import (
+    Authorized,
+    Corrected,
+    DisputeDecided,
+    Refunded,
+    Reversed,
+    Tipped,
+    Voided,
+)
 from domain.event import stored_topics
 from domain.local_time import local_date
 from projections.ports import Entry
 
 NAME = "settlements/1"
-_CHANGES = (Reversed, Corrected)
+CHANGES = (Reversed, Corrected, Voided, Refunded, Tipped, DisputeDecided)
+"""What may happen to an approved payment that its shop is paid more or less for."""
+_Change = Reversed | Corrected | Voided | Refunded | Tipped | DisputeDecided
 
 
 class SettledShop(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -42,8 +52,9 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One payment as it stands at `position`. Amounts in cents, times in microseconds UTC.
 
     `corrected_cents` is the sum of all corrections (may be negative), `reversed_cents` what was
-    taken back; `changed_us` the time of the last of either, 0 for none. `card_id` serves the
-    cardholder's own history.
+    taken back whole (also by a void), `refunded_cents` what the shop gave back, `credited_cents`
+    what a dispute did; `changed_us` is the time of the last of them or of a tip, 0 for none.
+    `card_id` serves the cardholder's own history.
     """
 
     transaction_id: UUID
@@ -62,17 +73,27 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reversed_cents: int = 0
     changed_us: int = 0
     reversed: bool = False
+    voided: bool = False
+    tipped_cents: int = 0
+    refunded_cents: int = 0
+    credited_cents: int = 0
 
     @property
     def net_cents(self) -> int:
         """What the payment is worth to the shop now."""
-        return self.authorized_cents + self.corrected_cents - self.reversed_cents
+        more = self.authorized_cents + self.tipped_cents + self.corrected_cents
+        return more - self.reversed_cents - self.refunded_cents - self.credited_cents
 
     @property
     def status(self) -> str:
-        """`approved`, `corrected` or `reversed`; the last word wins."""
+        """`approved`, `tipped`, `corrected`, `refunded` (part or all, by the shop or a dispute),
+        `voided` or `reversed`; the later in this list wins."""
         if self.reversed:
-            return "reversed"
+            return "voided" if self.voided else "reversed"
+        if self.refunded_cents or self.credited_cents:
+            return "refunded"
+        if self.tipped_cents and not self.corrected_cents:
+            return "tipped"
         return "corrected" if self.changed_us else "approved"
 
 
@@ -100,7 +121,7 @@ class Settlements:
 
     name = NAME
     tables = ("settlements", "settlement_shops")
-    topics = stored_topics((ShopRegistered, TerminalRegistered, Authorized, Reversed, Corrected))
+    topics = stored_topics((ShopRegistered, TerminalRegistered, Authorized, *CHANGES))
 
     def __init__(self, tables: SettlementTables, keep_shops: int = 20_000) -> None:
         self._tables = tables
@@ -119,7 +140,7 @@ class Settlements:
             if isinstance(event, Authorized):
                 shop = self._shop(event.shop_id, shops, position)
                 new[event.originator_id] = _authorized(shop, position, event)
-            elif isinstance(event, _CHANGES):
+            elif isinstance(event, CHANGES):
                 among = new if event.originator_id in new else changed
                 before = among.get(event.originator_id)
                 if before is not None:
@@ -144,7 +165,7 @@ class Settlements:
 
     def _before(self, entries: Sequence[Entry]) -> dict[UUID, Payment]:
         """The stored payments that the entries change; those made by the entries are not stored."""
-        ids = {event.originator_id for _, event in entries if isinstance(event, _CHANGES)}
+        ids = {event.originator_id for _, event in entries if isinstance(event, CHANGES)}
         return dict(self._tables.payments(ids)) if ids else {}
 
     def _shop(self, id: UUID, moved: Mapping[int, SettledShop], position: int) -> SettledShop:
@@ -186,18 +207,21 @@ def _authorized(shop: SettledShop, position: int, event: Authorized) -> Payment:
     )
 
 
-def _changed(payment: Payment, position: int, event: Reversed | Corrected) -> Payment:
-    if isinstance(event, Reversed):
-        return replace(
-            payment,
-            position=position,
-            reversed_cents=event.amount_cents,
-            changed_us=event.recorded_at_us,
-            reversed=True,
-        )
-    return replace(
-        payment,
-        position=position,
-        corrected_cents=payment.corrected_cents + event.to_cents - event.from_cents,
-        changed_us=event.recorded_at_us,
-    )
+def _changed(payment: Payment, position: int, event: _Change) -> Payment:
+    changed: dict[str, object] = {"position": position, "changed_us": event.recorded_at_us}
+    match event:
+        case Reversed() | Voided():
+            changed["reversed_cents"] = event.amount_cents
+            changed["reversed"], changed["voided"] = True, isinstance(event, Voided)
+        case Corrected():
+            difference = event.to_cents - event.from_cents
+            changed["corrected_cents"] = payment.corrected_cents + difference
+        case Refunded():
+            changed["refunded_cents"] = payment.refunded_cents + event.amount_cents
+        case Tipped():
+            changed["tipped_cents"] = payment.tipped_cents + event.amount_cents
+        case DisputeDecided(credited_cents=0):
+            changed["changed_us"] = payment.changed_us
+        case DisputeDecided():
+            changed["credited_cents"] = payment.credited_cents + event.credited_cents
+    return replace(payment, **changed)

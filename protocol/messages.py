@@ -6,6 +6,7 @@ integer milliseconds since 1970 UTC; `b64` values are base64url without padding.
 
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+from protocol.adjustment import ACTIONS, SignedRequest
 from protocol.sealed_track import SealedTrack
 
 
@@ -76,7 +77,10 @@ class PresentPin(TypedDict):
 
 
 class Decision(TypedDict):
-    """I DECISION, backend → POS (with `re`) and card (with `shop_name`, `balance_cents`)."""
+    """I DECISION, backend → POS (with `re`) and card (with `shop_name`, `balance_cents`).
+
+    `approved_cents` where less was approved than asked for (code 10).
+    """
 
     re: NotRequired[int]
     counter: int
@@ -90,6 +94,7 @@ class Decision(TypedDict):
     text: str
     decided_ms: int
     duplicate: bool
+    approved_cents: NotRequired[int]
     shop_name: NotRequired[str]
     balance_cents: NotRequired[int | None]
 
@@ -356,7 +361,7 @@ class Queued(TypedDict):
 
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
-    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE"),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "DISPUTE"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}
@@ -374,9 +379,10 @@ REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
         "C AUTHORIZE": Authorize,
         "C PRESENT-PIN": PresentPin,
         "C REVERSE": Reverse,
+        **{f"C {action}": SignedRequest for action in ACTIONS},
         "C MENU": Ask,
     },
-    "card": {"C BALANCE": Ask, "C HISTORY": Ask, **_RENEW},
+    "card": {"C BALANCE": Ask, "C HISTORY": Ask, "C DISPUTE": SignedRequest, **_RENEW},
     "operator": {**{f"C {verb}": SignedCommand for verb in _COMMANDS}, **_READS, **_RENEW},
     "auditor": {**_READS, **_RENEW},
     "website": {"I STATUS": WebsiteStatus, "I ERROR": ErrorBody, **_RENEW},

@@ -5,12 +5,14 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from adapters.backend.operator_ports import Chosen, Rows
+from application.contest import shown as shown_dispute
 from application.enrol import shown
 from domain.aggregates.account import Account
 from domain.aggregates.card import PIN_TRIES, Card
 from domain.aggregates.cardholder import Cardholder
 from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
+from domain.aggregates.dispute import Dispute
 from domain.aggregates.enrolment import Enrolment
 from domain.aggregates.policy import Policy
 from domain.aggregates.proposal import Proposal
@@ -151,6 +153,10 @@ class DirectoryLists:
     def policy(self) -> Rows:
         """The certificate policy in force, a row a role."""
         return shown(next(self._all(Policy, "policy"), None))
+
+    def disputes(self, now_us: int) -> Rows:
+        """Disputes over payments with their evidence, oldest first."""
+        return [shown_dispute(each, now_us) for each in self._all(Dispute, "dispute")]
 
     def _names(self, company: UUID) -> dict[UUID, str]:
         people = self._all(Cardholder, "cardholder", company)

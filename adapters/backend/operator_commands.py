@@ -12,6 +12,7 @@ from uuid import UUID
 
 from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.certifying import Certifying, PolicyVerb
+from adapters.backend.dispute_commands import dispute
 from adapters.backend.erasing import ErasingVerb
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
 from adapters.backend.revoking import Revoking
@@ -305,6 +306,7 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "ROTATE": OperatorCommands.two_persons,
     "ERASE": OperatorCommands.two_persons,
     "TLS": tls,
+    "DISPUTE": dispute,
 }
 
 

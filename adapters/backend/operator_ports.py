@@ -112,6 +112,8 @@ class Directory(Protocol):
 
     def policy(self) -> Rows: ...
 
+    def disputes(self, now_us: int) -> Rows: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:

@@ -17,7 +17,7 @@ PART_BYTES = 40_000
 Body = Mapping[str, Any]
 _LISTS = (
     *("companies", "shops", "terminals", "cards", "accounts"),
-    *("certificates", "proposals", "enrolments", "policy"),
+    *("certificates", "proposals", "enrolments", "policy", "disputes"),
     *("hsm", "hsm-keys"),
 )
 _STATES = ("valid", "expired", "revoked")
@@ -53,6 +53,8 @@ class OperatorReads:
             return directory.proposals
         if what == "enrolments":
             return directory.enrolments
+        if what == "disputes":
+            return lambda: directory.disputes(self._outside.clock.now_us())
         if what == "policy":
             return directory.policy
         if what == "certificates":

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from domain.aggregates.shop import ShopRegistered
-from domain.aggregates.transaction import Authorized, Corrected, Reversed
+from domain.aggregates.transaction import Authorized
 from domain.event import stored_topics
 from projections.ports import ReadModelChanged
+from projections.settlements import CHANGES
 
 _AUTHORIZED = sorted(stored_topics((Authorized,)))
 _SHOPS = sorted(stored_topics((ShopRegistered,)))
-_PAYMENT = sorted(stored_topics((Authorized, Reversed, Corrected)))
+_PAYMENT = sorted(stored_topics((Authorized, *CHANGES)))
 _COUNT = (
     "SELECT count(*) FILTER (WHERE topic = ANY(%s)), count(*) FILTER (WHERE topic = ANY(%s))"
     " FROM events WHERE shard = 0 AND position > %s AND position <= %s"

@@ -19,12 +19,14 @@ from application.export_settlements import (
     Totals,
     money,
 )
+from projections.settlements import Payment
 
 COLUMNS = (
     *("record", "shop", "shop_name", "transaction", "date", "time", "time_zone"),
     *("terminal", "card", "kind", "status"),
     *("authorized", "corrected", "reversed", "net", "currency"),
     *("changed_at", "payments", "payments_corrected", "payments_reversed"),
+    *("tipped", "refunded", "disputed"),
 )
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _NOT_A_PAYMENT = ("",) * 8  # transaction … status
@@ -66,6 +68,7 @@ def _payment(line: PaymentLine) -> tuple[object, ...]:
         *(money(payment.authorized_cents), money(payment.corrected_cents)),
         *(money(-payment.reversed_cents), money(payment.net_cents), payment.currency),
         *(_time(line.changed_at) if line.changed_at else "", "", "", ""),
+        *_moved(payment),
     )
 
 
@@ -74,7 +77,13 @@ def _totals(totals: Totals) -> tuple[object, ...]:
         *(money(totals.authorized_cents), money(totals.corrected_cents)),
         *(money(-totals.reversed_cents), money(totals.net_cents), CURRENCY, ""),
         *(totals.payments, totals.corrected, totals.reversed),
+        *_moved(totals),
     )
+
+
+def _moved(sums: Payment | Totals) -> tuple[str, str, str]:
+    """Tips, and what was given back by refunds and for disputes."""
+    return money(sums.tipped_cents), money(-sums.refunded_cents), money(-sums.credited_cents)
 
 
 def _time(at: datetime) -> str:

@@ -15,7 +15,7 @@ from application.export_settlements import (
     Totals,
     money,
 )
-from projections.settlements import SettledShop
+from projections.settlements import Payment, SettledShop
 
 NAMESPACE = "urn:ticketrestaurant-us:settlements:1"
 SCHEMA = Path(__file__).with_name("settlements.xsd")
@@ -66,6 +66,7 @@ def _payment(line: PaymentLine) -> str:
             "authorized": money(payment.authorized_cents),
             "corrected": money(payment.corrected_cents),
             "reversed": money(-payment.reversed_cents),
+            **_moved(payment),
             "net": money(payment.net_cents),
         },
         changed,
@@ -80,7 +81,17 @@ def _totals(totals: Totals) -> Mapping[str, object]:
         "authorized": money(totals.authorized_cents),
         "corrected": money(totals.corrected_cents),
         "reversed": money(-totals.reversed_cents),
+        **_moved(totals),
         "net": money(totals.net_cents),
+    }
+
+
+def _moved(sums: Payment | Totals) -> Mapping[str, object]:
+    """Tips, and what was given back by refunds and for disputes."""
+    return {
+        "tipped": money(sums.tipped_cents),
+        "refunded": money(-sums.refunded_cents),
+        "disputed": money(-sums.credited_cents),
     }
 
 

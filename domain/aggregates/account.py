@@ -41,7 +41,10 @@ class AccountDebited(Event, frozen=True, kw_only=True, gc=False):
 
 @stored_as("account.debit_reversed/1")
 class DebitReversed(Event, frozen=True, kw_only=True, gc=False):
-    """Compensates a whole debit: the terminal heard no answer. Names the event it corrects."""
+    """Compensates a whole debit: the terminal heard no answer, or voided the payment.
+
+    Names the event it corrects.
+    """
 
     amount_cents: int
     transaction_id: UUID
@@ -58,6 +61,38 @@ class DebitCorrected(Event, frozen=True, kw_only=True, gc=False):
     local_date: str
     corrects_version: int
     why: str
+
+
+@stored_as("account.debit_refunded/1")
+class DebitRefunded(Event, frozen=True, kw_only=True, gc=False):
+    """The shop gave back part or all of what was left of a debit."""
+
+    amount_cents: int
+    transaction_id: UUID
+    refund_id: UUID
+    local_date: str
+    corrects_version: int
+
+
+@stored_as("account.tip_debited/1")
+class TipDebited(Event, frozen=True, kw_only=True, gc=False):
+    """Money spent for the tip of a payment, on the local date on which it was entered."""
+
+    amount_cents: int
+    transaction_id: UUID
+    local_date: str
+    adds_to_version: int
+
+
+@stored_as("account.dispute_credited/1")
+class DisputeCredited(Event, frozen=True, kw_only=True, gc=False):
+    """Money given back because a dispute over a payment was decided for the cardholder."""
+
+    amount_cents: int
+    transaction_id: UUID
+    dispute_id: UUID
+    local_date: str
+    corrects_version: int
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -90,6 +125,10 @@ def evolve(account: Account | None, event: Event) -> Account:
             return _moved(account, event, event.amount_cents, event.local_date)
         case DebitCorrected():
             return _moved(account, event, event.change_cents, event.local_date)
+        case DebitRefunded() | DisputeCredited():
+            return _moved(account, event, event.amount_cents, event.local_date)
+        case TipDebited():
+            return _moved(account, event, -event.amount_cents, event.local_date)
         case AccountOpened():
             return Account(
                 id=event.originator_id,
@@ -234,4 +273,65 @@ def correct_debit(
         local_date=date,
         corrects_version=corrects_version,
         why=why,
+    )
+
+
+def refund_debit(
+    context: Context,
+    account: Account,
+    *,
+    amount_cents: int,
+    transaction_id: UUID,
+    refund_id: UUID,
+    date: str,
+    corrects_version: int,
+) -> DebitRefunded:
+    """Gives part of a payment back; how much, the transaction decided."""
+    return DebitRefunded(
+        **stamp(context, account.id, account.version + 1),
+        amount_cents=amount_cents,
+        transaction_id=transaction_id,
+        refund_id=refund_id,
+        local_date=date,
+        corrects_version=corrects_version,
+    )
+
+
+def debit_tip(
+    context: Context,
+    account: Account,
+    *,
+    amount_cents: int,
+    transaction_id: UUID,
+    date: str,
+    adds_to_version: int,
+) -> TipDebited:
+    """Takes the money of a tip, after the checks of daily limit and balance."""
+    return TipDebited(
+        **stamp(context, account.id, account.version + 1),
+        amount_cents=amount_cents,
+        transaction_id=transaction_id,
+        local_date=date,
+        adds_to_version=adds_to_version,
+    )
+
+
+def credit_dispute(
+    context: Context,
+    account: Account,
+    *,
+    amount_cents: int,
+    transaction_id: UUID,
+    dispute_id: UUID,
+    date: str,
+    corrects_version: int,
+) -> DisputeCredited:
+    """Gives back what a dispute was decided to be worth."""
+    return DisputeCredited(
+        **stamp(context, account.id, account.version + 1),
+        amount_cents=amount_cents,
+        transaction_id=transaction_id,
+        dispute_id=dispute_id,
+        local_date=date,
+        corrects_version=corrects_version,
     )

@@ -9,8 +9,10 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from domain.answers import APPROVED_CODE, Refusal
+from domain.answers import APPROVED_CODE, PARTIAL_CODE, Refusal
 from domain.event import Context, Event, no_such_event, stamp, stored_as
+
+PARTLY = "Approved in part."
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -24,6 +26,17 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     contract_hash: bytes
     signature: str
     consent: str = ""
+
+
+class SignedRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a terminal asked to do to its payment, as received, and its signature over the bytes.
+
+    `request_hash` is SHA-256 of the bytes.
+    """
+
+    request: bytes
+    request_hash: bytes
+    signature: str
 
 
 @stored_as("transaction.authorized/1")
@@ -91,12 +104,85 @@ class Corrected(Event, frozen=True, kw_only=True, gc=False):
     account_version: int
 
 
+@stored_as("transaction.terms_agreed/1")
+class TermsAgreed(Event, frozen=True, kw_only=True, gc=False):
+    """What the contract of an approved payment says beyond the usual: follows `Authorized`.
+
+    `requested_cents` is more than what was approved where it was approved in part; `tip_most_cents`
+    the highest tip, 0 where none is named; `group_id` the bill that several cards share.
+    """
+
+    requested_cents: int
+    tip_most_cents: int
+    group_id: UUID | None
+
+
+@stored_as("transaction.voided/1")
+class Voided(Event, frozen=True, kw_only=True, gc=False):
+    """The terminal took the whole payment back on its business day; names the event it undoes."""
+
+    terminal_id: UUID
+    adjustment_id: UUID
+    amount_cents: int
+    why: str
+    corrects_version: int
+    signed: SignedRequest
+
+
+@stored_as("transaction.refunded/1")
+class Refunded(Event, frozen=True, kw_only=True, gc=False):
+    """The shop gave money back, part or all of what was left of the payment."""
+
+    terminal_id: UUID
+    adjustment_id: UUID
+    amount_cents: int
+    why: str
+    corrects_version: int
+    signed: SignedRequest
+
+
+@stored_as("transaction.tipped/1")
+class Tipped(Event, frozen=True, kw_only=True, gc=False):
+    """A tip was added, within the ceiling that the cardholder agreed to."""
+
+    terminal_id: UUID
+    adjustment_id: UUID
+    amount_cents: int
+    signed: SignedRequest
+
+
+@stored_as("transaction.disputed/1")
+class Disputed(Event, frozen=True, kw_only=True, gc=False):
+    """The cardholder contests the payment; the dispute's own stream says why."""
+
+    dispute_id: UUID
+    amount_cents: int
+
+
+@stored_as("transaction.dispute_decided/1")
+class DisputeDecided(Event, frozen=True, kw_only=True, gc=False):
+    """The dispute is over; the cardholder gets `credited_cents`, 0 where the shop was right."""
+
+    dispute_id: UUID
+    credited_cents: int
+    corrects_version: int
+
+
+class Adjusted(msgspec.Struct, frozen=True, gc=False):
+    """A void, refund or tip that was carried out, for whoever asks again."""
+
+    id: UUID
+    request_hash: bytes
+    amount_cents: int
+
+
 class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The transaction as its events made it.
 
-    `status` is `approved`, `declined` or `reversed`; `amount_cents` what was asked for;
-    `net_cents` what the shop is owed for it now; `amount_version` and `debit_version` are the
-    versions, here and in the account, of the events that a correction would correct.
+    `status` is `approved`, `declined`, `reversed` or `voided`; `amount_cents` what was asked for,
+    `authorized_cents` what of it was approved; `net_cents` what the shop is owed for it now;
+    `amount_version` and `debit_version` are the versions, here and in the account, of the events
+    that a correction would correct. `consented`: a phone signed the contract.
     """
 
     id: UUID
@@ -117,6 +203,16 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     decided_us: int = 0
     amount_version: int = 0
     debit_version: int = 0
+    authorized_cents: int = 0
+    consented: bool = False
+    tip_most_cents: int = 0
+    tipped_cents: int = 0
+    refunded_cents: int = 0
+    credited_cents: int = 0
+    group_id: UUID | None = None
+    dispute_id: UUID | None = None
+    in_dispute: bool = False
+    adjustments: tuple[Adjusted, ...] = ()
 
 
 def evolve(transaction: Transaction | None, event: Event) -> Transaction:
@@ -141,6 +237,8 @@ def evolve(transaction: Transaction | None, event: Event) -> Transaction:
                 decided_us=event.recorded_at_us,
                 amount_version=event.originator_version,
                 debit_version=event.account_version + 1,
+                authorized_cents=event.amount_cents,
+                consented=bool(event.signed.consent),
             )
         case Declined():
             return Transaction(
@@ -169,8 +267,69 @@ def evolve(transaction: Transaction | None, event: Event) -> Transaction:
                 amount_version=event.originator_version,
                 debit_version=event.account_version + 1,
             )
+        case _ if transaction is not None:
+            return _lived_on(transaction, event)
         case _:
             raise no_such_event("transaction", event)
+
+
+def _lived_on(before: Transaction, event: Event) -> Transaction:
+    """The transaction after what may happen to an approved one besides."""
+    version = event.originator_version
+    match event:
+        case TermsAgreed():
+            partly = event.requested_cents > before.authorized_cents
+            return replace(
+                before,
+                version=version,
+                amount_cents=event.requested_cents,
+                code=PARTIAL_CODE if partly else before.code,
+                reason="partial" if partly else before.reason,
+                text=PARTLY if partly else before.text,
+                tip_most_cents=event.tip_most_cents,
+                group_id=event.group_id,
+            )
+        case Voided():
+            return replace(
+                before,
+                version=version,
+                status="voided",
+                net_cents=0,
+                adjustments=_and(before, event),
+            )
+        case Refunded():
+            return replace(
+                before,
+                version=version,
+                net_cents=before.net_cents - event.amount_cents,
+                refunded_cents=before.refunded_cents + event.amount_cents,
+                adjustments=_and(before, event),
+            )
+        case Tipped():
+            return replace(
+                before,
+                version=version,
+                net_cents=before.net_cents + event.amount_cents,
+                tipped_cents=before.tipped_cents + event.amount_cents,
+                adjustments=_and(before, event),
+            )
+        case Disputed():
+            return replace(before, version=version, dispute_id=event.dispute_id, in_dispute=True)
+        case DisputeDecided():
+            return replace(
+                before,
+                version=version,
+                net_cents=before.net_cents - event.credited_cents,
+                credited_cents=before.credited_cents + event.credited_cents,
+                in_dispute=False,
+            )
+        case _:
+            raise no_such_event("transaction", event)
+
+
+def _and(before: Transaction, event: Voided | Refunded | Tipped) -> tuple[Adjusted, ...]:
+    done = Adjusted(event.adjustment_id, event.signed.request_hash, event.amount_cents)
+    return (*before.adjustments, done)
 
 
 def _reversed(transaction: Transaction | None, event: Reversed) -> Transaction:

@@ -157,6 +157,9 @@ class DirectoryDouble:
 
     enrolments = policy = proposals
 
+    def disputes(self, now_us: int) -> Rows:
+        return self.rows
+
 
 class ProofsDouble:
     """Says what was asked for."""
