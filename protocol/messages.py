@@ -155,11 +155,13 @@ class OrderItem(TypedDict):
 
 
 class Order(TypedDict):
-    """D ORDER, card → POS. `card`: b64 of the card reference."""
+    """D ORDER, card → POS. `card`: b64 of the card reference; `tip_cents`: the highest tip that
+    the cardholder agrees to, wanted in the contract."""
 
     id: int
     items: list[OrderItem]
     card: str
+    tip_cents: NotRequired[int]
 
 
 class ContractOffer(TypedDict):

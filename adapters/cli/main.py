@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "pin": Entry("pin", "Set the PIN of a card.", _OPERATORS),
     "refill": Entry("refill", "Refill accounts of a company.", _OPERATORS),
     "correct": Entry("correct", "Correct a wrong amount by a compensating event.", _OPERATORS),
+    "dispute": Entry("dispute", "Payments that cardholders contest.", _OPERATORS),
     "block": Entry("block", "Block a card.", _OPERATORS),
     "pki": Entry("pki", "Certificates: list, revoke, enrol, renew; their policy.", _OPERATORS),
     "privacy": Entry("privacy", "Erase a person's data for good.", _OPERATORS),

@@ -13,7 +13,7 @@ from domain.aggregates.account import Account
 from domain.event import Event
 from projections.ports import Entry
 from projections.settlements import Payment, SettledShop, Settlements
-from tests.integration.ledger.town import Town, busy_day
+from tests.integration.ledger.town import Town, busy_day, eventful_day
 
 
 class MemoryTables:
@@ -98,6 +98,19 @@ def test_what_shops_are_owed_is_what_accounts_paid() -> None:
     left = sum(state.balance_cents for state in town.states.values() if isinstance(state, Account))
     assert owed > 0
     assert owed == credited - left
+
+
+def test_whatever_becomes_of_payments_shops_are_owed_what_accounts_paid() -> None:
+    town = Town()
+    _, events = eventful_day(town)
+    tables = project([[entry] for entry in entries(events)], forget=True)
+    payments = list(tables.known_payments.values())
+    assert [(each.status, each.net_cents) for each in payments] == [
+        ("tipped", 1_200), ("voided", 0), ("refunded", 652), ("refunded", 503),
+        ("approved", 1_004), ("approved", 1_005),
+    ]  # fmt: skip
+    (left,) = (s.balance_cents for s in town.states.values() if isinstance(s, Account))
+    assert sum(each.net_cents for each in payments) == 100_000 - left
 
 
 def test_a_late_terminal_does_not_make_its_shop_news_again() -> None:
