@@ -230,7 +230,7 @@ def _show_history(rows: Sequence[Body]) -> None:
         line = f"{when:<20}  {_amount(cents):>11}  {row.get('state', '')!s:<12}"
         line += f" {row.get('shop_name', '')}"
         before = row.get("original_cents", cents)
-        line += f" (corrected from {_amount(before)})" if before != cents else ""
+        line += f" (was {_amount(before)})" if before != cents else ""
         typer.echo(f"{line} · payment {row.get('transaction', '')}")
 
 
