@@ -14,7 +14,7 @@ from adapters.cli.parts import program
 from devices.card.core import VirtualCard
 from devices.identity import load_device
 from devices.pos.core import Pos
-from tests.e2e.installation import Installation
+from tests.e2e.installation import Installation, until
 from tests.e2e.town import REFILL_CENTS, Town, found_town, issue_phone
 
 
@@ -38,10 +38,14 @@ class Till:
 
     def ask(self, do: str, **more: Any) -> Any:
         """The answer to one command."""
+        self.say(do, **more)
+        return self._hear()
+
+    def say(self, do: str, **more: Any) -> None:
+        """Gives a command and does not wait."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": do, **more}) + "\n")
         self._process.stdin.flush()
-        return self._hear()
 
     def _hear(self) -> Any:
         assert self._process.stdout is not None
@@ -95,6 +99,25 @@ def test_a_shop_voids_refunds_tips_and_splits(installation: Installation) -> Non
     assert "The shop refunded $5.00." in words
     assert any("one of a shared bill" in each for each in words)
     assert settled(installation, town) == Decimal(REFILL_CENTS + 900) / 100
+
+
+def test_a_terminal_that_dies_in_the_middle_of_a_bill_takes_it_back(
+    installation: Installation,
+) -> None:
+    town = asyncio.run(found_town(installation))
+    folder = town.terminals[0]
+    shares = [{"amount": "0.50", "track": town.cards[0].track}] * 20
+    with Till(installation, folder) as till:
+        till.say("split", shares=shares)
+        bills = folder / "bills.jsonl"
+        until(lambda: bills.exists() and bills.read_text().count("approved") >= 4, "some shares")
+    taken = REFILL_CENTS - balance(installation, town)
+    assert 0 < taken < 20 * 50, "it died in the middle"
+    device = ("--device", str(folder))
+    assert installation.json("pos", "reverse", *device)["pending"] == 0
+    assert balance(installation, town) == REFILL_CENTS
+    states = {bill["state"] for bill in installation.json("pos", "bills", *device)["bills"]}
+    assert states <= {"reversed", "nothing-to-reverse"}
 
 
 def test_a_disputed_payment_is_decided_by_another_operator(installation: Installation) -> None:

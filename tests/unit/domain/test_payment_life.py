@@ -16,7 +16,7 @@ from domain.aggregates import dispute as disputes
 from domain.aggregates import transaction as transactions
 from domain.aggregates.account import Account
 from domain.aggregates.transaction import Signed, SignedRequest, TermsAgreed, Transaction
-from domain.answers import TEXTS, Refusal
+from domain.answers import TEXTS, Refusal, refusal
 from domain.business_day import closes_us, is_closed
 from domain.event import Event
 from domain.ids import make_id
@@ -364,6 +364,18 @@ def test_nothing_else_is_approved_in_part() -> None:
     assert no.code == "55"
     lost = request(partial=True, card=replace(card(), status="lost"), account=account(1))
     assert authorization.decide(context(), lost)[0].TOPIC == "transaction.declined/1"
+
+
+def test_part_of_the_amount_passes_every_rule_or_is_not_approved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def not_small(asked: authorization.Request) -> Refusal | None:
+        return refusal("57", "category") if asked.amount_cents < 600 else None
+
+    monkeypatch.setattr(authorization, "RULES", (*authorization.RULES, not_small))
+    no, *_ = authorization.decide(context(), request(partial=True, account=account(500)))
+    assert isinstance(no, transactions.Declined)
+    assert (no.code, no.amount_cents) == ("51", 1_250)
 
 
 def test_a_usual_payment_has_no_terms() -> None:
