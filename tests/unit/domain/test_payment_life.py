@@ -15,11 +15,10 @@ from domain.aggregates import account as accounts
 from domain.aggregates import dispute as disputes
 from domain.aggregates import transaction as transactions
 from domain.aggregates.account import Account
-from domain.aggregates.transaction import Signed, SignedRequest, TermsAgreed, Transaction
-from domain.answers import TEXTS, Refusal, refusal
+from domain.aggregates.transaction import Signed, SignedRequest, Transaction
+from domain.answers import TEXTS, Refusal
 from domain.business_day import closes_us, is_closed
 from domain.event import Event
-from domain.ids import make_id
 from tests.unit.domain.material import (
     NOW_US,
     SHOP,
@@ -27,7 +26,6 @@ from tests.unit.domain.material import (
     TODAY,
     TRANSACTION,
     account,
-    card,
     context,
     id_of,
     request,
@@ -328,60 +326,6 @@ def test_a_dispute_is_decided_by_another_once_the_shop_was_heard() -> None:
     assert disputes.why_undecided(heard, by_id=id_of(2), now_us=at) == ""
     many = replace(opened, evidence=opened.evidence * disputes.EVIDENCE_MOST)
     assert disputes.why_no_evidence(many, at) == "too-much-evidence"
-
-
-@pytest.mark.parametrize(
-    ("amount_cents", "balance_cents", "granted"),
-    [(1_250, 10_000, 1_250), (1_250, 500, 500), (1_250, 0, None), (6_000, 10_000, 5_000)],
-)
-def test_part_of_the_amount_is_approved_where_the_terminal_takes_it(
-    amount_cents: int, balance_cents: int, granted: int | None
-) -> None:
-    asked = request(
-        amount_cents=amount_cents, account=account(balance_cents), partial=True, pin_right=True
-    )
-    events = authorization.decide(context(), asked)
-    assert (
-        "transaction.authorized/1" if granted == amount_cents else "transaction.declined/1"
-    ) == authorization.decide(context(), replace(asked, partial=False))[0].TOPIC
-    first: Any = events[0]
-    if granted is None:
-        assert first.code == "51"
-        return
-    assert first.amount_cents == granted
-    state = transactions.evolve(None, first)
-    terms = [event for event in events if isinstance(event, TermsAgreed)]
-    state = transactions.evolve(state, terms[0])
-    partly = granted < amount_cents
-    assert (state.code, state.amount_cents, state.net_cents) == (
-        "10" if partly else "00", amount_cents, granted,
-    )  # fmt: skip
-
-
-def test_nothing_else_is_approved_in_part() -> None:
-    no, *_ = authorization.decide(context(), request(partial=True, amount_cents=2_501))
-    assert isinstance(no, transactions.Declined)
-    assert no.code == "55"
-    lost = request(partial=True, card=replace(card(), status="lost"), account=account(1))
-    assert authorization.decide(context(), lost)[0].TOPIC == "transaction.declined/1"
-
-
-def test_part_of_the_amount_passes_every_rule_or_is_not_approved(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def not_small(asked: authorization.Request) -> Refusal | None:
-        return refusal("57", "category") if asked.amount_cents < 600 else None
-
-    monkeypatch.setattr(authorization, "RULES", (*authorization.RULES, not_small))
-    no, *_ = authorization.decide(context(), request(partial=True, account=account(500)))
-    assert isinstance(no, transactions.Declined)
-    assert (no.code, no.amount_cents) == ("51", 1_250)
-
-
-def test_a_usual_payment_has_no_terms() -> None:
-    assert len(authorization.decide(context(), request())) == 2
-    shared = authorization.decide(context(), request(group_id=make_id(1, 2, 3)))
-    assert [event.TOPIC for event in shared][2:] == ["transaction.terms_agreed/1"]
 
 
 @pytest.mark.parametrize(
