@@ -28,6 +28,7 @@ from adapters.backend.certificate_requests import CertificateRequests
 from adapters.backend.contests import Contests
 from adapters.backend.cryptography_checks import HsmChecks
 from adapters.backend.device_reads import DeviceReads
+from adapters.backend.found_generations import FoundGenerations
 from adapters.backend.hsm_lane import HsmLane
 from adapters.backend.hsm_view import HsmView
 from adapters.backend.installed_certificates import InstalledCertificates
@@ -74,6 +75,8 @@ from adapters.postgres.recorder import ShardRecorder
 from adapters.postgres.resealing import Resealing
 from adapters.settings import Settings
 from adapters.tls_rotation import WatchedTls
+from adapters.wiping import FILE as TO_WIPE
+from adapters.wiping import Wiping
 from application.group_commit import GroupCommit
 from application.states import States
 from domain.aggregates.policy import MOST_GRACE_DAYS
@@ -193,7 +196,8 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         settings.home, hsm, authority, keys, resealing, store, ready, use_identity, evidence
     )
     published = Erasures(settings.publish_folder) if settings.publish_folder else None
-    eraser = Eraser(Erasures(settings.checkpoints), keys, views.connect, clock, published)
+    wiping = Wiping(settings.home / TO_WIPE, views.connect)
+    eraser = Eraser(Erasures(settings.checkpoints), keys, views.connect, clock, wiping, published)
     outside = Surroundings(
         submit=engine.submit,
         lane=lane,
@@ -205,11 +209,15 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         proofs=proofs,
         rotation=rotation,
         erasing=eraser,
+        past=views,
+        read_models=views.beside,
+        corrections=views.corrections,
         clock=clock,
         issuer_id=issuer,
         catch_up=views.caught_up,
     )
     operators = Operators(outside)
+    found = FoundGenerations(CarryingOut(outside), outside.turn, issuer, rotation.in_use)
     services["website"] = WebsiteService(views.reports)
     services["enrollee"] = CertificateRequests(CarryingOut(outside), personalisation, issuer)
     services["operator"] = services["auditor"] = OperatorService(operators, sessions.drain)
@@ -232,6 +240,8 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         last_position=lambda: recorder.position,
         database_answers=lambda: external.is_up(dsn),
         certificate_days=certificate_days(_certificates(settings.home)),
+        unrecorded=lambda: found.unrecorded,
+        to_wipe=lambda: wiping.pending,
     )
     port = settings.backend_monitor_port
     monitor = Monitor(settings.monitor_host, port, watched.health, watched.collect)
@@ -246,7 +256,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         # The last checkpoint is signed before the publisher ends.
         parts=[
             *(publisher, checkpointer, eraser, resealing),
-            *(views, revocations, installed, monitor),
+            *(views, revocations, installed, found, monitor),
         ],
         link_changed=watched.link_changed,
     )

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.audit.folder import CheckpointFolder
 from adapters.audit.note import BadNote, Signer
-from adapters.backend.operator_ports import Denied
+from adapters.backend.operator_ports import Denied, InUse
 from adapters.backend.personalisation import recorded
 from adapters.backend.ready import Ready
 from adapters.hsm.authority import Authority, RequestRefused, issuer_name
@@ -36,6 +36,7 @@ from adapters.hsm.writing import written
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.resealing import Resealing
 from adapters.settings import SettingsError
+from application.record_tls import AUTHORITY_ROLE
 from application.register import IssuedCertificate
 from devices.durable import write_durably
 from domain.aggregates.certificate import INSTALLED
@@ -47,9 +48,10 @@ log = logging.getLogger(__name__)
 MOST: Final = 99
 """Generations of a key, where nothing allows fewer."""
 _MOST: Final = {"K_CVV": VERSIONS_MOST, "K_PVV": GENERATIONS_MOST}
+TLS_KEY: Final = "CA-TLS"
 NOT_HERE: Final = {
     "CA-ROOT": "A new root is made in a key ceremony: every device must be given it.",
-    "CA-TLS": "The TLS authority is followed by: ticketrestaurant tls rotate authority.",
+    TLS_KEY: "The TLS authority is followed by: ticketrestaurant tls rotate authority.",
     "K_PVV2": "K_PVV2 is rotated together with K_PVV: rotate K_PVV.",
 }
 Certified = tuple[UUID, IssuedCertificate]
@@ -111,6 +113,35 @@ class KeyRotation:
                 raise Denied("bad-request", f"The key gets no certificate: {error}.") from None
             log.info("%s/%d is in use", name, generation)
             return certified
+
+    def in_use(self) -> list[InUse]:
+        """What is in use now, to be held against the ledger. Raises SettingsError."""
+        certified = {
+            "CA-ISSUING": (key_id("CA-ISSUING"), self._authority.issuing, "authority:issuing"),
+            "PIN-ENC": self._leaf(PIN_CERTIFICATE, PIN),
+            "BACKEND-ID": self._leaf(BACKEND_CERTIFICATE, BACKEND),
+            TLS_KEY: (key_id(TLS_KEY), self._authority.tls, AUTHORITY_ROLE),
+        }
+        found = []
+        for name in (*self._steps, TLS_KEY):
+            certificate = None
+            if (of := certified.get(name)) is not None:
+                certificate = (of[0], recorded(of[1], of[2], INSTALLED))
+            found.append(
+                InUse(
+                    name=name,
+                    generation=self._generations.newest(name),
+                    certificate=certificate,
+                    rotated=name in self._steps,
+                )
+            )
+        return found
+
+    def _leaf(self, name: str, role: str) -> tuple[UUID, x509.Certificate, str] | None:
+        path = self._home / name
+        if not path.exists():
+            return None
+        return subject_of(path)[0], read_chain(path)[0], role
 
     def _make(self, name: str, generation: int) -> None:
         make_key(written(self._hsm.token), spec_of(name, generation))

@@ -13,8 +13,10 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from adapters.backend.directory_lists import DirectoryLists
-from adapters.backend.operator_ports import Denied
+from adapters.backend.operator_ports import Denied, Rows
 from adapters.backend.reports import Reports
+from adapters.beside import Beside
+from adapters.correction_reads import CorrectionReads
 from adapters.postgres.card_stream_table import CardStreamReader, PostgresCardStreams
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.directory_table import DirectoryReader, PostgresDirectory
@@ -30,9 +32,11 @@ from application.audit_history import card_history
 from application.export_settlements import BadPeriod, export_settlements
 from application.ports import Clock
 from application.report_changes import Changes
+from application.time_travel import Past, account_at
 from projections.card_streams import CardStreams
 from projections.directory import Directory
 from projections.guarded import Guarded
+from projections.ports import Projection, Unreadable
 from projections.runner import Runner
 from projections.settlements import Settlements
 
@@ -57,13 +61,14 @@ class LedgerViews:
         self._last = last
         database = ProjectionDatabase(self.connect)
         self.runner = Runner(
-            SealedLogReader(self.connect, mapper),
-            database,
-            [
-                Settlements(PostgresSettlements(database, keys)),
-                Directory(PostgresDirectory(database, keys)),
-                CardStreams(PostgresCardStreams(database)),
-            ],
+            self._reader(), database, self._projections(database), clock.now_us, share=_SHARE
+        )
+        self.beside = Beside(
+            self.connect,
+            keys,
+            self._projections,
+            self._reader,
+            self.runner,
             clock.now_us,
             share=_SHARE,
         )
@@ -80,12 +85,28 @@ class LedgerViews:
         self._streams = CardStreamReader(readers)
         self._guarded = Guarded(self.runner)
         self.directory = DirectoryLists(_Listed(DirectoryReader(readers, keys), self._guarded))
+        self.corrections = CorrectionReads(
+            lambda: SealedLogReader(self.connect, self._mapper),
+            self._settlements,
+            self._guarded,
+            lambda: self.caught_up(Settlements.name, _BEHIND_S),
+        )
         self._counted_at_s = 0.0
         self.reports = Reports(
             self._changes,
             self._settlements.next_report_number,
             lambda: self.runner.as_of_us(Settlements.name),
         )
+
+    def _projections(self, database: ProjectionDatabase) -> list[Projection]:
+        return [
+            Settlements(PostgresSettlements(database, self._keys)),
+            Directory(PostgresDirectory(database, self._keys)),
+            CardStreams(PostgresCardStreams(database)),
+        ]
+
+    def _reader(self) -> SealedLogReader:
+        return SealedLogReader(self.connect, self._mapper)
 
     def connect(self) -> "psycopg.Connection[Any]":
         """A connection for one thread's own use."""
@@ -109,11 +130,23 @@ class LedgerViews:
     def audit_history(self, card_id: UUID) -> list[dict[str, Any]]:
         """Every event that concerns a card, oldest first."""
         self.caught_up(CardStreams.name, _BEHIND_S)
-        reader = SealedLogReader(self.connect, self._mapper)
+        reader = self._reader()
         try:
             return [line.row() for line in card_history(reader, self._streams, card_id)]
         finally:
             reader.close()
+
+    def balance(self, account_id: UUID, at_us: int | None, position: int | None) -> Rows:
+        """See `operator_ports.Past`."""
+        reader = self._reader()
+        try:
+            past = account_at(reader, account_id, at_us=at_us, position=position)
+        except Unreadable:
+            text = "An event of this account does not open: run ticketrestaurant audit verify."
+            raise Denied("unreadable", text) from None
+        finally:
+            reader.close()
+        return [] if past is None else [_past_row(past)]
 
     def export_settlements(
         self, first: date, last: date, shop_id: UUID | None, layout: str
@@ -148,9 +181,9 @@ class LedgerViews:
                 "transaction": str(payment.transaction_id),
                 "decided_ms": payment.decided_us // 1000,
                 "shop_name": shop_name,
-                "amount_cents": payment.net_cents,
+                "amount_cents": payment.worth_cents,
                 "original_cents": payment.authorized_cents,
-                "state": payment.status,
+                "state": payment.status_now,
             }
             for payment, shop_name in found
         ]
@@ -161,8 +194,25 @@ class LedgerViews:
 
     def stop(self) -> None:
         """Ends them."""
+        self.beside.stop()
         self.runner.stop()
         self._pool.close()
+
+
+def _past_row(past: Past) -> dict[str, Any]:
+    account = past.account
+    return {
+        "account": str(account.id),
+        "balance_cents": account.balance_cents,
+        "currency": account.currency,
+        "timezone": account.timezone,
+        "spent_on": account.spent_on,
+        "spent_cents": account.spent_cents,
+        "position": past.position,
+        "as_of_us": past.at_us,
+        "events": past.events,
+        "later_events": past.later,
+    }
 
 
 class _Listed:

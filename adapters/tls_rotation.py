@@ -2,7 +2,8 @@
 
 A superseded class certificate is accepted until its window ends; then whoever still shows it is
 refused, although the authority's signature on it holds. The list is a file beside the certificates
-that `ticketrestaurant tls rotate` writes and the servers of this machine read.
+that `ticketrestaurant tls rotate` writes and the servers of this machine read. It is written before
+the certificate is replaced: what is listed and still the current one of its class is not refused.
 """
 
 import json
@@ -13,7 +14,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from adapters.tls import TlsFiles, client_context, server_context
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from adapters.tls import CLASSES, TlsFiles, client_context, server_context
 
 SUPERSEDED_FILE: Final = "superseded.json"
 LOOK_EVERY_S: Final = 1.0
@@ -53,6 +57,18 @@ class SupersededList:
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(f"{SUPERSEDED_FILE} is damaged") from error
 
+    def without_current(self, home: Path) -> "SupersededList":
+        """Those that were in fact replaced: not the certificates that the state folder shows now.
+
+        Raises OSError, ValueError.
+        """
+        folder = home / "tls"
+        holders = {each.holder for each in self.entries.values()} & CLASSES
+        current = {_fingerprint(folder / f"{each}.pem") for each in holders}
+        return SupersededList(
+            {name: each for name, each in self.entries.items() if name not in current}
+        )
+
     def as_json(self) -> bytes:
         """The file's content."""
         entries = {
@@ -79,7 +95,7 @@ class TlsState:
 
 
 class WatchedTls:
-    """The TLS files of one server. `look` is cheap: four calls of stat."""
+    """The TLS files of one server. `look` is cheap: nine calls of stat."""
 
     def __init__(self, home: Path, tls_class: str) -> None:
         """Raises OSError, ssl.SSLError or ValueError for files that are missing or unfit."""
@@ -108,11 +124,21 @@ class WatchedTls:
         return True
 
     def _load(self) -> TlsState:
-        superseded = SupersededList.read(self._home)
+        superseded = SupersededList.read(self._home).without_current(self._home)
         return TlsState(server_context(self._files), client_context(self._files), superseded)
 
     def _signature(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(_stat(path) for path in (*self._files, self._home / "tls" / SUPERSEDED_FILE))
+        folder = self._home / "tls"
+        shown = (folder / f"{each}.pem" for each in sorted(CLASSES))
+        return tuple(_stat(path) for path in (*self._files, folder / SUPERSEDED_FILE, *shown))
+
+
+def _fingerprint(path: Path) -> str:
+    """Of the first certificate of a file; empty where there is no such file."""
+    try:
+        return x509.load_pem_x509_certificates(path.read_bytes())[0].fingerprint(SHA256()).hex()
+    except FileNotFoundError:
+        return ""
 
 
 def _stat(path: Path) -> tuple[int, int, int] | None:

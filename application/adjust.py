@@ -11,12 +11,13 @@ from domain.adjustment import Change
 from domain.aggregates.account import Account
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
-from domain.aggregates.transaction import Adjusted, SignedRequest, Transaction, evolve
+from domain.aggregates.transaction import Adjusted, Transaction, evolve
 from domain.answers import APPROVED_CODE, Refusal, refusal
-from domain.business_day import is_closed
 from domain.event import Context
 from domain.ids import derived_id, partition_of
 from domain.local_time import local_date
+from domain.settled_days import is_settled
+from domain.signed_request import SignedRequest
 
 DONE = {"VOID": "Voided.", "REFUND": "Refunded.", "TIP": "The tip was added."}
 """Actions, and what is said where they were carried out."""
@@ -155,4 +156,5 @@ def day_is_closed(states: States, payment: Transaction | None, now_us: int) -> b
     shop = states.get(payment.shop_id, Shop) if payment and payment.shop_id else None
     if payment is None or shop is None:
         return False
-    return is_closed(payment.decided_us, shop.timezone, now_us)
+    day = local_date(payment.decided_us, shop.timezone)
+    return is_settled(day, now_us, shop.timezone)

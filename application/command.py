@@ -33,6 +33,26 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     issuer_id: UUID
 
 
+class Used:
+    """A work that says whether a command id was carried out before, and does nothing."""
+
+    claims = False
+
+    def __init__(self, command_id: UUID, deadline_us: int) -> None:
+        self._key = (COMMAND, command_id.bytes)
+        self.deadline_us = deadline_us
+
+    def needs(self, states: States, needs: Needs, now_us: int) -> bool:
+        """The claim."""
+        if not states.knows_owner(*self._key):
+            needs.owners.append(self._key)
+        return False
+
+    def decide(self, states: States, now_us: int) -> Outcome:
+        """Whether somebody holds it."""
+        return Outcome(states.owner(*self._key) is not None)
+
+
 class Command:
     """A work that is carried out once. Subclasses give `reads`, `execute` and `repeated`.
 
@@ -89,6 +109,13 @@ class Command:
     def execute(self, states: States, context: Context) -> Outcome:
         """The outcome; the first event's aggregate is what the command is remembered by."""
         raise NotImplementedError
+
+    def foresee(self, states: States, context: Context) -> Refused | None:
+        """Why it need not be proposed to a second operator now; None where it may be done."""
+        answer, events, _ = self.execute(states, context)
+        if isinstance(answer, Refused):
+            return answer
+        return None if events else Refused("nothing-to-do", "That is so already.")
 
     def repeated(self, states: States, made: UUID) -> Any:
         """The answer to the same command again."""

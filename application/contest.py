@@ -14,10 +14,11 @@ from domain.aggregates import dispute as disputes
 from domain.aggregates.account import Account
 from domain.aggregates.card import Card
 from domain.aggregates.dispute import Dispute
-from domain.aggregates.transaction import SignedRequest, Transaction
+from domain.aggregates.transaction import Transaction
 from domain.answers import Refusal, dollars, refusal
 from domain.event import Context, Event
 from domain.ids import derived_id, milliseconds_of, partition_of
+from domain.signed_request import SignedRequest
 
 _TEXTS = {
     "already-decided": "This dispute was decided before.",

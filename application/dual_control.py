@@ -28,7 +28,10 @@ _OTHER = Refused(
 
 
 class Propose(Command):
-    """Keeps a signed command until a second operator decides. `summary` says it in words."""
+    """Keeps a signed command until a second operator decides. `summary` says it in words.
+
+    `inner` is that command as far as it can be made now: what it would be refused for is said now.
+    """
 
     makes = (proposals.ProposalMade,)
 
@@ -43,8 +46,10 @@ class Propose(Command):
         raw: bytes,
         signature: str,
         proposer_id: UUID,
+        inner: Command,
     ) -> None:
         super().__init__(origin, deadline_us)
+        self._inner = inner
         self._id = derived_id("proposal", origin.command_id, origin.issued_ms, partition)
         self._facts: dict[str, Any] = {
             "verb": verb,
@@ -55,15 +60,28 @@ class Propose(Command):
             "proposer_id": proposer_id,
         }
 
+    def reads(self) -> list[UUID]:
+        """What the inner command reads."""
+        return self._inner.reads()
+
+    def claims_read(self) -> list[tuple[str, bytes]]:
+        """What the inner command reads."""
+        return self._inner.claims_read()
+
     def execute(self, states: States, context: Context) -> Outcome:
         """Stores it."""
+        no = self._inner.foresee(states, context)
+        if no is not None:
+            return Outcome(no)
         made = proposals.make(context, self._id, **self._facts)
         return Outcome(_answer(proposals.evolve(None, made)), [made])
 
     def repeated(self, states: States, made: UUID) -> Any:
         """How far it is."""
         proposal = states.get(made, Proposal)
-        return other_command() if proposal is None else {**_answer(proposal), "repeated": True}
+        if proposal is None or proposal.command_hash != self._facts["command_hash"]:
+            return other_command()
+        return {**_answer(proposal), "repeated": True}
 
 
 class Approve(Command):
@@ -126,8 +144,7 @@ class Approve(Command):
 
     def repeated(self, states: States, made: UUID) -> Any:
         """What became of the proposal; the inner result was in the first answer."""
-        proposal = states.get(made, Proposal)
-        return other_command() if proposal is None else {**_answer(proposal), "repeated": True}
+        return _decided_before(states, made, self._proposal_id)
 
 
 def approval_refused(
@@ -170,8 +187,15 @@ class Reject(Command):
 
     def repeated(self, states: States, made: UUID) -> Any:
         """What became of it."""
-        proposal = states.get(made, Proposal)
-        return other_command() if proposal is None else {**_answer(proposal), "repeated": True}
+        return _decided_before(states, made, self._proposal_id)
+
+
+def _decided_before(states: States, made: UUID, asked: UUID) -> Any:
+    """What became of the proposal that is asked for, if that command id decided it."""
+    proposal = states.get(made, Proposal)
+    if proposal is None or made != asked:
+        return other_command()
+    return {**_answer(proposal), "repeated": True}
 
 
 def _answer(proposal: Proposal) -> dict[str, Any]:

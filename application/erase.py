@@ -31,7 +31,7 @@ class EraseCardholder(Command):
             return Outcome(Refused("no-such-cardholder", "There is no cardholder with that id."))
         event = cardholders.erase(context, cardholder, why=self._why)
         if event is None:
-            return Outcome({"cardholder": str(self._id), "unchanged": True})
+            return Outcome(Refused("already-erased", "This person was erased before."))
         return Outcome(
             {"cardholder": str(self._id), "erased_ms": context.recorded_at_us // 1000}, [event]
         )

@@ -1,8 +1,9 @@
 """The settlement of shops for a period of business days: every payment, totals, in order.
 
-What it says line by line is decided here; `adapters/reports` write it as CSV or XML. A period that
-has passed does not change by new payments, only by what happens to its payments, which names its
-time. The same period of the same ledger gives the same text.
+What it says line by line is decided here; `adapters/reports` write it as CSV or XML. A day that is
+over does not change any more: what changes a payment later is an adjustment, a line of the
+day on which it was made, which names the payment and its day. The same period of the same ledger
+gives the same text.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from application.ports import Unavailable
-from projections.settlements import Payment, SettledShop
+from projections.settlements import Adjustment, Payment, SettledShop
 
 CURRENCY = "USD"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,17 +41,27 @@ class PaymentLine(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: datetime | None
 
 
+class AdjustmentLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A later change of a payment of a settled day; when it was made, as the shop's clocks say."""
+
+    shop: SettledShop
+    adjustment: Adjustment
+    made_at: datetime
+
+
 class Totals(msgspec.Struct, kw_only=True):
     """Sums in cents: net = authorized + tipped + corrected − reversed − refunded − credited.
 
     `payments` are those that stand: all but the reversed and voided ones, which are counted beside
     them. Of those that stand, `corrected` ones are worth another amount than at first, by a
-    correction, a tip, a refund or a dispute. The website's pages count in the same way.
+    correction, a tip, a refund or a dispute. `adjustments` are changes of payments of settled days;
+    their amounts are in the sums. The website's pages count in the same way.
     """
 
     payments: int = 0
     reversed: int = 0
     corrected: int = 0
+    adjustments: int = 0
     authorized_cents: int = 0
     corrected_cents: int = 0
     reversed_cents: int = 0
@@ -72,6 +83,17 @@ class Totals(msgspec.Struct, kw_only=True):
         self.credited_cents += payment.credited_cents
         self.net_cents += payment.net_cents
 
+    def adjust(self, adjustment: Adjustment) -> None:
+        """Counts an adjustment in."""
+        self.adjustments += 1
+        self.net_cents += adjustment.change_cents
+        moved = by_column(adjustment)
+        self.corrected_cents += moved["corrected"]
+        self.tipped_cents += moved["tipped"]
+        self.reversed_cents -= moved["reversed"]
+        self.refunded_cents -= moved["refunded"]
+        self.credited_cents -= moved["disputed"]
+
 
 class ShopTotal(msgspec.Struct, frozen=True, kw_only=True):
     """Ends a shop."""
@@ -87,7 +109,7 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
     totals: Totals
 
 
-Line = Heading | SettledShop | PaymentLine | ShopTotal | Total
+Line = Heading | SettledShop | PaymentLine | AdjustmentLine | ShopTotal | Total
 Layout = Callable[[Iterable[Line]], Iterator[str]]
 """A format: the text of the lines, piece by piece."""
 
@@ -97,8 +119,9 @@ class SettlementRecords(Protocol):
 
     def period(
         self, first: date, last: date, shop_id: UUID | None = None
-    ) -> Iterator[tuple[SettledShop, Iterator[Payment]]]:
-        """Shops by name, each with its payments by day and transaction, from one snapshot."""
+    ) -> Iterator[tuple[SettledShop, Iterator[Payment | Adjustment]]]:
+        """Shops by name, each with its payments by day and transaction, then its adjustments to
+        payments of settled days in order; from one snapshot."""
 
 
 class BadPeriod(ValueError):
@@ -129,23 +152,24 @@ def export_settlements(
 def settlement_lines(
     records: SettlementRecords, *, first: date, last: date, shop_id: UUID | None
 ) -> Iterator[Line]:
-    """The settlement, line by line. A shop without payments is told of only where it was named."""
+    """The settlement, line by line. A shop without any is told of only where it was named."""
     yield Heading(first=first, last=last, shop_id=shop_id)
     shops, overall = 0, Totals()
     for shop, payments in records.period(first, last, shop_id):
         zone, totals, begun = ZoneInfo(shop.timezone), Totals(), False
-        for payment in payments:
+        for each in payments:
             if not begun:
                 begun = True
                 yield shop
-            totals.add(payment)
-            overall.add(payment)
-            yield PaymentLine(
-                shop=shop,
-                payment=payment,
-                decided_at=_local(payment.decided_us, zone),
-                changed_at=_local(payment.changed_us, zone) if payment.changed_us else None,
-            )
+            if isinstance(each, Adjustment):
+                totals.adjust(each)
+                overall.adjust(each)
+                made_at = _local(each.made_us, zone)
+                yield AdjustmentLine(shop=shop, adjustment=each, made_at=made_at)
+            else:
+                totals.add(each)
+                overall.add(each)
+                yield _payment(shop, each, zone)
         if not begun and shop_id is not None:
             begun = True
             yield shop
@@ -153,6 +177,22 @@ def settlement_lines(
             shops += 1
             yield ShopTotal(shop=shop, totals=totals)
     yield Total(shops=shops, totals=overall)
+
+
+def _payment(shop: SettledShop, payment: Payment, zone: ZoneInfo) -> PaymentLine:
+    return PaymentLine(
+        shop=shop,
+        payment=payment,
+        decided_at=_local(payment.decided_us, zone),
+        changed_at=_local(payment.changed_us, zone) if payment.changed_us else None,
+    )
+
+
+def by_column(adjustment: Adjustment) -> dict[str, int]:
+    """The cents of an adjustment in the column that it belongs to, 0 in the others."""
+    kind = "reversed" if adjustment.kind == "voided" else adjustment.kind
+    columns = ("corrected", "reversed", "tipped", "refunded", "disputed")
+    return {name: adjustment.change_cents if name == kind else 0 for name in columns}
 
 
 def money(cents: int) -> str:

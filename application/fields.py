@@ -50,6 +50,8 @@ _WORDS = {
     "to": "last day",
     "from": "first day",
     "of": "owner",
+    "document_sha256": "document",
+    "from_cents": "amount before",
 }
 """What people call fields whose names are for programs."""
 

@@ -9,6 +9,7 @@ from domain.aggregates.account import (
     AccountCredited,
     AccountDebited,
     AccountOpened,
+    CreditCorrected,
     DebitCorrected,
     DebitRefunded,
     DebitReversed,
@@ -44,6 +45,7 @@ from domain.aggregates.transaction import (
 from domain.answers import dollars
 from domain.event import Event
 from domain.expiry import year_and_month
+from domain.grounds import Grounds
 
 CENTS, COUNT, TEXT = "cents", "count", "text"
 Facts = dict[tuple[str, str], int | str]
@@ -63,7 +65,8 @@ def describe(event: Event, names: Mapping[UUID, str]) -> str:
             return f"The terminal took the payment back: {dollars(event.amount_cents)} returned."
         case Corrected():
             return (
-                f"Amount corrected from {dollars(event.from_cents)} to {dollars(event.to_cents)}."
+                f"Amount corrected from {dollars(event.from_cents)} to {dollars(event.to_cents)}"
+                f"{_grounds(event.grounds)}."
             )
         case AccountOpened():
             return f"Account opened, {_named(names, event.company_id, 'company')}."
@@ -76,6 +79,9 @@ def describe(event: Event, names: Mapping[UUID, str]) -> str:
         case DebitCorrected():
             verb = "given back" if event.change_cents >= 0 else "debited in addition"
             return f"{dollars(abs(event.change_cents))} {verb} for a corrected payment."
+        case CreditCorrected():
+            verb = "added" if event.change_cents >= 0 else "taken back"
+            return f"{dollars(abs(event.change_cents))} {verb}: a refill's amount was corrected."
         case CardIssued():
             card = f"{event.kind.capitalize()} card {event.masked_pan}"
             return f"{card} issued, valid to {year_and_month(event.expiry)}."
@@ -150,6 +156,18 @@ def _at(event: Authorized | Declined, names: Mapping[UUID, str]) -> str:
     shop = names.get(event.shop_id)
     terminal = names.get(event.terminal_id)
     return (f" at {shop}" if shop else "") + (f", {terminal}" if terminal else "")
+
+
+def _grounds(grounds: Grounds) -> str:
+    """The evidence, and who asked for it; who approved it is the event's actor."""
+    said = []
+    if grounds.evidence:
+        said.append(f"evidence: {grounds.evidence}")
+    if grounds.document_sha256:
+        said.append(f"document of SHA-256 {grounds.document_sha256.hex()}")
+    if grounds.requested_by:
+        said.append(f"asked for by operator …{str(grounds.requested_by)[-4:]}")
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def _named(names: Mapping[UUID, str], id: UUID, kind: str) -> str:

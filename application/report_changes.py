@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from projections.settlements import Payment, SettledShop
+from projections.settlements import Adjustment, Payment, SettledShop
 
 MOST_ROWS = 100
 MOST_BYTES = 40_000
@@ -19,7 +19,8 @@ _ON_WEBSITE = {"voided": "reversed", "refunded": "corrected", "tipped": "correct
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """Shops and payments as they stand, among them all that changed in (`after`, `upto`].
+    """Shops and payments as they stand, among them all that changed in (`after`, `upto`], and
+    the adjustments of settled days that were made in it.
 
     `known`: how far there is anything to tell.
     """
@@ -29,6 +30,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     known: int
     shops: list[SettledShop]
     payments: list[Payment]
+    adjustments: list[Adjustment] = []
 
 
 def report_body(changes: Changes, *, id: int, number: int, as_of_us: int) -> dict[str, Any]:
@@ -38,6 +40,7 @@ def report_body(changes: Changes, *, id: int, number: int, as_of_us: int) -> dic
     """
     parts = [(shop.position, _shop(shop)) for shop in changes.shops]
     parts += [(payment.position, _payment(payment)) for payment in changes.payments]
+    parts += [(each.position, _adjustment(each)) for each in changes.adjustments]
     parts.sort(key=lambda part: part[0])
     body: dict[str, Any] = {
         "id": id,
@@ -52,7 +55,8 @@ def report_body(changes: Changes, *, id: int, number: int, as_of_us: int) -> dic
     size, told = len(msgspec.json.encode(body)), changes.after
     for position, part in parts:
         size += len(msgspec.json.encode(part))
-        if size > MOST_BYTES and told > changes.after:
+        # A late correction moves its payment, too: two parts of one position are not torn apart.
+        if size > MOST_BYTES and changes.after < told < position:
             body["upto"] = told
             break
         for name, items in part.items():
@@ -60,7 +64,8 @@ def report_body(changes: Changes, *, id: int, number: int, as_of_us: int) -> dic
         told = position
     if body["upto"] < changes.known:
         told_rows = (p for p in changes.payments if p.position <= body["upto"])
-        body["as_of_us"] = max((p.changed_us or p.decided_us for p in told_rows), default=as_of_us)
+        times = (p.later_us or p.changed_us or p.decided_us for p in told_rows)
+        body["as_of_us"] = max(times, default=as_of_us)
     return body
 
 
@@ -91,5 +96,26 @@ def _payment(payment: Payment) -> dict[str, list[dict[str, Any]]]:
         "amount_cents": payment.net_cents,
         "original_cents": payment.authorized_cents,
         "status": _ON_WEBSITE.get(payment.status, payment.status),
+    }
+    return {"rows": [row]}
+
+
+def _adjustment(adjustment: Adjustment) -> dict[str, list[dict[str, Any]]]:
+    """A row of its own, of the day in which it counts; `adjusts` is the payment."""
+    row = {
+        "position": adjustment.position,
+        "shop": str(adjustment.shop_id),
+        "transaction": str(adjustment.id),
+        "adjusts": str(adjustment.transaction_id),
+        "adjusts_date": adjustment.payment_date,
+        "terminal": str(adjustment.terminal_id),
+        "terminal_label": adjustment.terminal_label,
+        "local_date": adjustment.local_date,
+        "occurred_us": adjustment.made_us,
+        "card_masked": adjustment.card_masked,
+        "kind": adjustment.card_kind,
+        "amount_cents": adjustment.change_cents,
+        "original_cents": 0,
+        "status": "adjustment",
     }
     return {"rows": [row]}

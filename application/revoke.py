@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from application.command import Command, Origin, Refused
+from application.command import Command, Origin, Refused, other_command
 from application.group_commit import Outcome
 from application.states import States
 from domain.aggregates import certificate as certificates
@@ -67,3 +67,7 @@ class RevokeCertificates(Command):
         if not events:
             return Outcome({**answer, "unchanged": True})
         return Outcome(answer, events)
+
+    def repeated(self, states: States, made: UUID) -> Any:
+        """It was done, if it was one of these."""
+        return {"id": str(made), "repeated": True} if made in self._ids else other_command()

@@ -47,7 +47,7 @@ class RotateKey(Command):
         )
         if rotated is None:
             text = f"{self._name}/{self._generation} is on record already."
-            return Outcome(Refused("already-rotated", text))
+            return Outcome(Refused(keys.RECORDED, text))
         events: list[Event] = [rotated]
         claims = []
         if self._certificate is not None:
@@ -59,9 +59,14 @@ class RotateKey(Command):
         return Outcome(self._answer(), events, claims)
 
     def repeated(self, states: States, made: UUID) -> Any:
-        """It was done."""
-        key = states.get(made, Key)
-        return other_command() if key is None else {**self._answer(), "repeated": True}
+        """It was done, if it was this generation of this key."""
+        for event in states.stored_by(self.origin.command_id, made):
+            if isinstance(event, KeyRotated) and self._is(event):
+                return {**self._answer(), "repeated": True}
+        return other_command()
+
+    def _is(self, event: KeyRotated) -> bool:
+        return (event.name, event.generation) == (self._name, self._generation)
 
     def _answer(self) -> dict[str, Any]:
         return {"key": self._name, "generation": self._generation}

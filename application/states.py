@@ -16,6 +16,7 @@ from domain.aggregates import (
     cardholder,
     certificate,
     company,
+    credit,
     dispute,
     enrolment,
     key,
@@ -36,6 +37,7 @@ _MODULES = {
     "certificate": certificate,
     "company": company,
     "dispute": dispute,
+    "credit": credit,
     "enrolment": enrolment,
     "key": key,
     "policy": policy,
@@ -183,6 +185,11 @@ class States:
             events = self._log.load([made]).get(made, [])
             kind = next((type(each) for each in events if each.command_id == command_id), None)
         return kind
+
+    def stored_by(self, command_id: UUID, made: UUID) -> list[Event]:
+        """What a command of an earlier batch stored in the stream that it is known by."""
+        events = self._log.load([made]).get(made, [])
+        return [each for each in events if each.command_id == command_id]
 
     def claim(self, claim: Claim) -> None:
         """Notes a claim of the batch in hand."""

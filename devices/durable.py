@@ -15,7 +15,7 @@ def write_durably(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def append_durably(path: Path, content: bytes) -> None:
@@ -27,11 +27,11 @@ def append_durably(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     if fresh:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    # The new name is durable only when the folder that holds it is.
+def sync_folder(folder: Path) -> None:
+    """A new name is durable only when the folder that holds it is."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

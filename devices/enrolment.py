@@ -23,7 +23,7 @@ from devices.exchange import Refused, Unreachable
 from devices.identity import GATEWAY_NAME, IdentityError, parse_address
 from devices.identity_files import ROOT_FILE
 from devices.keystore import KEY_FILE, FileKeyStore, KeyStoreError
-from devices.personalisation import CardData, TlsFiles, new_request, store_card, write_identity
+from devices.personalisation import TlsFiles, new_request, write_identity
 from devices.tls_files import KEY_FILE as TLS_KEY_FILE
 from devices.tls_files import PEM_FILE, TRUST_FILE, TlsSource
 from protocol.certificates import ENROLLEE, Trust, enrollee_id, role_extension
@@ -32,8 +32,10 @@ from protocol.handshake import Identity, Initiator
 from protocol.line import MAX_LINE, parse
 
 PACKAGE_FILE: Final = "package.json"
-CARD_DATA_FILE: Final = "card.json"
-"""Of a virtual card: what stands in place of its stripe, until the key store has sealed it."""
+P12_FILE: Final = "identity.p12"
+"""In a package that needs no certificate: its key was made at the desk (`card_package.py`)."""
+CARD_CODE_LETTERS: Final = 25
+"""Of such a package's code: one group more than a code has that is sent to the backend."""
 _TIMEOUT_S: Final = 15.0
 _LIFE: Final = timedelta(hours=12)
 _BACKDATED: Final = timedelta(minutes=10)
@@ -49,18 +51,13 @@ class Enrolled:
     text: str = ""
 
 
-def write_package(
-    folder: Path, *, gateway: str, root_pem: bytes, tls: TlsFiles, card: CardData | None = None
-) -> None:
+def write_package(folder: Path, *, gateway: str, root_pem: bytes, tls: TlsFiles) -> None:
     """Makes an installation package (0700). `gateway`: host:port. Raises OSError."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_durably(folder / ROOT_FILE, root_pem)
     write_durably(folder / TRUST_FILE, tls.authority_pem)
     write_durably(folder / PEM_FILE, tls.certificate_pem)
     write_durably(folder / TLS_KEY_FILE, tls.key_pem)
-    if card is not None:
-        facts = {"pan": card.pan, "track2": card.track2}
-        write_durably(folder / CARD_DATA_FILE, json.dumps(facts).encode())
     write_durably(folder / PACKAGE_FILE, json.dumps({"gateway": gateway}).encode() + b"\n")
 
 
@@ -70,6 +67,11 @@ async def enrol(folder: Path, code: str) -> Enrolled:
     Raises IdentityError for a folder that is no package, Refused, Unreachable, ProtocolError.
     """
     gateway = _gateway(folder)
+    if (folder / P12_FILE).exists() or len(code_letters(code)) == CARD_CODE_LETTERS:
+        # That code opens card data: who exchanged the files of the package must not hear it.
+        raise IdentityError(
+            "a whole card, with a code of five groups, is for: ticketrestaurant card enrol"
+        )
     request = new_request(folder)
     answer = await _ask(folder, gateway, code, request)
     if answer.get("state") == "queued":
@@ -78,10 +80,6 @@ async def enrol(folder: Path, code: str) -> Enrolled:
     if not isinstance(result, dict):
         raise Refused("bad-body", "The backend's answer holds no certificate.")
     role, subject = str(result["role"]), str(result["subject"])
-    card = _card_data(folder)
-    if card is not None:
-        store_card(folder, FileKeyStore(folder), card)
-        (folder / CARD_DATA_FILE).unlink()
     write_identity(
         folder,
         subject_id=subject,
@@ -174,24 +172,26 @@ def _identity(folder: Path) -> Identity:
 
 def _gateway(folder: Path) -> str:
     try:
-        facts = json.loads((folder / PACKAGE_FILE).read_text("utf-8"))
-        gateway = str(facts["gateway"])
-        parse_address(gateway)
+        return read_gateway((folder / PACKAGE_FILE).read_bytes())
     except OSError:
         raise IdentityError(f"{folder} is no installation package ({PACKAGE_FILE})") from None
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         raise IdentityError(f"{folder}: {PACKAGE_FILE} is damaged") from None
-    return gateway
 
 
-def _card_data(folder: Path) -> CardData | None:
+def code_letters(code: str) -> str:
+    """A code as it is meant, however it was typed."""
+    return "".join(filter(str.isalnum, code.upper()))
+
+
+def read_gateway(package: bytes) -> str:
+    """The gateway's host:port of a `package.json`. Raises ValueError."""
     try:
-        facts = json.loads((folder / CARD_DATA_FILE).read_text("utf-8"))
-        return CardData(str(facts["pan"]), str(facts["track2"]))
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
-        raise IdentityError(f"{folder}: {CARD_DATA_FILE} is damaged") from None
+        gateway = str(json.loads(package)["gateway"])
+    except (KeyError, TypeError):
+        raise ValueError("there is no gateway in it") from None
+    parse_address(gateway)
+    return gateway
 
 
 def _tls_files(folder: Path) -> TlsFiles:

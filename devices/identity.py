@@ -100,6 +100,12 @@ def parse_address(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+def show_address(address: tuple[str, int]) -> str:
+    """What `parse_address` reads."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _facts(folder: Path) -> dict[str, Any]:
     try:
         facts = json.loads((folder / IDENTITY_FILE).read_text(encoding="utf-8"))

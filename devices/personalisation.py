@@ -45,6 +45,11 @@ def new_request(folder: Path) -> bytes:
         key = ec.generate_private_key(ec.SECP256R1())
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         write_durably(path, pem)
+    return signing_request(key)
+
+
+def signing_request(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """DER of a request for a certificate of this key."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "TicketRestaurant US device")])
     request = x509.CertificateSigningRequestBuilder().subject_name(name)
     return request.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)

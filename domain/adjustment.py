@@ -15,13 +15,13 @@ from domain.aggregates import transaction as transactions
 from domain.aggregates.account import Account
 from domain.aggregates.transaction import (
     Refunded,
-    SignedRequest,
     Tipped,
     Transaction,
     Voided,
 )
 from domain.answers import Refusal, refusal
 from domain.event import Context, Event, stamp
+from domain.signed_request import SignedRequest
 
 TIP_PERCENT = 20
 """Of what was authorized: the ceiling that goes with a stripe card, whose holder signs nothing."""

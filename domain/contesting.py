@@ -14,11 +14,11 @@ from domain.aggregates.dispute import Dispute
 from domain.aggregates.transaction import (
     Disputed,
     DisputeDecided,
-    SignedRequest,
     Transaction,
 )
 from domain.answers import Refusal, refusal
 from domain.event import Context, Event, stamp
+from domain.signed_request import SignedRequest
 
 
 def contest(

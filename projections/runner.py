@@ -9,7 +9,9 @@ read apart from those at the head until it meets them.
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Any
 
 import msgspec
 
@@ -46,6 +48,9 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     stuck: str
 
 
+Job = tuple[Callable[[], Any], "Future[Any]"]
+
+
 class _Place:
     """What the runner knows of one projection."""
 
@@ -68,6 +73,7 @@ class Runner:
 
     `coalesce_s`: waking is gathered for this long, so that many commits make one batch.
     `share`: of one processor, at most; the engine that answers terminals comes first.
+    `upto`: a position beyond which nothing is read, if not the head of the log.
     """
 
     def __init__(
@@ -81,7 +87,10 @@ class Runner:
         poll_s: float = 1.0,
         coalesce_s: float = 0.02,
         share: float = 1.0,
+        upto: Callable[[], int] | None = None,
     ) -> None:
+        self._upto = upto
+        self._jobs: list[Job] = []
         self._batches = Batches(reader, batch)
         self._head = 0
         self._head_us = 0
@@ -126,6 +135,13 @@ class Runner:
         self._to_clear.add(name)
         self._awake.set()
 
+    def between(self, job: Callable[[], Any]) -> "Future[Any]":
+        """What `job` returns or raises, run between two batches: nothing is projected meanwhile."""
+        future: Future[Any] = Future()
+        self._jobs.append((job, future))
+        self._awake.set()
+        return future
+
     def is_rebuilding(self, name: str) -> bool:
         """Whether it was emptied, or is about to be, and has not met the head of the log again."""
         return name in self._rebuilding
@@ -147,6 +163,10 @@ class Runner:
             )
             for place in self._places
         ]
+
+    def as_far_as(self, name: str) -> int:
+        """The position that the projection has come to."""
+        return self._place(name).position
 
     def as_of_us(self, name: str) -> int:
         """Everything that happened until then is in the projection; 0 before it knows."""
@@ -170,6 +190,7 @@ class Runner:
         while not self._stopping:
             started = time.monotonic()
             try:
+                self._do_jobs()
                 more = self.run_once()
                 self._failures = 0
             except Unavailable as error:
@@ -191,6 +212,14 @@ class Runner:
                 pause_s = min(max(self._coalesce_s, rest_s), _LONGEST_REST_S)
                 time.sleep(0.0 if self._stopping else pause_s)
                 self._awake.clear()
+
+    def _do_jobs(self) -> None:
+        while self._jobs:
+            job, future = self._jobs.pop(0)
+            try:
+                future.set_result(job())
+            except Exception as error:
+                future.set_exception(error)
 
     def _lost(self, error: Exception) -> None:
         """Lets go of everything: batches not committed are gone, and so is what they taught."""
@@ -234,7 +263,8 @@ class Runner:
         if now >= self._next_look or all(place.position >= self._head for place in moving):
             self._next_look = now + _LOOK_S
             before_us = self._now_us()
-            self._head = self._batches.head()
+            head = self._batches.head()
+            self._head = head if self._upto is None else min(head, self._upto())
             self._head_us = before_us
 
     def _take(self) -> None:

@@ -67,12 +67,37 @@ class Refill(TypedDict):
     each_cents: NotRequired[int]
 
 
-class Correct(TypedDict):
-    """`amount_cents` is what the amount should have been; with `preview` nothing is stored."""
+class Correction(TypedDict):
+    """What `amount_cents` should have been: of a payment (`transaction`), or of a refill's credit
+    to an account (`refill`, `account`).
 
-    transaction: str
+    `version` and `from_cents` are what the record was when it was looked at; a preview needs none.
+    `why` and evidence of its own go before those of the whole. `line`: how answers name it, by its
+    place in the list where it is missing.
+    """
+
+    line: NotRequired[int]
+    transaction: NotRequired[str]
+    refill: NotRequired[str]
+    account: NotRequired[str]
     amount_cents: int
-    why: str
+    version: NotRequired[int]
+    from_cents: NotRequired[int]
+    why: NotRequired[str]
+    evidence: NotRequired[str]
+    document_sha256: NotRequired[str]
+
+
+class Correct(TypedDict):
+    """1 to 1,000 corrections by two operators, all or none; with `preview` nothing is stored.
+
+    Each needs a reason and evidence: words that refer to it, or a document's SHA-256 (hex).
+    """
+
+    lines: list[Correction]
+    why: NotRequired[str]
+    evidence: NotRequired[str]
+    document_sha256: NotRequired[str]
     preview: NotRequired[bool]
 
 

@@ -247,7 +247,8 @@ class Command(TypedDict):
 
 class Query(TypedDict):
     """D QUERY: `what` names a list, `of` its owner. The others choose among certificates:
-    `serial` (hex), `state`, and `until_ms`, by when they expire."""
+    `serial` (hex), `state`, and `until_ms`, by when they expire. `balance` is an account's as of
+    `at_ms`, or of the event at `position`."""
 
     id: int
     what: str
@@ -255,6 +256,8 @@ class Query(TypedDict):
     serial: NotRequired[str]
     state: NotRequired[Literal["valid", "expired", "revoked"]]
     until_ms: NotRequired[int]
+    at_ms: NotRequired[int]
+    position: NotRequired[int]
 
 
 class Audit(TypedDict):
@@ -363,7 +366,7 @@ class Queued(TypedDict):
 
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
-    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "DISPUTE"),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "DISPUTE", "PROJECTION"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}

@@ -14,6 +14,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from devices.durable import write_durably
+
 log = logging.getLogger(__name__)
 LONGEST_PAUSE_S: Final = 60.0
 _STOP_WITHIN_S: Final = 4.0
@@ -81,11 +83,9 @@ class Publisher:
 
     def _write(self) -> None:
         with self._writing:
-            new = self._file.with_name(f"{self._file.name}.new")
             try:
                 self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                new.write_bytes(msgspec.json.encode(self.placed))
-                new.replace(self._file)
+                write_durably(self._file, msgspec.json.encode(self.placed))
             except OSError as error:
                 log.error("%s cannot be written: %s", self._file, error.strerror)
 

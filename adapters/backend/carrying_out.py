@@ -1,12 +1,18 @@
-"""How commands get done: through the engine, and before it in the HSM's lane where they need it."""
+"""How commands get done: through the engine, and before it in the HSM's lane where they need it.
+
+What is made in the HSM cannot be taken back, so it is made only for a command whose id is new.
+"""
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from adapters.backend.operator_ports import Denied, Surroundings
-from application.command import Command, Refused
+from application.command import Command, Refused, Used
 from application.group_commit import IN_DOUBT, Failed, Work
 from domain.ids import PARTITIONS
 from protocol.errors import BUSY, INTERNAL, TEXTS, UNAVAILABLE
@@ -21,6 +27,8 @@ class CarryingOut:
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._outside = surroundings
+        self._acting: dict[UUID, asyncio.Lock] = {}
+        self._users: Counter[UUID] = Counter()
 
     def now_us(self) -> int:
         """The backend's time."""
@@ -45,6 +53,26 @@ class CarryingOut:
         if isinstance(answer, Failed):
             raise _not_decided(answer)
         return answer
+
+    @contextlib.asynccontextmanager
+    async def alone(self, command_id: UUID) -> AsyncIterator[None]:
+        """Nobody else acts under that command id within the block.
+
+        So what `used` says holds until the engine has answered: we are the shard's one writer.
+        """
+        self._users[command_id] += 1
+        try:
+            async with self._acting.setdefault(command_id, asyncio.Lock()):
+                yield
+        finally:
+            self._users[command_id] -= 1
+            if not self._users[command_id]:
+                del self._users[command_id], self._acting[command_id]
+
+    async def used(self, command_id: UUID) -> bool:
+        """Whether something is stored under that id. Then nothing may be done for it outside of the
+        engine: it may be another command, and only the engine's answer says which."""
+        return bool(await self.through_engine(Used(command_id, self.deadline_us())))
 
     async def in_lane(self, job: Callable[[], _T]) -> _T:
         """What `job` returns or raises in the HSM's lane."""

@@ -67,7 +67,10 @@ class PolicyVerb:
         """See `Verb`."""
         return True
 
-    async def prepare(self, told: Told) -> Command:
+    async def make(self, told: Told) -> None:
+        """See `Verb`: nothing."""
+
+    def command(self, told: Told, made: None) -> Command:
         """See `Verb`."""
         profiles, why = _read(told.body)
         return SetPolicy(told.origin, self._works.deadline_us(), profiles=profiles, why=why)

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from adapters.backend.operator_ports import Chosen, Rows
+from adapters.backend.proposal_shown import proposal_rows
 from application.contest import shown as shown_dispute
 from application.enrol import shown
 from domain.aggregates.account import Account
@@ -18,6 +19,7 @@ from domain.aggregates.policy import Policy
 from domain.aggregates.proposal import Proposal
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
+from projections.directory import KINDS
 
 PAGE = 1_000
 _OWNERS = {"company": Company, "shop": Shop}
@@ -134,6 +136,10 @@ class DirectoryLists:
             for each in self._all(Proposal, "proposal")
         ]
 
+    def proposal(self, id: UUID) -> Rows:
+        """See the port."""
+        return proposal_rows(self._directory, id)
+
     def enrolments(self) -> Rows:
         """First certificates that were asked for, oldest first."""
         return [
@@ -149,6 +155,10 @@ class DirectoryLists:
             }
             for each in self._all(Enrolment, "enrolment")
         ]
+
+    def states(self, kind: str) -> Iterator[Any]:
+        """See the port."""
+        return self._all(KINDS[kind], kind)
 
     def policy(self) -> Rows:
         """The certificate policy in force, a row a role."""

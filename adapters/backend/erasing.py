@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from adapters.backend.carrying_out import Answer, CarryingOut
+from adapters.backend.carrying_out import CarryingOut
 from adapters.backend.operator_ports import Erasing
 from adapters.backend.told import Told
 from application import fields
@@ -30,7 +30,10 @@ class ErasingVerb:
         """See `Verb`."""
         return True
 
-    async def prepare(self, told: Told) -> Command:
+    async def make(self, told: Told) -> None:
+        """See `Verb`: nothing."""
+
+    def command(self, told: Told, made: None) -> Command:
         """See `Verb`."""
         return EraseCardholder(
             told.origin,
@@ -39,10 +42,11 @@ class ErasingVerb:
             why=_why(told.body),
         )
 
-    async def stored(self, body: Mapping[str, Any], answer: Answer) -> None:
+    async def stored(self, body: Mapping[str, Any]) -> None:
         """Deletes the key, and returns when nothing opens the person's data any more.
 
-        Also where the command only found that it was done: the answer before may have been lost.
+        `body` is of the proposal that was approved. Also where the approval only found that it was
+        done: the answer before may have been lost.
         """
         cardholder_id = fields.uuid(body, "cardholder")
         await asyncio.to_thread(self._erasing.erase, cardholder_id)

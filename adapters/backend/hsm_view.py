@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from adapters.backend.hsm_lane import HsmLane
 from adapters.backend.operator_ports import Rows
-from adapters.hsm.inventory import inventory
+from adapters.hsm.inventory import key_rows
 from adapters.hsm.token import Token
 
 
@@ -43,11 +43,4 @@ class HsmView:
 
     def keys(self) -> Rows:
         """Each generation of each key, its attributes read just now. Raises HsmUnavailable."""
-        generations = self._token.generations
-        return [
-            {
-                **state.row(),
-                "in_use": generations.newest(state.spec.name) == state.spec.generation,
-            }
-            for state in inventory(self._token)
-        ]
+        return key_rows(self._token)

@@ -51,6 +51,8 @@ class BackendMonitor:
         last_position: Callable[[], int],
         database_answers: Callable[[], bool],
         certificate_days: Expiries,
+        unrecorded: Callable[[], Sequence[str]] = tuple,
+        to_wipe: Callable[[], str] = str,
     ) -> None:
         self._home = home
         self._loop = loop
@@ -63,6 +65,8 @@ class BackendMonitor:
         self._last_position = last_position
         self._database_answers = database_answers
         self._certificate_days = certificate_days
+        self._unrecorded = unrecorded
+        self._to_wipe = to_wipe
         self._link_up = False
 
     def link_changed(self, up: bool) -> None:
@@ -101,6 +105,10 @@ class BackendMonitor:
         unsigned, age_s = self._unsigned()
         if unsigned and age_s > UNSIGNED_OLD_S:
             found["checkpoint"] = f"{unsigned:,} events wait for a checkpoint since {age_s:,.0f} s"
+        if keys := ", ".join(self._unrecorded()):
+            found["keys"] = f"in use and not on record yet: {keys}"
+        if to_wipe := self._to_wipe():
+            found["erasing"] = to_wipe
         for each in self._progress():
             lag = max(0, self._last_position() - each.position)
             if each.stuck:

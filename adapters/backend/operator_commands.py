@@ -12,9 +12,11 @@ from uuid import UUID
 
 from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.certifying import Certifying, PolicyVerb
+from adapters.backend.correcting import Correcting, correct
 from adapters.backend.dispute_commands import dispute
 from adapters.backend.erasing import ErasingVerb
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
+from adapters.backend.projection_commands import projection
 from adapters.backend.revoking import Revoking
 from adapters.backend.rotating import Rotating
 from adapters.backend.tls_commands import NextTlsAuthority, tls
@@ -22,7 +24,6 @@ from adapters.backend.told import Told
 from adapters.backend.two_persons import TwoPersons
 from application import fields
 from application.block import STATUSES, BlockCard, BlockTerminal
-from application.correct import CorrectPayment
 from application.issue import NUMBER_TAKEN, STRIPE, VIRTUAL, Issue, NewCard, Person, card_id
 from application.menu import SetMenu
 from application.refill import RefillAccounts
@@ -50,12 +51,14 @@ class OperatorCommands:
         erasing = ErasingVerb(self.works, surroundings.erasing)
         self._two_persons = TwoPersons(
             self.works,
+            surroundings.turn,
             {
                 "REVOKE": Revoking(self.works),
                 "POLICY": PolicyVerb(self.works),
                 "ROTATE": Rotating(self.works, surroundings.rotation),
                 "ERASE": erasing,
                 "TLS": NextTlsAuthority(self.works, surroundings.personalisation),
+                "CORRECT": Correcting(self.works, surroundings),
             },
             {"ERASE": erasing.stored},
         )
@@ -150,7 +153,7 @@ class OperatorCommands:
         partition = any_partition()
         hsm = self.outside.personalisation
         digests = await self.works.in_lane(lambda: hsm.employee_digests(company_id, person.email))
-        certified: dict[str, Certified] = {}
+        certified: dict[str, Certified | None] = {}
         if VIRTUAL in kinds and "csr" in body:
             subject_id = card_id(VIRTUAL, told.command_id, told.issued_ms, partition)
             certified[VIRTUAL] = await self._certify(told, subject_id, "card")
@@ -183,8 +186,8 @@ class OperatorCommands:
             }
         )
 
-    async def _certify(self, told: Told, subject_id: UUID, role: str) -> Certified:
-        """A certificate for the key of the request in `csr`."""
+    async def _certify(self, told: Told, subject_id: UUID, role: str) -> Certified | None:
+        """A certificate for the key of the request in `csr`; None under an id that was used."""
         request = told.body.get("csr")
         try:
             der = unb64(request) if isinstance(request, str) else b""
@@ -192,6 +195,8 @@ class OperatorCommands:
             der = b""
         if not der:
             raise fields.Invalid("csr", "is missing. Give a certificate request, DER in base64url.")
+        if await self.works.used(told.command_id):
+            return None
         hsm = self.outside.personalisation
         return await self.works.in_lane(lambda: hsm.certify(der, subject_id, role))
 
@@ -245,19 +250,6 @@ class OperatorCommands:
             )
         return accounts
 
-    async def correct(self, told: Told) -> Answer:
-        """The right amount of an approved payment; with `preview` nothing is stored."""
-        return await self.works.carry_out(
-            CorrectPayment(
-                told.origin,
-                self.works.deadline_us(),
-                transaction_id=fields.uuid(told.body, "transaction"),
-                amount_cents=fields.cents(told.body, "amount_cents", 0, fields.CORRECT_MOST_CENTS),
-                why=fields.text(told.body, "why", fields.WHY_MOST),
-                preview=fields.flag(told.body, "preview"),
-            )
-        )
-
     async def block(self, told: Told) -> Answer:
         """A card (`status` blocked, lost or stolen), or a terminal."""
         why = fields.text(told.body, "why", fields.WHY_MOST)
@@ -296,7 +288,7 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "ISSUE": OperatorCommands.issue,
     "PIN": OperatorCommands.set_pin,
     "REFILL": OperatorCommands.refill,
-    "CORRECT": OperatorCommands.correct,
+    "CORRECT": correct,
     "BLOCK": OperatorCommands.block,
     "MENU": OperatorCommands.menu,
     "REVOKE": OperatorCommands.two_persons,
@@ -307,6 +299,7 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "ERASE": OperatorCommands.two_persons,
     "TLS": tls,
     "DISPUTE": dispute,
+    "PROJECTION": projection,
 }
 
 
@@ -323,7 +316,7 @@ def _new_card(kind: str, drawn: DrawnCard, certified: Certified | None) -> NewCa
 
 
 def _for_encoder(
-    answer: Answer, drawn: Mapping[str, DrawnCard], certified: Mapping[str, Certified]
+    answer: Answer, drawn: Mapping[str, DrawnCard], certified: Mapping[str, Certified | None]
 ) -> Answer:
     """The answer with what goes onto the cards, unless they were issued earlier."""
     if answer.get("repeated"):

@@ -1,11 +1,13 @@
 """What the operators' part of the backend needs from its surroundings: small injected ports."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Protocol
 from uuid import UUID
 
+from application.corrections import Credited
 from application.group_commit import Work
 from application.ports import Clock
 from application.register import IssuedCertificate
@@ -108,7 +110,13 @@ class Directory(Protocol):
 
     def proposals(self) -> Rows: ...
 
+    def proposal(self, id: UUID) -> Rows:
+        """The signed bytes of one, and what they are about. Raises Denied."""
+
     def enrolments(self) -> Rows: ...
+
+    def states(self, kind: str) -> Iterable[Any]:
+        """The aggregates of a kind of `projections.directory.KINDS`, as their events made them."""
 
     def policy(self) -> Rows: ...
 
@@ -136,6 +144,20 @@ class HsmReads(Protocol):
         """A row for each generation of each key. Raises `application.ports.Unavailable`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InUse:
+    """The generation of a key that makes what is new, whose certificate it was given, and which.
+
+    `rotated`: each generation after the first has a record of its own; a TLS authority has its
+    certificate's only.
+    """
+
+    name: str
+    generation: int
+    certificate: tuple[UUID, IssuedCertificate] | None = None
+    rotated: bool = True
+
+
 class KeyRotation(Protocol):
     """New generations of keys, made in the HSM. Both raise Denied."""
 
@@ -156,6 +178,17 @@ class Erasing(Protocol):
         """Lists the erasure and deletes the person's key. Raises Unavailable."""
 
 
+class CorrectionReads(Protocol):
+    """What corrections are decided and judged by. Calls run in a thread; both raise Unavailable."""
+
+    def credited(self, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Credited]:
+        """What refills credited to accounts, by refill and account; only those that did."""
+
+    def statements(self, changes: Sequence[tuple[UUID, int]], now_us: int) -> Rows:
+        """What corrections of payments, given with the cents that their shops are owed more, do to
+        the statements of shops: a row for each business day in which they would count now."""
+
+
 class Proofs(Protocol):
     """Proof files of the log (TR-DBFS section 6). Calls run in a thread and may wait for the next
     checkpoint; they raise Denied and `application.ports.Unavailable`."""
@@ -167,6 +200,35 @@ class Proofs(Protocol):
     def extension_of(self, old_size: int) -> str: ...
 
 
+class Past(Protocol):
+    """What once was, read from the log itself. Calls run in a thread."""
+
+    def balance(self, account_id: UUID, at_us: int | None, position: int | None) -> Rows:
+        """One row: the account as of a moment or an event; none where it was not there yet."""
+
+
+class ReadModels(Protocol):
+    """Projections by their short names. Calls run in a thread and raise Denied."""
+
+    def rows(self) -> Rows:
+        """Each with how far it is, and how far its copy is."""
+
+    def rebuild(self, short: str) -> dict[str, Any]:
+        """Begins a copy beside the one in use."""
+
+    def rebuild_in_place(self, short: str) -> dict[str, Any]:
+        """Empties the one in use; nothing is read from it until it is whole again."""
+
+    def diff(self, short: str) -> dict[str, Any]:
+        """The copy and the one in use, compared as of the same event; may take minutes."""
+
+    def switch(self, short: str) -> dict[str, Any]:
+        """The copy takes the place of the one in use."""
+
+    def drop(self, short: str) -> dict[str, Any]:
+        """Gives the copy up."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """Everything that operators' commands and reads touch.
@@ -175,6 +237,7 @@ class Surroundings:
     `export_settlements(first, last, shop, format)` gives in pieces.
     `catch_up()` waits, a moment at most, until the projections hold what was committed before
     the call, and says whether they do; it runs in a thread too (`projections.runner.wait_for`).
+    `turn` is held from making a generation of a key to its record.
     """
 
     submit: Submit
@@ -187,8 +250,12 @@ class Surroundings:
     proofs: Proofs
     rotation: KeyRotation
     erasing: Erasing
+    past: Past
+    read_models: ReadModels
+    corrections: CorrectionReads
     clock: Clock
     issuer_id: UUID
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     catch_up: Callable[[], bool] = lambda: True
 
 

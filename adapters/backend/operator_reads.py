@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from adapters.backend.operator_ports import Chosen, Denied, Drain, Reply, Rows, Surroundings
+from adapters.backend.past_reads import LISTS as PAST_LISTS
+from adapters.backend.past_reads import past_list
 from application import fields
 from protocol.encoding import to_json
 
@@ -17,8 +19,9 @@ PART_BYTES = 40_000
 Body = Mapping[str, Any]
 _LISTS = (
     *("companies", "shops", "terminals", "cards", "accounts"),
-    *("certificates", "proposals", "enrolments", "policy", "disputes"),
+    *("certificates", "proposals", "proposal", "queue", "enrolments", "policy", "disputes"),
     *("hsm", "hsm-keys"),
+    *PAST_LISTS,
 )
 _STATES = ("valid", "expired", "revoked")
 _HSM_LISTS = ("hsm", "hsm-keys")
@@ -43,8 +46,14 @@ class OperatorReads:
             rows = await self._in_thread(self._list(what, body))
         await _send_rows("QUERY", body["id"], rows, reply, drain)
 
+    async def answer(self, body: Body, rows: Awaitable[Rows], reply: Reply, drain: Drain) -> None:
+        """The rows of a query that was answered elsewhere."""
+        await _send_rows("QUERY", body["id"], await rows, reply, drain)
+
     def _list(self, what: str, body: Body) -> Callable[[], Rows]:
         directory = self._outside.directory
+        if what in PAST_LISTS:
+            return past_list(what, body, self._outside.past, self._outside.read_models)
         if what == "companies":
             return directory.companies
         if what == "shops":
@@ -61,6 +70,8 @@ class OperatorReads:
             chosen = self._chosen(body)
             return lambda: directory.certificates(chosen)
         owner = fields.uuid(body, "of")
+        if what == "proposal":
+            return lambda: directory.proposal(owner)
         if what == "terminals":
             return lambda: directory.terminals(self._known("shop", owner))
         if what == "cards":

@@ -14,6 +14,8 @@ from typing import Any
 from adapters.backend.operator_commands import VERBS, OperatorCommands
 from adapters.backend.operator_ports import Denied, Drain, Reply, Surroundings
 from adapters.backend.operator_reads import READS, OperatorReads
+from adapters.backend.queue import WHAT as QUEUE
+from adapters.backend.queue import Queue
 from adapters.backend.signed_command import Pieces, open_command
 from adapters.backend.told import Told
 from application.fields import CODE as INVALID
@@ -45,6 +47,7 @@ class Operators:
         self._outside = surroundings
         self._commands = OperatorCommands(surroundings)
         self._reads = OperatorReads(surroundings)
+        self._queue = Queue(surroundings)
         self._pieces = Pieces()
         self._open: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -84,6 +87,8 @@ class Operators:
         drain: Drain,
     ) -> Awaitable[dict[str, Any] | None] | None:
         """What gives the answer: a result, or None after a read; itself None: more is to come."""
+        if kind == "D" and verb == "QUERY" and body.get("what") == QUEUE:  # it depends on who asks
+            return self._reads.answer(body, self._queue.rows(session.peer, body), reply, drain)
         if kind == "D":
             return READS[verb](self._reads, body, reply, drain)
         if session.peer.role != "operator":  # the shapes say so too; money hangs on this one
@@ -99,7 +104,8 @@ class Operators:
         now_ms = self._outside.clock.now_us() // 1000
         command = open_command(raw, signature, verb, session, now_ms)
         told = Told(command, session, self._outside.issuer_id)
-        result: dict[str, Any] = await VERBS[verb](self._commands, told)
+        async with self._commands.works.alone(told.command_id):
+            result: dict[str, Any] = await VERBS[verb](self._commands, told)
         return result
 
     def _start(self, session_id: str, answer: Any) -> None:

@@ -64,6 +64,7 @@ class _PhoneDecision(msgspec.Struct, gc=False, omit_defaults=True):
 _READ_AUTHORIZE = msgspec.json.Decoder(AuthorizeBody)
 _WRITE = msgspec.json.Encoder()
 _MOST = 2**63 - 1
+_TRACK = frozenset({"box", "nonce", "session"})
 _PLAIN = {"91": "unavailable", "96": "error"}
 
 
@@ -88,6 +89,8 @@ def _is_usual(body: bytes, asked: AuthorizeBody) -> bool:
     Every member has a colon, and no text that belongs in a member has one.
     """
     track = asked.track
+    if track is not None and track.keys() != _TRACK:
+        return False
     members = 4 if track is None else 5 + len(track)
     members += bool(asked.track2) + bool(asked.consent) + bool(asked.card_id)
     members += asked.salt is not None

@@ -27,7 +27,10 @@ class Revoking:
         """See `Verb`."""
         return len(_read(body)[0]) > ALONE
 
-    async def prepare(self, told: Told) -> Command:
+    async def make(self, told: Told) -> None:
+        """See `Verb`: nothing."""
+
+    def command(self, told: Told, made: None) -> Command:
         """See `Verb`."""
         ids, reason, why = _read(told.body)
         return RevokeCertificates(

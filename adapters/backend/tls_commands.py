@@ -35,9 +35,11 @@ async def tls(commands: "OperatorCommands", told: "Told") -> dict[str, Any]:
         return {"certificate": [b64(der) for der in newest.chain_der]}
     holder = fields.choice(told.body, "holder", tuple(sorted(CLASSES)))
     request, names = _request(told), _names(told)
-    certified = await commands.works.in_lane(lambda: hsm.certify_tls(request, holder, names))
+    certified = None
+    if not await commands.works.used(told.command_id):
+        certified = await commands.works.in_lane(lambda: hsm.certify_tls(request, holder, names))
     answer = await commands.works.carry_out(_record(commands.works, told, holder, certified))
-    if answer.get("repeated"):
+    if certified is None:
         return answer
     return {**answer, "certificate": [b64(der) for der in certified.chain_der]}
 
@@ -57,20 +59,25 @@ class NextTlsAuthority:
         """See `Verb`."""
         return True
 
-    async def prepare(self, told: "Told") -> Command:
+    async def make(self, told: "Told") -> Certified:
         """See `Verb`: the authority is made, or was by a command that arrived before."""
         replaces = _replaced(told.body).hex()
-        certified = await self._works.in_lane(lambda: self._hsm.next_tls_authority(replaces))
-        return _record(self._works, told, AUTHORITY, certified)
+        return await self._works.in_lane(lambda: self._hsm.next_tls_authority(replaces))
+
+    def command(self, told: "Told", made: Certified | None) -> Command:
+        """See `Verb`."""
+        return _record(self._works, told, AUTHORITY, made)
 
 
-def _record(works: CarryingOut, told: "Told", holder: str, certified: Certified) -> RecordTls:
+def _record(
+    works: CarryingOut, told: "Told", holder: str, certified: Certified | None
+) -> RecordTls:
     return RecordTls(
         told.origin,
         works.deadline_us(),
         partition=any_partition(),
         holder=holder,
-        certificate=certified.record,
+        certificate=certified.record if certified else None,
     )
 
 

@@ -7,11 +7,17 @@ from uuid import UUID
 
 from adapters.backend.signed_command import SignedCommand
 from application.command import Origin
+from domain.aggregates.proposal import Proposal
 from protocol.record import Session
 
 
 class Told:
-    """What the operator signed, and who that is. `raw` and `signature` are as received."""
+    """What the operator signed, and who that is. `raw` and `signature` are as received.
+
+    `proposal`: the one that is being approved, None where a command is given.
+    """
+
+    proposal: Proposal | None = None
 
     def __init__(self, command: SignedCommand, session: Session, issuer_id: UUID) -> None:
         peer = session.peer
@@ -31,8 +37,8 @@ class Told:
             issuer_id=issuer_id,
         )
 
-    def proposed(self, body: Mapping[str, Any]) -> "Told":
+    def proposed(self, body: Mapping[str, Any], proposal: Proposal) -> "Told":
         """This command with the body of the proposal that it approves: ids and times are ours."""
         told = copy(self)
-        told.body = body
+        told.body, told.proposal = body, proposal
         return told

@@ -4,6 +4,7 @@ Which verbs are so, and when, is said by what is registered here; how a proposal
 `domain/aggregates/proposal.py`.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ from application import fields
 from application.command import Command
 from application.dual_control import Approve, Propose, Reject, approval_refused
 from application.read import Read
-from domain.aggregates.proposal import APPROVED, Proposal
+from domain.aggregates.proposal import Proposal
 from protocol import bodies, messages
 
 HASH_HEX = 64
@@ -29,36 +30,48 @@ class Verb(Protocol):
     def needs_two(self, body: Mapping[str, Any]) -> bool:
         """Whether this one does."""
 
-    async def prepare(self, told: Told) -> Command:
-        """The command, ready for the engine. Raises Denied, Invalid, Unavailable."""
+    async def make(self, told: Told) -> Any:
+        """What must be made outside before it is stored, made; None where that is nothing.
+
+        Asked for only under a command id that is new. Raises Denied, Invalid, Unavailable.
+        """
+
+    def command(self, told: Told, made: Any) -> Command:
+        """The command for the engine. Without what `make` gives (None) it is good for seeing what
+        stands against it, and for answering where it was carried out before. Raises Invalid."""
 
 
-Stored = Callable[[Mapping[str, Any], Answer], Awaitable[None]]
-"""What is done with a command's body once it is stored, and again when it is given again."""
+Stored = Callable[[Mapping[str, Any]], Awaitable[None]]
+"""What is done with the body of a proposal once its approval is stored, and again when that is
+given again."""
 
 
 class TwoPersons:
-    """`give` for a verb of `verbs`, `decide` for APPROVE."""
+    """`give` for a verb of `verbs`, `decide` for APPROVE.
+
+    One at a time holds `turn`, from looking whether it may be done to the engine's answer: else a
+    rejection could overtake what is being made for an approval.
+    """
 
     def __init__(
         self,
         works: CarryingOut,
+        turn: asyncio.Lock,
         verbs: Mapping[str, Verb],
-        stored: Mapping[str, Stored] | None = None,
+        stored: Mapping[str, Stored],
     ) -> None:
-        self._works = works
-        self._verbs = verbs
-        self._stored = stored or {}
+        self._works, self._turn = works, turn
+        self._verbs, self._stored = verbs, stored
 
     async def give(self, told: Told) -> Answer:
         """Carries it out at once where one operator suffices, else keeps it as a proposal."""
         verb = self._verbs[told.verb]
         summary = verb.summary(told.body)
         if not verb.needs_two(told.body):
-            answer = await self._works.carry_out(await verb.prepare(told))
-            if told.verb in self._stored:
-                await self._stored[told.verb](told.body, answer)
-            return answer
+            async with self._turn:
+                new = not await self._works.used(told.command_id)
+                made = await verb.make(told) if new else None
+                return await self._works.carry_out(verb.command(told, made))
         return await self._works.carry_out(
             Propose(
                 told.origin,
@@ -69,11 +82,16 @@ class TwoPersons:
                 raw=told.raw,
                 signature=told.signature,
                 proposer_id=told.signer_id,
+                inner=verb.command(told, None),
             )
         )
 
     async def decide(self, told: Told) -> Answer:
         """A second operator's yes or no to a proposal."""
+        async with self._turn:
+            return await self._decide(told)
+
+    async def _decide(self, told: Told) -> Answer:
         body = told.body
         proposal_id = fields.uuid(body, "proposal")
         if not fields.flag(body, "approve"):
@@ -98,13 +116,14 @@ class TwoPersons:
         if proposal is None:
             raise Denied("no-such-proposal", "There is no proposal with that id.")
         command = bodies.read(proposal.command, messages.Command)
-        inner = Command(told.origin, self._works.deadline_us())
-        if proposal.status != APPROVED:  # else this approval came before, or the engine refuses it
+        verb, made = self._verbs[proposal.verb], None
+        asked = told.proposed(command["body"], proposal)
+        if not await self._works.used(told.command_id):
             # Said before anything is done in the HSM; the engine checks it again.
             no = approval_refused(proposal, seen, told.signer_id, self._works.now_us())
             if no is not None:
                 raise Denied(no.code, no.text)
-            inner = await self._verbs[proposal.verb].prepare(told.proposed(command["body"]))
+            made = await verb.make(asked)
         answer = await self._works.carry_out(
             Approve(
                 told.origin,
@@ -114,9 +133,10 @@ class TwoPersons:
                 approver_id=told.signer_id,
                 raw=told.raw,
                 signature=told.signature,
-                inner=inner,
+                inner=verb.command(asked, made),
             )
         )
+        # An approval that was refused, or is of another proposal, raised Denied.
         if proposal.verb in self._stored:
-            await self._stored[proposal.verb](command["body"], answer)
+            await self._stored[proposal.verb](command["body"])
         return answer

@@ -176,6 +176,8 @@ def _tell_restored(restored: "Restored", home: Path, source: Path, as_json: bool
                 "last_commit": restored.last_commit,
                 "erased_again": restored.erased_again,
                 "kept_evidence": restored.kept_evidence,
+                "published_aside": restored.published_aside,
+                "published_left": restored.published_left,
             }
         )
         return
@@ -186,6 +188,13 @@ def _tell_restored(restored: "Restored", home: Path, source: Path, as_json: bool
         say(f"{restored.erased_again:,} persons who had been erased were erased again")
     if restored.kept_evidence is not None:
         say(f"the later evidence is kept in {restored.kept_evidence}")
+    if restored.published_aside is not None:
+        say(f"what was published of the lost events is kept in {restored.published_aside}")
+    if restored.published_left is not None:
+        say(
+            f"the backend will not start while {restored.published_left} holds checkpoints of the "
+            "lost events and could not be changed: move `checkpoint` and `history` there aside"
+        )
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ import subprocess
 import time
 from typing import Any, Final
 
+from adapters.cli import exit_codes
 from adapters.cli.parts import Part
 from adapters.cli.process_log import ProcessLog
 
@@ -13,6 +14,9 @@ FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 CALM_S: Final = 10.0
 """Who ran as long as this is started again after the first, short pause."""
+SOMEBODY_MUST_LOOK_S: Final = 60.0
+"""Who ended because what was signed does not fit is not started again sooner: nothing but a person
+changes that."""
 _PROBE_EVERY_S: Final = 0.05
 
 
@@ -109,7 +113,8 @@ class Child:
             self._pause_s = FIRST_PAUSE_S
         self.last_exit = self._process.returncode if self._process else None
         self._process, self.up = None, False
-        self._start_from_s = now_s + self._pause_s
+        hopeless = self.last_exit == exit_codes.INTEGRITY_BROKEN
+        self._start_from_s = now_s + (SOMEBODY_MUST_LOOK_S if hopeless else self._pause_s)
         self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2)
 
 

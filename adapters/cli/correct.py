@@ -1,7 +1,9 @@
-"""`correct`: the right amount of a payment, by events that compensate the wrong ones."""
+"""`correct`: what amounts should have been, by events that compensate the wrong ones."""
 
 import re
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +11,11 @@ from typer.core import TyperCommand
 
 from adapters.cli.options import AsJson, AsOperator, an_id, cents
 from adapters.cli.output import print_json, say
-from domain.answers import dollars
+
+_COLUMNS = ("amount",)
+_OPTIONAL = ("payment", "refill", "account", "why", "evidence", "document_sha256")
+_LINES_MOST = 1_000
+_DOCUMENT_MOST = 100_000_000
 
 
 def register(app: typer.Typer) -> None:
@@ -29,65 +35,150 @@ class _NoOptionIsAnAmount(TyperCommand):
 
 
 def correct(
-    transaction: Annotated[
-        str,
+    record: Annotated[
+        str | None,
         typer.Argument(
-            help="The payment's id, as `pos bills` and `audit history` show it.", callback=an_id
+            metavar="PAYMENT",
+            help="The payment's id, as `pos bills` and `audit history` show it; with --refill the"
+            " account's.",
+            callback=an_id,
         ),
-    ],
+    ] = None,
     amount: Annotated[
-        str, typer.Argument(metavar="DOLLARS", help="What it should have been; 0 takes it back.")
-    ],
-    why: Annotated[str, typer.Option(help="The reason, for whoever audits this.")],
+        str | None,
+        typer.Argument(metavar="DOLLARS", help="What it should have been; 0 takes it back."),
+    ] = None,
+    why: Annotated[str | None, typer.Option(help="The reason, for whoever audits this.")] = None,
+    evidence: Annotated[
+        str | None, typer.Option(help="What shows it: a bill's number, a letter.")
+    ] = None,
+    document: Annotated[
+        Path | None,
+        typer.Option(help="A document that shows it: its SHA-256 is kept, not the document."),
+    ] = None,
+    refill: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REFILL",
+            help="Correct what this refill credited to the account instead.",
+            callback=an_id,
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CSV file of up to 1,000 corrections: columns amount, and payment or refill and"
+            " account; also why, evidence, document_sha256 for lines of their own."
+        ),
+    ] = None,
     preview: Annotated[
-        bool, typer.Option("--preview", help="Only show before and after; change nothing.")
+        bool, typer.Option("--preview", help="Only show before and after; ask nobody.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before changing it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before proposing it.")] = False,
     as_: AsOperator = "operator-1",
     json: AsJson = False,
 ) -> None:
-    """Correct the amount of an approved payment; the balance moves by the difference.
+    """Propose the right amount of a payment or of a refill's credit; another operator approves.
 
-    Nothing is overwritten: two compensating events name the events that they correct. On a
-    terminal, before and after are shown first.
+    Nothing is overwritten: compensating events name the events that they correct, the reason and
+    the evidence. A settled day keeps its statement; the correction counts on the day it is made.
+    A file is corrected whole or not at all.
 
-    Example: [bold]ticketrestaurant correct 0192… 4.50 --why "typed 45.00 for 4.50"[/bold]
+    Example: [bold]ticketrestaurant correct 0192… 4.50 --why "typed 45.00" --evidence "bill 17"\
+[/bold]
     """
+    from adapters.cli.corrections import effect_lines
     from adapters.cli.operator_link import as_operator
+    from adapters.cli.proposal import tell_proposed
 
-    body = {"transaction": transaction, "amount_cents": cents(amount, least=0), "why": why}
+    body: dict[str, Any] = {
+        "lines": _lines(record, amount, refill, file),
+        **({"why": why} if why is not None else {}),
+        **({"evidence": evidence} if evidence is not None else {}),
+        **({"document_sha256": _sha256(document)} if document is not None else {}),
+    }
+    if file is None:
+        _say_what_is_missing(why, evidence, document)
 
     def send(more: dict[str, Any]) -> dict[str, Any]:
         return as_operator(as_, lambda operator: operator.command("CORRECT", {**body, **more}))
 
-    ask = sys.stdin.isatty() and sys.stderr.isatty() and not yes
-    if preview or ask:
-        shown = send({"preview": True})
-        if preview:
-            _print(shown, json)
-            return
-        for row in _rows(shown):
-            say(row)
-        typer.confirm("Correct it?", abort=True, err=True)
-    _print(send({}), json)
-
-
-def _print(result: dict[str, Any], json: bool) -> None:
-    if json:
-        print_json(result)
+    shown = send({"preview": True})
+    seen = shown.pop("seen")
+    if not json:
+        for text in effect_lines(shown):
+            print(text) if preview else say(text)
+    if preview:
+        print_json(shown) if json else print("preview: nothing changed, nobody was asked")
         return
-    if result.get("repeated"):
-        print(f"payment {result['id']}: {dollars(result['net_cents'])} (corrected before)")
-        return
-    note = " (preview: nothing changed)" if result.get("preview") else ""
-    print(f"payment {result['id']}{note}")
-    for row in _rows(result):
-        print(row)
-
-
-def _rows(result: dict[str, Any]) -> list[str]:
-    rows = (("amount", result["amount_cents"]), ("balance", result["balance_cents"]))
-    return [
-        f"  {name:<8} {dollars(change['before'])} → {dollars(change['after'])}"
-        for name, change in rows
+    if sys.stdin.isatty() and sys.stderr.isatty() and not yes:
+        typer.confirm("Propose it?", abort=True, err=True)
+    lines = [
+        {**line, "version": version, "from_cents": from_cents}
+        for line, (version, from_cents) in zip(body["lines"], seen, strict=True)
     ]
+    result = send({"lines": lines})
+    if json:
+        print_json({**result, "effects": shown})
+    elif not tell_proposed(result):
+        print(f"proposal {result['proposal']} is {result['status']}: {result['summary']}")
+
+
+def _say_what_is_missing(why: str | None, evidence: str | None, document: Path | None) -> None:
+    if why is None:
+        raise typer.BadParameter("give --why: the reason, for whoever audits this")
+    if evidence is None and document is None:
+        raise typer.BadParameter("give --evidence or --document: what shows the right amount")
+
+
+def _lines(
+    record: str | None, amount: str | None, refill: str | None, file: Path | None
+) -> list[dict[str, Any]]:
+    if file is not None:
+        if record is not None or amount is not None or refill is not None:
+            raise typer.BadParameter("give --file, or one record and its amount")
+        return _of_file(file)
+    if record is None or amount is None:
+        raise typer.BadParameter("give a payment and its right amount, or --file")
+    right = {"amount_cents": cents(amount, least=0)}
+    if refill is None:
+        return [{"transaction": record, **right}]
+    return [{"refill": refill, "account": record, **right}]
+
+
+def _of_file(path: Path) -> list[dict[str, Any]]:
+    from adapters.cli.table_files import read_table
+
+    rows = read_table(path, _COLUMNS, _of_row, _LINES_MOST, _OPTIONAL)
+    return [{"line": number, **row} for number, row in rows]
+
+
+def _of_row(row: Mapping[str, str]) -> dict[str, Any]:
+    from application.fields import Invalid, hex_bytes, uuid
+
+    try:
+        found: dict[str, Any] = {"amount_cents": cents(row["amount"], least=0)}
+    except typer.BadParameter as error:
+        raise Invalid("amount", str(error)) from None
+    ids = {name: str(uuid(row, name)) for name in _OPTIONAL[:3] if row[name]}
+    if ids.keys() not in ({"payment"}, {"refill", "account"}):
+        raise Invalid("payment", "must be given, or refill and account: one of the two.")
+    if "payment" in ids:
+        ids["transaction"] = ids.pop("payment")
+    if row["document_sha256"]:
+        hex_bytes(row, "document_sha256", 64)
+    words = {name: row[name] for name in _OPTIONAL[3:] if row[name]}
+    return {**found, **ids, **words}
+
+
+def _sha256(path: Path) -> str:
+    from hashlib import sha256
+
+    from adapters.cli.failure import unusable
+
+    try:
+        if path.stat().st_size > _DOCUMENT_MOST:
+            raise unusable(f"{path} is larger than 100 MB")
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise unusable(f"{path} cannot be read: {error.strerror}") from None

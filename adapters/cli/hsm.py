@@ -1,4 +1,5 @@
-"""`hsm status` and `hsm keys`: the HSM as the running backend sees it. The group of `hsm`."""
+"""`hsm status` and `hsm keys`: the HSM as the running backend sees it, or as it is while nothing
+runs. The group of `hsm`."""
 
 from typing import Any
 
@@ -39,37 +40,39 @@ def register(app: typer.Typer) -> None:
 def status(as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
     """Show which HSM the backend uses, and whether it answers.
 
-    Exit status 3 when it does not. Without its HSM the backend opens no new session, so that this
-    command is then refused as well; `logs/backend.log` says why the HSM is gone.
+    Exit status 3 when it does not; `logs/backend.log` says why. While no backend runs, the token
+    itself is asked, with the PIN that the settings name.
 
     Example: [bold]ticketrestaurant hsm status[/bold]
     """
-    from adapters.cli.operator_link import as_reader
+    from adapters.cli.hsm_looking import hsm_rows
 
-    (row,) = as_reader(as_, lambda operator: operator.rows("QUERY", {"what": "hsm"}))
+    (row,) = hsm_rows(as_, "hsm")
     if json:
         print_json(row)
     else:
         for name, word in _WORDS.items():
-            print(f"{word:16} {_shown(row.get(name, ''))}")
+            if name in row:
+                print(f"{word:16} {_shown(row[name])}")
         print(f"{'answers':16} {'yes' if row['answers'] else 'no: ' + _shown(row['trouble'])}")
-        if not row["overlaps"]:
+        if not row.get("overlaps", True):
             print("its module takes one call at a time, whatever is set")
     if not row["answers"]:
-        raise not_running("the HSM does not answer: payments get 91")
+        raise not_running("the HSM does not answer: no payment is possible")
 
 
 def keys(as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
     """List every generation of every key, with what is wrong with it, read from the token now.
 
     A key is sound if it exists once, was made inside, never was readable, and may do what it is
-    for and nothing else. Exit status 4 when one is not.
+    for and nothing else. Exit status 4 when one is not. While no backend runs, as after a restore,
+    the token itself is asked.
 
     Example: [bold]ticketrestaurant hsm keys --json[/bold]
     """
-    from adapters.cli.operator_link import as_reader
+    from adapters.cli.hsm_looking import hsm_rows
 
-    rows = as_reader(as_, lambda operator: operator.rows("QUERY", {"what": "hsm-keys"}))
+    rows = hsm_rows(as_, "hsm-keys")
     if json:
         print_json(rows)
     else:

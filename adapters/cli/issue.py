@@ -1,7 +1,7 @@
 """`issue`: cards for one employee, or for all of a list; personalised on this machine."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,8 +9,11 @@ from adapters import settings
 from adapters.cli import exit_codes
 from adapters.cli.failure import Failure
 from adapters.cli.options import AsJson, AsOperator, an_id
-from adapters.cli.output import print_json, progress, say
+from adapters.cli.output import print_json, progress, say, this_program
 from adapters.cli.personalising import NOTE, Workbench
+
+if TYPE_CHECKING:
+    from adapters.cli.issuing import Order
 
 EMPLOYEES_MOST = 20_000
 _Cards = tuple[bool, bool, bool]
@@ -40,6 +43,14 @@ def issue(
     ask_pin: Annotated[
         bool, typer.Option("--ask-pin", help="Ask for the PIN of the stripe; else it is random.")
     ] = False,
+    package: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Hand the virtual card over in this new folder, for a phone elsewhere: "
+            "PKCS#12 and card data under a one-time code.",
+        ),
+    ] = None,
     as_: AsOperator = "operator-1",
     json: AsJson = False,
 ) -> None:
@@ -49,11 +60,16 @@ def issue(
     be given again as it is. Who has cards already, by e-mail address and company, gets no second
     ones: one employee is refused, those of a list are passed over; --another gives them.
 
+    With --package nothing of the virtual card stays here, and its code is shown once. Let code
+    and package travel by different ways.
+
     Example: [bold]ticketrestaurant issue --company 0192… --employees staff.csv --virtual[/bold]
     """
     cards = (stripe, virtual, another)
     if not stripe and not virtual:
         raise typer.BadParameter("--no-stripe without --virtual issues nothing")
+    if package is not None and (not virtual or employees is not None):
+        raise typer.BadParameter("--package is for one employee's --virtual card")
     bench = Workbench(settings.load().home)
     one = (first_name, last_name, email)
     if employees is not None:
@@ -65,31 +81,38 @@ def issue(
         raise typer.BadParameter("give --first-name, --last-name and --email, or --employees")
     person = {"first_name": first_name, "last_name": last_name, "email": email}
     pin = asked_pin() if ask_pin and stripe else None
-    _issue_one(bench, company, person, cards, pin, as_, json)
+    from adapters.cli.issuing import Order
+
+    order = Order(company, person, stripe, virtual, pin, another=another, package=package)
+    _issue_one(bench, order, as_, json)
 
 
-def _issue_one(
-    bench: Workbench,
-    company: str,
-    person: dict[str, Any],
-    cards: _Cards,
-    pin: str | None,
-    as_: str,
-    json: bool,
-) -> None:
-    from adapters.cli.issuing import Order, issue_to
+def _issue_one(bench: Workbench, order: "Order", as_: str, json: bool) -> None:
+    from adapters.cli.issuing import issue_to
     from adapters.cli.operator_link import as_operator
 
-    stripe, virtual, another = cards
-    order = Order(company, person, stripe, virtual, pin, another=another)
     made = as_operator(as_, lambda operator: issue_to(operator, bench, order))
     if json:
         print_json(made)
-        return
+    else:
+        _show(made, order.stripe)
+    if "no_pin" in made:
+        raise Failure(
+            f"the PIN of card {made['no_pin']} is not set: {this_program('pin', made['no_pin'])}",
+            exit_codes.NOT_RUNNING,
+        )
+
+
+def _show(made: dict[str, Any], stripe: bool) -> None:
     print(f"account {made['account']}")
     for card in made["cards"]:
-        print(f"  {card['kind']:<7} card {card['card']}  {card['masked_pan']}  {card['folder']}")
-    say(NOTE)
+        place = card.get("folder") or card["package"]
+        print(f"  {card['kind']:<7} card {card['card']}  {card['masked_pan']}  {place}")
+        if "code" in card:
+            print(f"code {card['code']}")
+            print(f"On the phone: ticketrestaurant card enrol {place} --device FOLDER")
+    if stripe:
+        say(NOTE)
 
 
 def _issue_list(

@@ -13,10 +13,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from adapters.cli.failure import Failure, not_running
+from adapters.cli.handing_over import NewPackage, new_package
 from adapters.cli.operator_link import Operator, explained
 from adapters.cli.personalising import NewIdentity, Workbench, random_pin, shown
 from application import fields
-from application.issue import HAS_CARDS
+from application.issue import HAS_CARDS, VIRTUAL
 from devices.exchange import NoAnswer, Refused, Unreachable
 from devices.personalisation import CardData
 
@@ -26,7 +27,10 @@ AT_ONCE: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Cards for one person. Its `repr` shows neither name nor PIN."""
+    """Cards for one person. Its `repr` shows neither name nor PIN.
+
+    `package`: where the virtual card goes, to be taken in elsewhere; else it is personalised here.
+    """
 
     company: str
     person: Mapping[str, Any] = field(repr=False)
@@ -35,6 +39,7 @@ class Order:
     pin: str | None = field(default=None, repr=False)
     command_id: UUID | None = None
     another: bool = False
+    package: Path | None = None
 
 
 @dataclass(slots=True)
@@ -75,48 +80,65 @@ async def issue_to(operator: Operator, bench: Workbench, order: Order) -> dict[s
         **({"another": True} if order.another else {}),
     }
     with contextlib.ExitStack() as stack:
-        identity: NewIdentity | None = None
+        phone: NewIdentity | NewPackage | None = None
         if order.virtual:
-            identity = stack.enter_context(bench.new_identity())
-            body["csr"] = identity.request
+            if order.package is None:
+                phone = stack.enter_context(bench.new_identity())
+            else:
+                device = operator.device
+                phone = stack.enter_context(new_package(bench.home, order.package, device))
+            body["csr"] = phone.request
         result = await operator.command("ISSUE", body, order.command_id)
         made = {"cardholder": result["cardholder"], "account": result["account"], "cards": []}
         if result.get("repeated"):
             made["repeated"] = True
         for card in result["cards"]:
-            if card["kind"] == "virtual":
-                folder = _write_virtual(bench, operator, identity, card)
-            else:
-                folder = await _write_stripe(bench, operator, card, order.pin)
-            made["cards"].append(shown(card, folder))
+            made["cards"].append(_write_down(bench, operator, phone, card))
+    await _set_first_pin(operator, bench, order, made)
     return made
 
 
-def _write_virtual(
-    bench: Workbench, operator: Operator, identity: NewIdentity | None, card: Mapping[str, Any]
-) -> Path:
+def _write_down(
+    bench: Workbench,
+    operator: Operator,
+    phone: NewIdentity | NewPackage | None,
+    card: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What goes onto a card; its number is in this answer and in no other."""
     folder = bench.folder_of(card["card"])
-    if "certificate" not in card:
-        if not folder.exists():
+    if isinstance(phone, NewPackage) and card["kind"] == VIRTUAL:
+        if "certificate" not in card:
             raise _lost(card)
-        return folder
-    assert identity is not None, "a certificate was asked for"
-    data = CardData(card["pan"], card["track2"])
-    return identity.complete("card", card["card"], card["certificate"], operator.device, card=data)
-
-
-async def _write_stripe(
-    bench: Workbench, operator: Operator, card: Mapping[str, Any], pin: str | None
-) -> Path:
-    folder = bench.folder_of(card["card"])
-    if "pan" in card:
+        data = CardData(card["pan"], card["track2"])
+        code = phone.complete(card["card"], card["certificate"], data)
+        return {**shown(card), "package": str(phone.place), "code": code}
+    if "certificate" in card:
+        assert isinstance(phone, NewIdentity), "a certificate was asked for"
+        data, chain = CardData(card["pan"], card["track2"]), card["certificate"]
+        folder = phone.complete("card", card["card"], chain, operator.device, card=data)
+    elif "pan" in card:
         bench.write_stripe(card["card"], card["track1"], card["track2"])
     elif not folder.exists():
         raise _lost(card)
-    elif bench.has_pin(card["card"]):
-        return folder
-    await set_pin(operator, bench, card["card"], pin)
-    return folder
+    return {**shown(card), "folder": str(folder)}
+
+
+async def _set_first_pin(
+    operator: Operator, bench: Workbench, order: Order, made: dict[str, Any]
+) -> None:
+    """The stripe's PIN, unless it was set before.
+
+    A package's code is in `made` and nowhere else: then a failure is told beside it (`no_pin`).
+    """
+    for card in made["cards"]:
+        if card["kind"] == VIRTUAL or bench.has_pin(card["card"]):
+            continue
+        try:
+            await set_pin(operator, bench, card["card"], order.pin)
+        except (Refused, NoAnswer, Unreachable, Failure):
+            if order.package is None:
+                raise
+            made["no_pin"] = card["card"]
 
 
 def _lost(card: Mapping[str, Any]) -> Failure:

@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from datetime import datetime, timedelta
 from typing import Annotated, TypeAlias
 
 import typer
@@ -59,3 +60,20 @@ def cents(text: str, least: int = 1, what: str = "the amount") -> int:
     if amount < least:
         raise typer.BadParameter(f"{what} must be {dollars(least)} or more")
     return amount
+
+
+def a_moment(text: str) -> int:
+    """The milliseconds since 1970 UTC of "2026-11-24 12:30", also with an offset; without one in
+    this machine's time. A day alone means its last millisecond. Raises typer.BadParameter."""
+    try:
+        at = datetime.fromisoformat(text.strip())
+        if re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}", text.strip(), re.ASCII):
+            at += timedelta(days=1, milliseconds=-1)
+        ms = int(at.astimezone().timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        raise typer.BadParameter(
+            f"{text!r} is no moment: write 2026-11-24, 2026-11-24 12:30 or 2026-11-24T12:30:00Z"
+        ) from None
+    if ms < 0:
+        raise typer.BadParameter(f"{text!r} lies before 1970")
+    return ms

@@ -8,14 +8,14 @@ stripe and PIN go to the card encoder and the PIN-mailer printer and no file is 
 import contextlib
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from adapters.cli.failure import misconfigured
 from adapters.tls_material import class_tls_files
 from devices.durable import write_durably
-from devices.identity import Device
+from devices.identity import Device, show_address
 from devices.keystore import FileKeyStore
 from devices.magstripe import StripeError, read_stripe
 from devices.personalisation import CardData, new_request, store_card, write_identity
@@ -39,7 +39,7 @@ class Workbench:
     """Where devices of this machine are personalised: `<home>/devices`."""
 
     def __init__(self, home: Path) -> None:
-        self._home = home
+        self.home = home
         self._devices = home / "devices"
 
     @contextlib.contextmanager
@@ -48,7 +48,7 @@ class Workbench:
         folder = self._devices / f".new-{secrets.token_hex(8)}"
         try:
             self._devices.mkdir(mode=0o700, parents=True, exist_ok=True)
-            yield NewIdentity(self._home, folder)
+            yield NewIdentity(self.home, folder)
         except OSError as error:
             raise misconfigured(f"{self._devices}: {error.strerror}") from None
         finally:
@@ -114,12 +114,11 @@ class NewIdentity:
         """The finished folder under its own name. `role` is also its TLS class."""
         if card is not None:
             store_card(self._folder, FileKeyStore(self._folder), card)
-        host, port = operator.gateway
         write_identity(
             self._folder,
             subject_id=subject_id,
             role=role,
-            gateway=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            gateway=show_address(operator.gateway),
             chain_der=[unb64(each) for each in chain],
             root_pem=(self._home / "pki" / "root.pem").read_bytes(),
             tls=class_tls_files(self._home, role),
@@ -139,7 +138,6 @@ def random_pin() -> str:
             return pin
 
 
-def shown(card: dict[str, Any], folder: Path) -> dict[str, Any]:
+def shown(card: Mapping[str, Any]) -> dict[str, Any]:
     """A card of an answer without what is on its stripe."""
-    told = {key: card[key] for key in ("card", "kind", "masked_pan", "expiry")}
-    return {**told, "folder": str(folder)}
+    return {key: card[key] for key in ("card", "kind", "masked_pan", "expiry")}

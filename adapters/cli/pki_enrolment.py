@@ -41,8 +41,9 @@ def code(
         bool,
         typer.Option(
             "--card",
-            help="The id is that of a virtual card. The package then holds an identity but no "
-            "card data: it asks for balance and history; it cannot pay by itself.",
+            help="The id is that of a virtual card. The package then leads to an identity without "
+            "card data, which reads balance and history and cannot pay. One that pays: "
+            "`issue --virtual --package`.",
         ),
     ] = False,
     as_: AsOperator = "operator-1",
@@ -58,6 +59,7 @@ def code(
     from adapters.cli.operator_link import Operator, as_operator
     from adapters.tls_material import class_tls_files
     from devices.enrolment import write_package
+    from devices.identity import show_address
 
     home = settings.load().home
     role = "card" if card else "pos"
@@ -65,11 +67,10 @@ def code(
     async def work(operator: Operator) -> dict[str, Any]:
         result = await operator.command("ENROLMENT", {"role": role, "subject": subject})
         if package is not None:
-            host, port = operator.device.gateway
             try:
                 write_package(
                     package,
-                    gateway=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+                    gateway=show_address(operator.device.gateway),
                     root_pem=(home / "pki" / "root.pem").read_bytes(),
                     tls=class_tls_files(home, role),
                 )

@@ -1,15 +1,20 @@
 """`proposal`: what one operator asked for and a second one must approve."""
 
+import sys
 from typing import Annotated, Any
 
 import typer
 
-from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
-from adapters.cli.output import print_json, this_program
+from adapters.cli.options import AsAuditor, AsJson, an_id
+from adapters.cli.output import print_json, say, this_program
 
 _HEADING = "Operators (signed commands through the gateway)"
 _Id = Annotated[
     str, typer.Argument(metavar="PROPOSAL", help="Its id, from `proposal list`.", callback=an_id)
+]
+
+_As = Annotated[
+    str, typer.Option("--as", metavar="NAME", help="The operator who decides: say who you are.")
 ]
 
 
@@ -22,6 +27,7 @@ def register(app: typer.Typer) -> None:
         rich_markup_mode="rich",
     )
     group.command("list")(list_)
+    group.command("show")(show)
     group.command("approve")(approve)
     group.command("reject")(reject)
     app.add_typer(group, name="proposal", rich_help_panel=_HEADING)
@@ -46,38 +52,74 @@ def list_(
         print("no proposal waits" if not every else "no proposals yet")
     for row in shown if not json else ():
         print(f"{row['proposal']}  {row['status']:9} {row['summary']}")
+        print(f"{'':36}  SHA-256   {row['command_hash']}")
+    if shown and not json:
+        print(f"What exactly each would do: {this_program('proposal', 'show')} PROPOSAL")
 
 
-def approve(proposal: _Id, as_: AsOperator = "operator-2", json: AsJson = False) -> None:
+def show(proposal: _Id, as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
+    """Show what exactly a proposal would do, from the bytes that were signed, and their hash.
+
+    Example: [bold]ticketrestaurant proposal show 0192…[/bold]
+    """
+    from adapters.cli.operator_link import as_reader
+    from adapters.cli.proposal_shown import read_proposal
+
+    shown = as_reader(as_, lambda operator: read_proposal(operator, proposal))
+    if json:
+        print_json(shown.as_json())
+    for line in shown.lines() if not json else ():
+        print(line)
+
+
+def approve(
+    proposal: _Id,
+    as_: _As,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: AsJson = False,
+) -> None:
     """Approve a proposal of another operator: it is carried out at once.
+
+    Shows before what exactly would be done, and asks where somebody sits at a terminal. What is
+    approved are the very bytes that are shown.
 
     Example: [bold]ticketrestaurant proposal approve 0192… --as operator-2[/bold]
     """
     from adapters.cli.failure import refused
     from adapters.cli.operator_link import Operator, as_operator
+    from adapters.cli.proposal_shown import Shown, read_proposal
 
-    async def work(operator: Operator) -> dict[str, Any]:
-        rows = await operator.rows("QUERY", {"what": "proposals"})
-        found = [row for row in rows if row["proposal"] == proposal]
-        if not found:
-            raise refused(
-                "there is no proposal with that id; see: " + this_program("proposal", "list")
-            )
-        body = {"proposal": proposal, "approve": True, "command_hash": found[0]["command_hash"]}
+    async def look(operator: Operator) -> Shown:
+        shown = await read_proposal(operator, proposal)
+        for line in shown.lines():
+            say(line)
+        return shown
+
+    async def say_yes(operator: Operator, shown: Shown) -> dict[str, Any]:
+        body = {"proposal": proposal, "approve": True, "command_hash": shown.command_hash}
         return await operator.command("APPROVE", body)
 
-    _tell(as_operator(as_, work), json)
+    async def both(operator: Operator) -> dict[str, Any]:
+        return await say_yes(operator, await look(operator))
+
+    if yes or not sys.stdin.isatty():
+        _tell(as_operator(as_, both), json)
+        return
+    shown = as_operator(as_, look)  # no session waits for a person
+    if not typer.confirm(f"Approve it as {as_}?", err=True):
+        raise refused("not approved; it still waits")
+    _tell(as_operator(as_, lambda operator: say_yes(operator, shown)), json)
 
 
 def reject(
     proposal: _Id,
     why: Annotated[str, typer.Option(help="The reason, for whoever audits this.")],
-    as_: AsOperator = "operator-2",
+    as_: _As,
     json: AsJson = False,
 ) -> None:
     """Reject a proposal; the operator who made it withdraws it so.
 
-    Example: [bold]ticketrestaurant proposal reject 0192… --why "the wrong shop"[/bold]
+    Example: [bold]ticketrestaurant proposal reject 0192… --as operator-2 --why "wrong shop"[/bold]
     """
     from adapters.cli.operator_link import as_operator
 

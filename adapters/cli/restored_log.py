@@ -15,11 +15,14 @@ from typing import Final
 
 from adapters.audit.erasures import NAME as ERASURES
 from adapters.audit.folder import CheckpointFolder
-from adapters.audit.note import BadNote
+from adapters.audit.note import BadNote, Checkpoint, LogKeys
+from adapters.audit.row_sources import DatabaseRows
 from adapters.audit.verify import verify_log
 from adapters.cli.saving import copy_evidence
+from application.merkle import Tree
 
 LOSSES: Final = "losses"
+PUBLISHED: Final = ("history", "checkpoint")
 
 
 class LogUnfit(Exception):
@@ -75,14 +78,55 @@ def judge(dsn: str, own: Path, published: Path | None) -> Standing:
         checkpoint = CheckpointFolder(published).checkpoint(key) if key else None
     except BadNote as error:
         raise LogUnfit(f"the checkpoint in {published} cannot be believed: {error}") from None
-    if checkpoint is None:
+    if checkpoint is None or key is None:
         raise LogUnfit(f"there is no checkpoint in {published}")
-    later = verify_log(dsn, published, key=key)
-    # A log that is too short is cut off; anything else means that it is another log.
-    wrong = [each for each in later.findings if each.kind != "cut-off"]
+    if CheckpointFolder(published).has_leaves:
+        later = verify_log(dsn, published, key=key)
+        # A log that is too short is cut off; anything else means that it is another log.
+        wrong = [each.text for each in later.findings if each.kind != "cut-off"]
+    else:
+        wrong = _against_notes(dsn, CheckpointFolder(published), checkpoint, key)
     if wrong:
-        raise LogUnfit(f"it is another log than the published one: {wrong[0].text}")
+        raise LogUnfit(f"it is another log than the published one: {wrong[0]}")
     return Standing(events=events, published=checkpoint.size, compared=True)
+
+
+def _against_notes(
+    dsn: str, folder: CheckpointFolder, newest: Checkpoint, key: LogKeys
+) -> list[str]:
+    """What is wrong, by the notes alone, as a folder holds them that checkpoints are published to.
+
+    Each of them that the log is long enough for must be of its first events.
+    """
+    try:
+        notes = {each.size: each for each in folder.history(key)}
+    except BadNote as error:
+        return [f"the history in {folder.path} cannot be believed: {error}"]
+    notes[newest.size] = newest
+    wrong: list[str] = []
+    tree = Tree()
+    with DatabaseRows(dsn, 0).reading() as (rows, _):
+        for _, leaf, _ in rows:  # a COPY must be taken to its end
+            tree.add(leaf)
+            note = notes.get(tree.size)
+            if note is not None and note.root != tree.root():
+                wrong.append(f"its first {tree.size:,} events are not those that were signed")
+    return wrong
+
+
+def set_published_aside(folder: Path) -> Path | None:
+    """Moves the notes of a folder that checkpoints are published to into a folder there; which one.
+
+    None where there are none. Who signs, and who was erased, stays. Raises OSError.
+    """
+    notes = [path for name in PUBLISHED if (path := folder / name).exists()]
+    if not notes:
+        return None
+    kept = folder / f"superseded-{time.time_ns() // 1_000}"
+    kept.mkdir(mode=0o755)
+    for path in notes:
+        path.rename(kept / path.name)
+    return kept
 
 
 def set_aside(live: Path, own: Path) -> Path:

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -18,12 +18,19 @@ from typing import Any, Final
 from adapters import settings
 from adapters.audit.erasures import Erasure, Erasures
 from adapters.cli import archive
-from adapters.cli.restored_log import Standing, judge, record_loss, set_aside
+from adapters.cli.restored_log import (
+    Standing,
+    judge,
+    record_loss,
+    set_aside,
+    set_published_aside,
+)
 from adapters.cli.saving import copy_evidence
 from adapters.cli.supervisor import write_private
 from adapters.postgres.embedded import Cluster
 from adapters.postgres.erasing import erase_persons
 from adapters.postgres.recovery import (
+    EARLIER,
     Target,
     TargetMissed,
     copy_data,
@@ -34,7 +41,8 @@ from adapters.postgres.recovery import (
 from adapters.settings import Settings
 
 # Settings that lead out of the state folder: a copy beside the living one must not follow them.
-_OUTSIDE: Final = ("checkpoint_folder", "wal_archive_folder")
+_OUTSIDE: Final = ("checkpoint_folder", "wal_archive_folder", "publish_folder")
+_ADDRESSES: Final = ("publish_urls",)
 _Say = Callable[[str], None]
 
 
@@ -46,8 +54,8 @@ class LossRefused(Exception):
 class Wanted:
     """What kind of restore: to which point, in spite of which loss, for good or to look at.
 
-    `latest`: as far as the archive goes. `published` a folder of checkpoints, or None for the one
-    of the settings. `wal` where the archives lie now, else where the manifest says.
+    `latest`: as far as the archive goes. `published` a folder of checkpoints, or None for those
+    that the settings name. `wal` where the archives lie now, else where the manifest says.
     """
 
     at: datetime | None = None
@@ -73,6 +81,10 @@ class Restored:
     last_commit: datetime | None
     erased_again: int
     kept_evidence: Path | None
+    published_aside: Path | None = None
+    """Where the published checkpoints went that cover what was given up."""
+    published_left: Path | None = None
+    """A folder with such checkpoints that could not be set aside."""
 
 
 def restore_installation(
@@ -86,12 +98,34 @@ def restore_installation(
     _remove_leftovers(staging.parent, f"{home.name}.restoring-")
     try:
         manifest = archive.extract(source, staging, progress=progress)
+        _check_reach(wanted, manifest)
         found = _settled(staging, home, wanted, manifest)
         restored = _prove(found, home, wanted, manifest, say)
         put_in_place(staging, home)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+    if restored.standing.lost and found.publish_folder is not None:
+        return _begun_anew(restored, found.publish_folder)
     return restored
+
+
+def _check_reach(wanted: Wanted, manifest: dict[str, Any]) -> None:
+    """A backup is never brought to a point before its own end. Raises TargetMissed."""
+    ends_us = int(manifest.get("ends_us") or manifest["created_us"])
+    if wanted.at is not None and wanted.at.timestamp() * 1_000_000 < ends_us:
+        ends = datetime.fromtimestamp(ends_us / 1_000_000).astimezone()
+        raise TargetMissed(f"{EARLIER}, or this one as it is; it was complete at {ends:%c %z}")
+    least = int(manifest.get("events_at_least") or 0)
+    if wanted.position is not None and wanted.position <= least:
+        raise TargetMissed(f"{EARLIER}, or this one as it is; it holds event {least:,} already")
+
+
+def _begun_anew(restored: Restored, folder: Path) -> Restored:
+    """What was published beyond the restored log is set aside: else the backend does not start."""
+    try:
+        return replace(restored, published_aside=set_published_aside(folder))
+    except OSError:
+        return replace(restored, published_left=folder)
 
 
 def _remove_leftovers(folder: Path, prefix: str) -> None:
@@ -141,7 +175,9 @@ def _settled(staging: Path, home: Path, wanted: Wanted, manifest: dict[str, Any]
             values[name] = str(home / place.relative_to(old_home))
         elif wanted.rehearsal:
             del values[name]
-    if values:
+    for name in _ADDRESSES if wanted.rehearsal else ():
+        values.pop(name, None)
+    if file.exists():
         write_private(file, json.dumps(values, indent=2, sort_keys=True) + "\n")
     environment: dict[str, str] | None = {} if wanted.rehearsal else None
     return settings.load(environment, home=staging)
@@ -154,7 +190,10 @@ def _prove(
     own = staging / "checkpoints"
     outside = found.checkpoint_folder
     live = outside if outside is not None and home not in outside.parents else None
-    published = wanted.published or (live if live and (live / "checkpoint").exists() else None)
+    at_hand = (each for each in (live, found.publish_folder) if each is not None)
+    published = wanted.published or next(
+        (each for each in at_hand if (each / "checkpoint").exists()), None
+    )
     erasures = _all_erasures(own, published)
     ledger = Cluster(staging, "ledger")
     with _ledger_at(ledger, wanted, manifest, say):

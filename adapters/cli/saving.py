@@ -84,6 +84,7 @@ def gather(
     copy_evidence(settings.checkpoints, staging / "checkpoints")
     events = _events(clusters["ledger"].dsn("ledger_auditor"))
     copy("ledger")
+    ends_us = time.time_ns() // 1_000
     for part in SMALL_PARTS:
         if (settings.home / part).exists():
             (staging / part).parent.mkdir(mode=0o700, exist_ok=True)
@@ -93,7 +94,12 @@ def gather(
         raise KeysDestroyed("keys were destroyed in the token while it was copied; try again")
     return Gathered(
         folder=staging,
-        facts={**facts(settings, "serving"), "events_at_least": events, "wal_from": first_files},
+        facts={
+            **facts(settings, "serving"),
+            "ends_us": ends_us,
+            "events_at_least": events,
+            "wal_from": first_files,
+        },
     )
 
 

@@ -25,6 +25,7 @@ def backend() -> None:
     Example: [bold]ticketrestaurant backend[/bold]
     """
     from adapters import composition
+    from adapters.audit.erasures import ErasuresBroken
     from adapters.audit.taking_up import EvidenceBroken
     from application.ports import Unavailable
 
@@ -34,6 +35,8 @@ def backend() -> None:
         raise not_running(f"the HSM does not answer: {error}") from None
     except EvidenceBroken as error:
         raise integrity_broken(f"{error}. {_WHAT_TO_DO}") from None
+    except ErasuresBroken as error:
+        raise integrity_broken(f"nobody knows who is to be erased: {error}") from None
 
 
 def gateway() -> None:

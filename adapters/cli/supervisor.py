@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final, TextIO
 
+from adapters.cli import exit_codes
 from adapters.cli.child import Child, now_s
 from adapters.cli.parts import Part
 from adapters.cli.process_log import ProcessLog
@@ -107,7 +108,10 @@ class Supervisor:
         may_start = not patient or all(self._children[name].up for name in child.part.after)
         changed = child.step(now_s(), may_start)
         if was is not None and was != child.pid:
-            self._announce(f"{child.part.name} ended ({_ending(child.last_exit)}), starting again")
+            again = "starting again"
+            if child.last_exit == exit_codes.INTEGRITY_BROKEN:
+                again = f"somebody must look: {child.log.path} says why; trying again in a minute"
+            self._announce(f"{child.part.name} ended ({_ending(child.last_exit)}), {again}")
         if child.up and not was_up:
             self._announce(f"{child.part.name} is up at {child.part.address}")
         return changed

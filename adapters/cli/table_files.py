@@ -14,12 +14,16 @@ _T = TypeVar("_T")
 
 
 def read_table(
-    path: Path, columns: Sequence[str], read_row: Callable[[dict[str, str]], _T], most: int
+    path: Path,
+    columns: Sequence[str],
+    read_row: Callable[[dict[str, str]], _T],
+    most: int,
+    optional: Sequence[str] = (),
 ) -> list[tuple[int, _T]]:
     """The rows of a CSV file with these columns (others are ignored), with their line numbers.
 
-    `read_row` raises Invalid for a row at fault. Raises Failure that names all of them, without
-    a value from the file: it may hold names.
+    `optional` columns are empty where the file has none. `read_row` raises Invalid for a row at
+    fault. Raises Failure that names all of them, without a value from the file: it may hold names.
     """
     found: list[tuple[int, _T]] = []
     faults: list[str] = []
@@ -34,7 +38,8 @@ def read_table(
             for row in reader:
                 line = reader.line_num
                 try:
-                    found.append((line, read_row({name: row[name] or "" for name in columns})))
+                    named = {name: row.get(name) or "" for name in (*columns, *optional)}
+                    found.append((line, read_row(named)))
                 except Invalid as error:
                     faults.append(f"Line {line}, {error.text}")
                 if len(found) > most:

@@ -71,12 +71,13 @@ async def rotate(
     before = tls_bundle(home, holder).certificate
     folders = list(identity_folders(home, holder))
     _trust_everywhere(home, bundle.authorities)
+    # First of all: killed after this, the old one is still current, or ends with its window.
+    until_ms = time.time_ns() // 1_000_000 + int(window_s * 1000)
+    _supersede(home, holder, before, bundle.certificate, until_ms)
     write_durably(home / "tls" / f"{holder}.pem", combined_pem(bundle))
     (home / "tls" / f"{holder}.key").unlink(missing_ok=True)
     for folder in folders:
         replace_bundle(folder, _keystore(folder), bundle)
-    until_ms = time.time_ns() // 1_000_000 + int(window_s * 1000)
-    _supersede(home, holder, before, bundle.certificate, until_ms)
     return Rotated(holder, bundle.certificate, until_ms, len(folders))
 
 
@@ -204,7 +205,7 @@ def _trust_everywhere(home: Path, authorities: Sequence[x509.Certificate]) -> No
 def _supersede(
     home: Path, holder: str, old: x509.Certificate, new: x509.Certificate, until_ms: int
 ) -> None:
-    """Notes when the old certificate is refused. Entries of certificates that ended go."""
+    """Notes when the old certificate is refused, once another one is shown in its place."""
     listed = SupersededList.read(home)
     listed.entries.pop(new.fingerprint(SHA256()).hex(), None)
     listed.entries[old.fingerprint(SHA256()).hex()] = Superseded(holder, until_ms)

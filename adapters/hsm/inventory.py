@@ -66,6 +66,18 @@ class KeyState:
         }
 
 
+def key_rows(token: Token) -> list[dict[str, Any]]:
+    """A row for each generation of each key, and whether it makes what is new.
+
+    Raises HsmUnavailable.
+    """
+    newest = token.generations.newest
+    return [
+        {**state.row(), "in_use": newest(state.spec.name) == state.spec.generation}
+        for state in inventory(token)
+    ]
+
+
 def inventory(token: Token, specs: Iterable[KeySpec] = KEYS) -> list[KeyState]:
     """Every generation of every key, oldest first; one that must exist and does not, too.
 

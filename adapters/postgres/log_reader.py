@@ -24,6 +24,10 @@ _ROWS = (
 _STREAMS = (
     f"SELECT {_COLUMNS} FROM events WHERE shard = %s AND originator_id = ANY(%s) ORDER BY position"
 )
+_STREAMS_OF_TOPICS = (
+    f"SELECT {_COLUMNS} FROM events WHERE shard = %s AND originator_id = ANY(%s)"
+    " AND topic = ANY(%s) ORDER BY position"
+)
 _BATCH = (
     f"COPY (SELECT {_COLUMNS} FROM events WHERE shard = {{}} AND position > {{}}"
     " AND position <= {} AND topic IN ({}) ORDER BY position LIMIT {}) TO STDOUT (FORMAT BINARY)"
@@ -114,8 +118,11 @@ class SealedLogReader:
         """At most `limit` rows of all topics after a position, in order of position."""
         return [Row(*row) for row in self._select(_ROWS, (self._shard, after, limit))]
 
-    def streams(self, ids: Collection[UUID]) -> list[Row]:
-        """All rows of the streams, in order of position."""
+    def streams(self, ids: Collection[UUID], topics: Collection[str] | None = None) -> list[Row]:
+        """All rows of the streams, or those of these topics, in order of position."""
+        if topics is not None:
+            found = self._select(_STREAMS_OF_TOPICS, (self._shard, list(ids), list(topics)))
+            return [Row(*row) for row in found]
         return [Row(*row) for row in self._select(_STREAMS, (self._shard, list(ids)))]
 
     def open(self, row: Row) -> Event | None:

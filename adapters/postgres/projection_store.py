@@ -19,10 +19,14 @@ LOCK_CLASS = 0x5450  # "TP": the first key of the advisory locks; the second is 
 
 
 class ProjectionDatabase:
-    """`projections.ports.ProjectionStore`; for the runner's thread alone."""
+    """`projections.ports.ProjectionStore`; for the runner's thread alone.
 
-    def __init__(self, connect: Connect) -> None:
+    `schema`: where the tables and their tracking are, if not in the usual one (`beside.py`).
+    """
+
+    def __init__(self, connect: Connect, schema: str | None = None) -> None:
         self._connect = connect
+        self._schema = schema
         self._connection: psycopg.Connection[Any] | None = None
 
     @property
@@ -33,6 +37,9 @@ class ProjectionDatabase:
                 connection = self._connect()
                 connection.autocommit = True
                 connection.execute("SET synchronous_commit = off")
+                if self._schema is not None:
+                    path = sql.SQL("SET search_path = {}, public")
+                    connection.execute(path.format(sql.Identifier(self._schema)))
                 self._connection = connection
         return self._connection
 
@@ -40,7 +47,8 @@ class ProjectionDatabase:
         """See the port."""
         with _unavailable():
             taken = self.connection.execute(
-                "SELECT pg_try_advisory_lock(%s, hashtext(%s))", (LOCK_CLASS, name)
+                "SELECT pg_try_advisory_lock(%s, hashtext(%s))",
+                (LOCK_CLASS, f"{self._schema} {name}" if self._schema else name),
             ).fetchone()
             # After the lock: before it, another runner may have moved on.
             row = self.connection.execute(

@@ -20,6 +20,7 @@ from adapters.postgres.wal_folder import restore_command
 
 _PATIENCE_S: Final = 6 * 3600.0
 _NOT_REACHED: Final = "before configured recovery target was reached"
+EARLIER: Final = "that is before the backup was complete: take an older one"
 _TOO_EARLY: Final = "before consistent recovery point"
 
 
@@ -54,12 +55,15 @@ def recovered(
         with cluster.start_temporarily(data=cluster.data, wait_s=_PATIENCE_S, settings=settings):
             yield
     except ClusterError as error:
+        if _NOT_REACHED in str(error) and target is not None and target.transaction:
+            # It was found in the archive's end, so it is not after it.
+            raise TargetMissed(EARLIER) from None
         if _NOT_REACHED in str(error):
             raise TargetMissed(
                 "the archive ends before that: nothing that was committed later is in it"
             ) from None
         if _TOO_EARLY in str(error):
-            raise TargetMissed("that is before the backup was complete: take an older") from None
+            raise TargetMissed(EARLIER) from None
         raise
 
 

@@ -8,9 +8,10 @@ from uuid import UUID
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.projection_store import ProjectionDatabase
 from adapters.postgres.sealed_tables import Sealer, copy_in, day, int8
-from projections.settlements import Payment, SettledShop
+from projections.settlements import Adjustment, Payment, SettledShop
 
 PAYMENT_COLUMNS = "transaction_id, position, shop_id, local_date, payload"
+ADJUSTMENT_COLUMNS = "position, shop_id, local_date, payload"
 _TABLE = b"settlements"
 # The same bytes as `place`, in one step: half a million of them are sealed in a rebuild.
 _PLACE = struct.Struct(f">I{len(_TABLE)}sI16sIqI16sI10s")
@@ -59,6 +60,29 @@ class ShopSealer:
         return self._sealer.open(payload, shop_id.bytes, int8(position))
 
 
+class AdjustmentSealer:
+    """Seals an adjustment; opens rows of (position, shop_id, local_date, payload)."""
+
+    def __init__(self, keys: DataKeys) -> None:
+        self._sealer = Sealer(keys, "settlement_adjustments", Adjustment)
+
+    def seal(self, adjustment: Adjustment) -> bytes:
+        """The payload."""
+        return self._sealer.seal(
+            adjustment,
+            int8(adjustment.position),
+            adjustment.shop_id.bytes,
+            adjustment.local_date.encode(),
+        )
+
+    def open(self, row: Sequence[Any]) -> Adjustment:
+        """The adjustment of a row. Raises ReadModelChanged."""
+        position, shop_id, local_date, payload = row
+        return self._sealer.open(
+            payload, int8(position), shop_id.bytes, local_date.isoformat().encode()
+        )
+
+
 class PostgresSettlements:
     """Writes within the batch of `database`."""
 
@@ -66,6 +90,7 @@ class PostgresSettlements:
         self._database = database
         self._payments = PaymentSealer(keys)
         self._shops = ShopSealer(keys)
+        self._adjustments = AdjustmentSealer(keys)
 
     def shops(self, ids: Collection[UUID]) -> dict[UUID, SettledShop]:
         """See the port."""
@@ -118,6 +143,18 @@ class PostgresSettlements:
                 [self._payments.seal(payment) for payment in payments],
             ],
         )
+
+    def add_adjustments(self, adjustments: Sequence[Adjustment]) -> None:
+        """See the port."""
+        with self._database.connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO settlement_adjustments (position, shop_id, local_date, payload)"
+                " VALUES (%s, %s, %s, %s)",
+                [
+                    (each.position, each.shop_id, each.local_date, self._adjustments.seal(each))
+                    for each in adjustments
+                ],
+            )
 
     def _rows(self, statement: str, parameters: list[Any]) -> list[Any]:
         with self._database.connection.cursor(binary=True) as cursor:

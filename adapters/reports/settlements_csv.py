@@ -1,8 +1,10 @@
-"""A settlement as CSV (RFC 4180): one record a payment, then a total a shop, then the total.
+"""A settlement as CSV (RFC 4180): one record a payment, one a later adjustment, then totals.
 
 UTF-8 without a byte order mark, CRLF, a header, the same columns in every record; what a column
-does not apply to is empty. `record` is `payment`, `shop-total` or `total`. Amounts are signed
-decimals with two places; texts that a spreadsheet would compute begin with an apostrophe.
+does not apply to is empty. `record` is `payment`, `adjustment`, `shop-total` or `total`. An
+adjustment changes the payment `transaction` of the settled day `payment_date`, and counts on
+`date`. Amounts are signed decimals with two places; texts that a spreadsheet would compute begin
+with an apostrophe.
 """
 
 import csv
@@ -12,11 +14,13 @@ from datetime import datetime
 
 from application.export_settlements import (
     CURRENCY,
+    AdjustmentLine,
     Line,
     PaymentLine,
     ShopTotal,
     Total,
     Totals,
+    by_column,
     money,
 )
 from projections.settlements import Payment
@@ -26,6 +30,7 @@ COLUMNS = (
     *("terminal", "card", "kind", "status"),
     *("authorized", "corrected", "reversed", "net", "currency"),
     *("changed_at", "payments", "payments_corrected", "payments_reversed"),
+    *("payment_date", "adjustments"),
     *("tipped", "refunded", "disputed"),
 )
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -52,6 +57,8 @@ def _records(lines: Iterable[Line]) -> Iterator[tuple[object, ...]]:
         match line:
             case PaymentLine():
                 yield _payment(line)
+            case AdjustmentLine():
+                yield _adjustment(line)
             case ShopTotal(shop=shop, totals=totals):
                 names = ("shop-total", shop.id, safe(shop.name))
                 yield (*names, *_NOT_A_PAYMENT, *_totals(totals))
@@ -67,8 +74,21 @@ def _payment(line: PaymentLine) -> tuple[object, ...]:
         *(safe(payment.terminal_label), payment.card_masked, payment.kind, payment.status),
         *(money(payment.authorized_cents), money(payment.corrected_cents)),
         *(money(-payment.reversed_cents), money(payment.net_cents), payment.currency),
-        *(_time(line.changed_at) if line.changed_at else "", "", "", ""),
+        *(_time(line.changed_at) if line.changed_at else "", "", "", "", "", ""),
         *_moved(payment),
+    )
+
+
+def _adjustment(line: AdjustmentLine) -> tuple[object, ...]:
+    shop, made = line.shop, line.adjustment
+    moved = {name: money(cents) for name, cents in by_column(made).items()}
+    return (
+        *("adjustment", shop.id, safe(shop.name), made.transaction_id),
+        *(made.local_date, _time(line.made_at), shop.timezone),
+        *(safe(made.terminal_label), made.card_masked, made.card_kind, made.kind),
+        *(money(0), moved["corrected"], moved["reversed"], money(made.change_cents)),
+        *(made.currency, "", "", "", "", made.payment_date, ""),
+        *(moved["tipped"], moved["refunded"], moved["disputed"]),
     )
 
 
@@ -76,7 +96,7 @@ def _totals(totals: Totals) -> tuple[object, ...]:
     return (
         *(money(totals.authorized_cents), money(totals.corrected_cents)),
         *(money(-totals.reversed_cents), money(totals.net_cents), CURRENCY, ""),
-        *(totals.payments, totals.corrected, totals.reversed),
+        *(totals.payments, totals.corrected, totals.reversed, "", totals.adjustments),
         *_moved(totals),
     )
 

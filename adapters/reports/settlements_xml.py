@@ -7,12 +7,14 @@ from xml.sax.saxutils import quoteattr
 
 from application.export_settlements import (
     CURRENCY,
+    AdjustmentLine,
     Heading,
     Line,
     PaymentLine,
     ShopTotal,
     Total,
     Totals,
+    by_column,
     money,
 )
 from projections.settlements import Payment, SettledShop
@@ -43,6 +45,8 @@ def settlements_xml(lines: Iterable[Line]) -> Iterator[str]:
                 )
             case PaymentLine():
                 yield "    " + _payment(line)
+            case AdjustmentLine():
+                yield "    " + _adjustment(line)
             case ShopTotal(totals=totals):
                 yield f"    {_empty('total', _totals(totals))}  </shop>\n"
             case Total():
@@ -73,11 +77,32 @@ def _payment(line: PaymentLine) -> str:
     )
 
 
+def _adjustment(line: AdjustmentLine) -> str:
+    made, change = line.adjustment, money(line.adjustment.change_cents)
+    return _empty(
+        "adjustment",
+        {
+            "of": made.transaction_id,
+            "payment-date": made.payment_date,
+            "date": made.local_date,
+            "time": line.made_at.isoformat(),
+            "terminal": made.terminal_label,
+            "card": made.card_masked,
+            "kind": made.card_kind,
+            "status": made.kind,
+            "authorized": money(0),
+            **{name: money(cents) for name, cents in by_column(made).items()},
+            "net": change,
+        },
+    )
+
+
 def _totals(totals: Totals) -> Mapping[str, object]:
     return {
         "payments": totals.payments,
         "payments-corrected": totals.corrected,
         "payments-reversed": totals.reversed,
+        "adjustments": totals.adjustments,
         "authorized": money(totals.authorized_cents),
         "corrected": money(totals.corrected_cents),
         "reversed": money(-totals.reversed_cents),

@@ -12,6 +12,7 @@ from adapters.web.shop_records import News, Shop, Transaction
 _HEADER = [
     "date", "time", "occurred_at", "terminal", "card", "kind", "status",
     "amount", "original_amount", "currency", "transaction", "report",
+    "adjusts", "adjusts_date",
 ]  # fmt: skip
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -20,7 +21,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 def transactions_csv(shop: Shop, news: News, transactions: Sequence[Transaction]) -> bytes:
     """UTF-8 without a byte order mark, one line a payment, newest first.
 
-    `amount` is what the payment is worth now, `original_amount` what was approved at first.
+    `amount` is what the payment was worth when its day ended, `original_amount` what was approved
+    at first. An adjustment is a line of its own: `amount` changes the payment `adjusts`.
     """
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -40,6 +42,8 @@ def transactions_csv(shop: Shop, news: News, transactions: Sequence[Transaction]
                 "USD",
                 str(row.transaction_id),
                 news.report if news.report is not None else "",
+                str(row.adjusts) if row.adjusts else "",
+                row.adjusts_date.isoformat() if row.adjusts_date else "",
             ]
         )
     return text.getvalue().encode()

@@ -15,6 +15,7 @@ from msgspec import Meta
 Position = Annotated[int, Meta(ge=0, le=2**62)]
 Microseconds = Annotated[int, Meta(ge=0, lt=2**62)]
 Cents = Annotated[int, Meta(ge=0, lt=2**40)]
+Change = Annotated[int, Meta(gt=-(2**40), lt=2**40)]
 MaskedCard = Annotated[str, Meta(pattern=r"\A[0-9]{0,6}\*{4,15}[0-9]{4}\Z")]
 Sha256Hex = Annotated[str, Meta(pattern=r"\A([0-9a-f]{64})?\Z")]
 
@@ -46,7 +47,11 @@ class ReportedLogin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportedTransaction(msgspec.Struct, frozen=True, kw_only=True):
-    """One payment as it stands at `position`; a later row for it replaces this one."""
+    """One payment as its own day left it; a later row for it replaces this one.
+
+    Or an `adjustment`, with an id of its own: what `amount_cents` changes of the payment `adjusts`
+    of the settled day `adjusts_date`.
+    """
 
     position: Position
     shop: UUID
@@ -57,9 +62,18 @@ class ReportedTransaction(msgspec.Struct, frozen=True, kw_only=True):
     occurred_us: Microseconds
     card_masked: MaskedCard
     kind: str
-    amount_cents: Cents
+    amount_cents: Change
     original_cents: Cents
-    status: Literal["approved", "reversed", "corrected"]
+    status: Literal["approved", "reversed", "corrected", "adjustment"]
+    adjusts: UUID | None = None
+    adjusts_date: date | None = None
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is whole: a payment is worth something, an adjustment names its payment."""
+        if self.status == "adjustment":
+            return self.adjusts is not None and self.adjusts_date is not None
+        return self.amount_cents >= 0 and self.adjusts is None and self.adjusts_date is None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +103,8 @@ def parse_report(body: bytes) -> Report:
         raise ReportRefused("malformed", "upto lies before after")
     if any(not report.after < row.position <= report.upto for row in report.rows):
         raise ReportRefused("malformed", "a row lies outside of the report's positions")
+    if not all(row.fits for row in report.rows):
+        raise ReportRefused("malformed", "a row is neither a payment nor an adjustment")
     if not all(_is_timezone(shop.timezone) for shop in report.shops):
         raise ReportRefused("malformed", "a shop's time zone is unknown")
     return report

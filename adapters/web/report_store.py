@@ -90,8 +90,9 @@ async def _store_transactions(connection: AsyncConnection[Any], report: Report) 
         await cursor.executemany(
             """INSERT INTO shop_transaction AS known
                  (transaction_id, position, shop_id, terminal_id, terminal_label, local_date,
-                  occurred_us, card_masked, kind, amount_cents, original_cents, status)
-               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                  occurred_us, card_masked, kind, amount_cents, original_cents, status,
+                  adjusts, adjusts_date)
+               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                ON CONFLICT (transaction_id) DO UPDATE
                SET position = EXCLUDED.position, terminal_label = EXCLUDED.terminal_label,
                    local_date = EXCLUDED.local_date, occurred_us = EXCLUDED.occurred_us,
@@ -113,6 +114,8 @@ async def _store_transactions(connection: AsyncConnection[Any], report: Report) 
                     row.amount_cents,
                     row.original_cents,
                     row.status,
+                    row.adjusts,
+                    row.adjusts_date,
                 )
                 for row in report.rows
             ],

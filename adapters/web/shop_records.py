@@ -41,17 +41,18 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over a period; `amount_cents` is net of reversals and corrections."""
+    """Sums over a period; `amount_cents` is net of reversals, corrections and adjustments."""
 
     transactions: int
     reversed: int
     corrected: int
+    adjustments: int
     amount_cents: int
 
     @property
     def payments(self) -> int:
-        """Payments that stand: all but the reversed ones."""
-        return self.transactions - self.reversed
+        """Payments that stand: all but the reversed ones; an adjustment is none."""
+        return self.transactions - self.reversed - self.adjustments
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,8 @@ class Transaction:
     amount_cents: int
     original_cents: int
     status: str
+    adjusts: UUID | None
+    adjusts_date: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,18 +190,19 @@ async def _totals(connection: AsyncConnection[Any], period: dict[str, Any]) -> T
             b"""SELECT count(*) AS transactions,
                        count(*) FILTER (WHERE status = 'reversed') AS reversed,
                        count(*) FILTER (WHERE status = 'corrected') AS corrected,
+                       count(*) FILTER (WHERE status = 'adjustment') AS adjustments,
                        coalesce(sum(amount_cents), 0)::bigint AS amount_cents"""
             + _IN_PERIOD,
             period,
         )
-        return await cursor.fetchone() or Totals(0, 0, 0, 0)
+        return await cursor.fetchone() or Totals(0, 0, 0, 0, 0)
 
 
 async def _days(connection: AsyncConnection[Any], period: dict[str, Any]) -> list[Day]:
     async with connection.cursor(row_factory=class_row(Day)) as cursor:
         await cursor.execute(
             b"""SELECT local_date,
-                       count(*) FILTER (WHERE status <> 'reversed') AS payments,
+                       count(*) FILTER (WHERE status IN ('approved', 'corrected')) AS payments,
                        count(*) FILTER (WHERE status = 'reversed') AS reversed,
                        count(*) FILTER (WHERE status = 'corrected') AS corrected,
                        sum(amount_cents)::bigint AS amount_cents"""
@@ -215,7 +219,7 @@ async def _transactions(
     async with connection.cursor(row_factory=class_row(Transaction)) as cursor:
         await cursor.execute(
             b"""SELECT transaction_id, terminal_label, local_date, occurred_us, card_masked, kind,
-                       amount_cents, original_cents, status"""
+                       amount_cents, original_cents, status, adjusts, adjusts_date"""
             + _IN_PERIOD
             + b"""ORDER BY local_date DESC, occurred_us DESC, transaction_id
                   LIMIT %(limit)s OFFSET %(offset)s""",

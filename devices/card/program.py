@@ -14,6 +14,7 @@ import typer
 
 from devices.card.core import UNDECIDED, Decision, VirtualCard, in_words
 from devices.card.script import CardScript, parse_payment, parse_terminal
+from devices.card_package import take_card
 from devices.edge import (
     OK,
     REFUSED,
@@ -23,6 +24,7 @@ from devices.edge import (
     WrongUse,
     errors_in_words,
     parse_choice,
+    read_secret,
     run,
     say_json,
 )
@@ -43,11 +45,32 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
+Package = Annotated[
+    Path, typer.Argument(metavar="PACKAGE", help="The installation package from the issuer.")
+]
 Terminal = Annotated[str, typer.Option(help="The id of the shop's terminal, as its sign shows.")]
 
 
 def _open(folder: Path) -> VirtualCard:
     return VirtualCard(load_device(folder, "card"))
+
+
+@app.command()
+def enrol(package: Package, device: DeviceFolder, as_json: AsJson = False) -> None:
+    """Takes a card in: makes its identity folder from a package, and removes the package.
+
+    The one-time code is asked for, or read from standard input; it is sent to nobody.
+
+    Example: ticketrestaurant card enrol /media/usb/ada --device var/devices/ada
+    """
+    with errors_in_words(as_json):
+        taken = take_card(package, device, read_secret("One-time code: "))
+    if as_json:
+        say_json({"card": str(taken.card_id), "package_removed": taken.removed})
+        return
+    typer.echo(f"{device} is now card {taken.card_id}")
+    if not taken.removed:
+        typer.echo(f"Remove {package}: it cannot be removed from here.", err=True)
 
 
 @app.command()

@@ -95,6 +95,17 @@ class DisputeCredited(Event, frozen=True, kw_only=True, gc=False):
     corrects_version: int
 
 
+@stored_as("account.credit_corrected/1")
+class CreditCorrected(Event, frozen=True, kw_only=True, gc=False):
+    """Compensates a refill's wrong amount: `change_cents` is added to the balance (may be
+    negative). Names the event it corrects: the credit, or the correction before this one."""
+
+    change_cents: int
+    refill_id: UUID
+    corrects_version: int
+    why: str
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The account as its events made it. `spent_cents` is what was spent on `spent_on`."""
 
@@ -129,6 +140,8 @@ def evolve(account: Account | None, event: Event) -> Account:
             return _moved(account, event, event.amount_cents, event.local_date)
         case TipDebited():
             return _moved(account, event, -event.amount_cents, event.local_date)
+        case CreditCorrected():
+            return _moved(account, event, event.change_cents, None)
         case AccountOpened():
             return Account(
                 id=event.originator_id,
@@ -334,4 +347,25 @@ def credit_dispute(
         dispute_id=dispute_id,
         local_date=date,
         corrects_version=corrects_version,
+    )
+
+
+def correct_credit(
+    context: Context,
+    account: Account,
+    *,
+    change_cents: int,
+    refill_id: UUID,
+    corrects_version: int,
+    why: str,
+) -> CreditCorrected | Refusal:
+    """Moves the balance by the difference between a refill's wrong and right amount."""
+    if account.balance_cents + change_cents < 0:
+        return refusal("51", "balance", account.balance_cents)
+    return CreditCorrected(
+        **stamp(context, account.id, account.version + 1),
+        change_cents=change_cents,
+        refill_id=refill_id,
+        corrects_version=corrects_version,
+        why=why,
     )

@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from domain.aggregates.transaction import SignedRequest
 from domain.event import Context, Event, no_such_event, stamp, stored_as
+from domain.signed_request import SignedRequest
 
 OPEN, FOR_CARDHOLDER, FOR_SHOP = "open", "cardholder", "shop"
 SIDES = (FOR_CARDHOLDER, FOR_SHOP)

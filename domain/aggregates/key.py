@@ -11,6 +11,8 @@ from domain.event import Context, Event, no_such_event, stamp, stored_as
 from domain.ids import derived_id
 
 _NOBODY = UUID(int=0)
+RECORDED = "already-rotated"
+"""The reason where that generation, or a later one, is on record."""
 
 
 def key_id(name: str) -> UUID:

@@ -10,7 +10,9 @@ import msgspec
 from msgspec.structs import replace
 
 from domain.answers import APPROVED_CODE, PARTIAL_CODE, Refusal
-from domain.event import Context, Event, no_such_event, stamp, stored_as
+from domain.event import Context, Event, Facts, no_such_event, stamp, stored_as, upcast
+from domain.grounds import NO_GROUNDS, Grounds
+from domain.signed_request import SignedRequest
 
 PARTLY = "Approved in part."
 
@@ -26,17 +28,6 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     contract_hash: bytes
     signature: str
     consent: str = ""
-
-
-class SignedRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a terminal asked to do to its payment, as received, and its signature over the bytes.
-
-    `request_hash` is SHA-256 of the bytes.
-    """
-
-    request: bytes
-    request_hash: bytes
-    signature: str
 
 
 @stored_as("transaction.authorized/1")
@@ -93,15 +84,24 @@ class Reversed(Event, frozen=True, kw_only=True, gc=False):
     corrects_version: int
 
 
-@stored_as("transaction.corrected/1")
+@stored_as("transaction.corrected/2")
 class Corrected(Event, frozen=True, kw_only=True, gc=False):
-    """An operator put the amount right; names the event it corrects."""
+    """Two operators put the amount right; names the event it corrects."""
 
     from_cents: int
     to_cents: int
     why: str
     corrects_version: int
     account_version: int
+    grounds: Grounds
+
+
+def _corrected_1(facts: Facts) -> Facts:
+    """One operator sufficed once, and nothing was asked of evidence."""
+    return {**facts, "grounds": NO_GROUNDS}
+
+
+upcast("transaction.corrected/1", "transaction.corrected/2", _corrected_1)
 
 
 @stored_as("transaction.terms_agreed/1")
@@ -370,7 +370,13 @@ def reverse(
 
 
 def correct(
-    context: Context, transaction: Transaction, *, to_cents: int, why: str, account_version: int
+    context: Context,
+    transaction: Transaction,
+    *,
+    to_cents: int,
+    why: str,
+    account_version: int,
+    grounds: Grounds = NO_GROUNDS,
 ) -> Corrected | Refusal:
     """Puts the amount of an approved payment right. 0 .. 2^31-1 cents, different from now."""
     if transaction.status != "approved":
@@ -386,4 +392,5 @@ def correct(
         why=why,
         corrects_version=transaction.amount_version,
         account_version=account_version,
+        grounds=grounds,
     )

@@ -14,7 +14,14 @@ from adapters.postgres.mapper import SealedMapper
 from adapters.settings import Settings
 from application.states import replay
 from devices.pos.payment import Outcome
-from domain.aggregates.account import Account, AccountCredited, AccountDebited, DebitReversed
+from domain.aggregates.account import (
+    Account,
+    AccountCredited,
+    AccountDebited,
+    CreditCorrected,
+    DebitCorrected,
+    DebitReversed,
+)
 from domain.aggregates.transaction import Authorized, Declined, Reversed
 from domain.event import Event
 from protocol.contract import parse_contract
@@ -93,13 +100,15 @@ class Books:
         for stream in self.streams.values():
             if not isinstance(replay(stream), Account):
                 continue
-            total = Counter[type[Event]]()
+            total, corrected = Counter[type[Event]](), 0
             for event in stream:
                 if isinstance(event, AccountCredited | AccountDebited | DebitReversed):
                     total[type(event)] += event.amount_cents
-                assert total[AccountCredited] + total[DebitReversed] >= total[AccountDebited]
-            left = total[AccountCredited] + total[DebitReversed] - total[AccountDebited]
-            assert self.balance(stream[0].originator_id) == left
+                if isinstance(event, CreditCorrected | DebitCorrected):
+                    corrected += event.change_cents
+                left = total[AccountCredited] + total[DebitReversed] - total[AccountDebited]
+                assert left + corrected >= 0
+            assert self.balance(stream[0].originator_id) == left + corrected
 
     def check_told(self, tills: Iterable[Till]) -> None:
         """What each terminal was told is what is written, exactly once; what it was not told is

@@ -17,10 +17,11 @@ import pytest
 from adapters import settings
 from adapters.audit.erasures import Erasure, Erasures
 from adapters.cli import exit_codes
-from adapters.cli.parts import environment, program
+from adapters.cli.parts import environment
 from adapters.postgres.embedded import SUPERUSER, Cluster
 from tests.e2e.books import Books
 from tests.e2e.installation import Installation
+from tests.e2e.restored_copy import Copy
 from tests.e2e.tills import Tills
 from tests.e2e.town import Town, found_town
 
@@ -83,34 +84,6 @@ def last_position(home: Path) -> int:
         row = connection.execute("SELECT max(position) FROM events").fetchone()
     assert row is not None
     return int(row[0])
-
-
-class Copy:
-    """A restored installation."""
-
-    def __init__(self, home: Path, **variables: str) -> None:
-        self.home = home
-        self._variables = variables
-
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        found = settings.load({}, self.home)
-        return subprocess.run(
-            [*program(), "--home", str(self.home), *arguments],
-            env={**environment(found), **self._variables},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    def restore(self, *arguments: str) -> dict[str, Any]:
-        done = self.run("restore", *arguments, "--json")
-        assert done.returncode == 0, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
-
-    def books(self) -> Books:
-        with Cluster(self.home, "ledger").start_temporarily():
-            return Books.read(settings.load({}, self.home))
 
 
 def check(copy: Copy, story: Story, events: int) -> None:
@@ -187,6 +160,7 @@ def test_archived_logs_lead_to_a_point_in_time(story: Story, tmp_path: Path, poi
     [
         (("--to", "2099-01-01 00:00"), "the archive ends before that"),
         (("--to", "2001-01-01 00:00"), "before the backup was complete"),
+        (("--to-position", "1"), "before the backup was complete: take an older one"),
         (("--to-position", "1000000"), "the archive ends before event 1,000,000"),
     ],
 )
@@ -238,6 +212,60 @@ def test_a_loss_is_told_in_words_and_refused_until_somebody_accepts_it(
     assert (record["events_kept"], record["events_published"]) == (ends, covers)
     assert record["published_checkpoint"] == (published / "checkpoint").read_text()
     check(copy, story, ends)
+
+
+def test_a_point_in_the_last_seconds_of_a_backup_is_refused_too(
+    story: Story, tmp_path: Path
+) -> None:
+    ends = datetime.fromtimestamp(story.said["ends_us"] / 1e6 - 0.001, UTC)
+    held = story.said["events_at_least"] + 1
+    for option in (("--to", ends.isoformat()), ("--to-position", str(held))):
+        done = Copy(tmp_path / "copy").run("restore", str(story.file), "--rehearsal", *option)
+        assert done.returncode == exit_codes.REFUSED, done.stderr
+        assert "before the backup was complete: take an older one" in done.stderr
+
+
+def published_folder(story: Story, path: Path) -> Path:
+    """With the files that the backend publishes, and no more."""
+    path.mkdir()
+    for name in ("checkpoint", "history", "log.pub"):
+        shutil.copy(story.installation.home / "checkpoints" / name, path)
+    return path
+
+
+def test_what_the_backend_publishes_is_enough(story: Story, tmp_path: Path) -> None:
+    published = published_folder(story, tmp_path / "published")
+    copy = Copy(tmp_path / "copy")
+    options = (str(story.file), "--published", str(published))
+    said = copy.restore(*options, "--to", "latest")
+    assert (said["lost_events"], said["published_events"]) == (0, len(story.books.events))
+    other = Copy(tmp_path / "other")
+    done = other.run("restore", *options)
+    assert done.returncode == exit_codes.INTEGRITY_BROKEN
+    assert "were answered and are not in it" in done.stderr
+    history = published / "history"
+    notes = (story.installation.home / "checkpoints" / "history").read_text()
+    first = notes.split("\n\n")[0].strip().splitlines()[1]
+    history.write_text(notes.replace(f"\n{first}\n", f"\n{int(first) + 1}\n", 1))
+    done = other.run("restore", *options, "--to", "latest")
+    assert done.returncode == exit_codes.INTEGRITY_BROKEN
+    assert "cannot be believed" in done.stderr
+
+
+def test_after_a_loss_the_published_checkpoints_are_out_of_the_way(
+    story: Story, tmp_path: Path
+) -> None:
+    published = published_folder(story, tmp_path / "published")
+    later = (published / "checkpoint").read_text()
+    copy = Copy(tmp_path / "copy", TICKETRESTAURANT_PUBLISH_FOLDER=str(published))
+    assert copy.run("restore", str(story.file)).returncode == exit_codes.INTEGRITY_BROKEN
+    assert (published / "checkpoint").read_text() == later
+    said = copy.restore(str(story.file), "--accept-loss", "rehearsed")
+    kept = Path(said["published_aside"])
+    assert (kept.parent, (kept / "checkpoint").read_text()) == (published, later)
+    assert sorted(path.name for path in published.iterdir()) == ["log.pub", kept.name]
+    line = json.loads((copy.home / "checkpoints" / "losses").read_text())
+    assert line["published_checkpoint"] == later
 
 
 def test_evidence_elsewhere_is_asked_by_itself_and_kept_when_it_is_given_up(

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from adapters.audit.erasures import Erasures
+from adapters.cli import exit_codes
 from adapters.composition import open_hsm
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.databases import ledger_dsn
@@ -19,8 +20,8 @@ from adapters.postgres.mapper import event_place
 from adapters.postgres.sealing import NotSealedHere, key_id
 from domain.event import decode
 from tests.e2e.installation import Installation
+from tests.e2e.restored_copy import Copy
 from tests.e2e.secret_forms import files_below
-from tests.e2e.test_backup import Copy
 from tests.e2e.tills import Tills
 from tests.e2e.town import FIRST_NAME, LAST_NAME, Town, found_town
 
@@ -110,6 +111,10 @@ def test_a_person_is_erased_and_nothing_else(own: Installation, town: Town, tmp_
     assert proposal["status"] == "waiting"
     assert card_row(own, town, 0)["name"] == name, "one operator erases nobody"
     assert own.run("proposal", "approve", proposal["proposal"], "--as", "operator-1").returncode
+    blind = own.run("proposal", "approve", proposal["proposal"])
+    assert (blind.returncode, "--as" in blind.stderr) == (2, True)
+    shown = own.run("proposal", "show", proposal["proposal"]).stdout
+    assert all(each in shown for each in (str(subject), name, proposal["command_hash"]))
     assert card_row(own, town, 0)["name"] == name
     assert approve(own, proposal)["cardholder"] == str(subject)
 
@@ -146,9 +151,9 @@ def test_a_person_is_erased_and_nothing_else(own: Installation, town: Town, tmp_
     own.run("audit", "prove", str(position), "--out", str(proof))
     assert proof.exists()
 
-    # Twice is the same; and after a start from the disk, too.
-    again = own.json("privacy", "erase", str(subject), "--why", "twice")
-    assert approve(own, again)["unchanged"] is True
+    # Nobody is erased twice; and after a start from the disk it is so, too.
+    again = own.run("privacy", "erase", str(subject), "--why", "twice")
+    assert (again.returncode, "was erased before" in again.stderr) == (1, True)
     process = own.part("backend")["pid"]
     own.kill("backend")
     own.wait_up("backend", other_than=process)
@@ -192,8 +197,26 @@ def test_what_a_crash_left_undone_is_done_at_the_next_start(own: Installation, t
 
 
 def test_nobody_is_refused_clearly(own: Installation) -> None:
-    proposal = own.json("privacy", "erase", str(UUID(int=9)), "--why", "a test")
-    refused = own.run("proposal", "approve", proposal["proposal"], "--as", "operator-2")
+    refused = own.run("privacy", "erase", str(UUID(int=9)), "--why", "a test")
     assert refused.returncode == 1
     assert "no cardholder with that id" in refused.stderr
     assert own.run("privacy", "erase", "nobody", "--why", "x").returncode == 2
+
+
+def test_with_an_altered_list_the_backend_says_what_to_do_and_does_not_start(
+    own: Installation,
+) -> None:
+    own.stop()
+    path = own.settings.checkpoints / "erasures"
+    whole = path.read_text()
+    path.write_text(whole.replace("-", "=", 1))
+    try:
+        with Cluster(own.home, "ledger").start_temporarily():
+            done = own.run("backend")
+        assert done.returncode == exit_codes.INTEGRITY_BROKEN
+        assert "line 1 of" in done.stderr
+        assert "Put the file back" in done.stderr
+        assert "Traceback" not in done.stderr
+    finally:
+        path.write_text(whole)
+    own.start()

@@ -178,6 +178,11 @@ def test_an_old_backup_is_not_served(audited: Audited, payment: str) -> None:
     home, kept = audited.home, audited.home.with_name("newest")
     home.rename(kept)
     done = audited.run("restore", saved)
+    assert done.returncode == exit_codes.INTEGRITY_BROKEN, "the published folder is asked"
+    assert "were answered and are not in it" in done.stderr
+    away = audited.published.rename(audited.published.with_name("not-mounted"))
+    done = audited.run("restore", saved)
+    away.rename(audited.published)
     assert done.returncode == 0, done.stderr
     assert audited.audit("verify").returncode == 0, "consistent in itself"
     done = audited.audit("verify", "--checkpoints", str(audited.published))

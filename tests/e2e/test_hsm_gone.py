@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from adapters.cli import exit_codes
 from tests.e2e.books import Books
 from tests.e2e.installation import Installation
 from tests.e2e.tills import Till, Tills
@@ -31,6 +32,7 @@ def test_without_the_token_payments_are_answered_91_and_pass_again_when_it_is_ba
             try:
                 await _is_noticed(plain, with_pin)
                 await _stays_91(plain, with_pin)
+                await asyncio.to_thread(_is_told, installation)
             finally:
                 _put_back(away, tokens)
             await plain.pay_until_approved(within_s=5)
@@ -59,6 +61,15 @@ async def _is_noticed(plain: Till, with_pin: Till) -> None:
         await asyncio.sleep(0.05)
     assert (outcome.code, outcome.reason) == ("91", "unavailable")
     assert (await with_pin.pay(pin=True)).code == "91"
+
+
+def _is_told(installation: Installation) -> None:
+    """No session can be opened now, and still it is said what is wrong."""
+    for command in ("status", "keys"):
+        done = installation.run("hsm", command)
+        assert done.returncode == exit_codes.NOT_RUNNING
+        assert "the HSM does not answer" in done.stderr
+        assert "cannot be reached" not in done.stderr
 
 
 async def _stays_91(plain: Till, with_pin: Till) -> None:

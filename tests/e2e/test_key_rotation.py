@@ -12,8 +12,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from adapters import hsm_choice
 from adapters.audit.folder import keys_in
 from adapters.audit.note import verify
+from adapters.backend.found_generations import ACTOR
+from adapters.hsm.provision import make_key, spec_of
+from domain.aggregates.key import KeyRotated
+from tests.e2e.books import Books
 from tests.e2e.bystander import Bystander
 from tests.e2e.installation import Installation, until
 from tests.e2e.tills import Till, Tills
@@ -196,3 +201,32 @@ def test_what_cannot_be_rotated_is_refused_with_what_to_do(
     refused = own.run("hsm", "rotate", key)
     assert refused.returncode == 1
     assert words in refused.stderr
+
+
+def test_a_generation_whose_rotation_was_killed_is_put_on_record(own: Installation) -> None:
+    """The HSM has it, and nothing else: as killed between the two."""
+    newest = generations(own)["K_CVV"]
+    own.stop()
+    token = hsm_choice.open_token(own.settings, writable=True)
+    make_key(token, spec_of("K_CVV", newest + 1))
+    token.close()
+
+    rows = own.json("hsm", "keys")  # nothing serves: the token is asked
+    assert max(row["generation"] for row in rows if row["key"] == "K_CVV") == newest + 1
+    assert own.json("hsm", "status")["answers"] is True
+
+    own.start()
+    assert generations(own)["K_CVV"] == newest + 1
+    until(lambda: (newest + 1, ACTOR) in recorded(own, "K_CVV"), "on record")
+    assert "keys" not in own.json("status")["backend"]["health"]["warnings"]
+    assert own.json("hsm", "rotate", "K_CVV")["generation"] == newest + 2
+    assert [each for each, _ in recorded(own, "K_CVV")] == list(range(2, newest + 3))
+
+
+def recorded(own: Installation, key: str) -> list[tuple[int, str]]:
+    """The generations that the ledger names, and who had them made."""
+    return [
+        (each.generation, each.actor)
+        for each in Books.read(own.settings).events
+        if isinstance(each, KeyRotated) and each.name == key
+    ]

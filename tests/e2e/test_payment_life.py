@@ -131,6 +131,9 @@ def test_a_disputed_payment_is_decided_by_another_operator(installation: Install
     (row,) = [r for r in installation.json("dispute", "list") if r["dispute"] == dispute]
     assert (row["transaction"], row["opened_by"], row["overdue"]) == (payment, "cardholder", False)
 
+    waiting = {row["id"]: row for row in installation.json("queue", "list")}
+    assert (waiting[dispute]["kind"], waiting[dispute]["amount_cents"]) == ("dispute", 950)
+
     decide = ("dispute", "decide", dispute, "--for", "cardholder", "--why", "no receipt")
     early = installation.run(*decide)
     assert early.returncode == 1
@@ -154,7 +157,8 @@ def test_a_disputed_payment_is_decided_by_another_operator(installation: Install
     installation.json("dispute", "evidence", named, "--side", "shop", "--text", "one meal")
     own = ("dispute", "decide", named, "--for", "shop", "--why", "one meal on the bill")
     assert "Another operator" in installation.run(*own, "--as", "operator-2").stderr
-    assert installation.json(*own, "--as", "operator-1")["status"] == "shop"
+    rejected = ("queue", "reject", named, "--why", "one meal on the bill", "--as", "operator-1")
+    assert installation.json(*rejected)["status"] == "shop"
     assert settled(installation, town) == Decimal("3.00")
     installation.verify_log()
 

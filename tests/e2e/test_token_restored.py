@@ -48,7 +48,7 @@ def test_in_another_home_the_ledger_opens_and_pins_verify(
     town = asyncio.run(found_town(first, terminals=1, cards=1))
     tills = asyncio.run(pay_with_pin(town))
     row = first.json("hsm", "status")
-    assert (row["provider"], row["answers"], row["threads"]) == ("software", True, 4)
+    assert (row["provider"], row["answers"], row["threads"]) == ("software", True, 1)
     keys = first.json("hsm", "keys")
     assert {key["key"] for key in keys} >= {"K_DB", "PIN-ENC", "CA-ROOT", "LOG"}
     assert all(key["sound"] for key in keys)

@@ -341,9 +341,16 @@ def commands() -> Json:
         "command_id": str(subject_id("command")),
         "issued_ms": NOW_MS,
         "body": {
-            "transaction": str(subject_id("transaction")),
-            "amount_cents": 1150,
+            "lines": [
+                {
+                    "transaction": str(subject_id("transaction")),
+                    "amount_cents": 1150,
+                    "from_cents": 1250,
+                    "version": 1,
+                }
+            ],
             "why": "keyed in wrong",
+            "evidence": "bill 17 of the shop",
         },
     }
     raw = stranger.compact(command)

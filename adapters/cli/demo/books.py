@@ -73,13 +73,23 @@ class Books:
         before, after = counter.ana_cents, counter.ana_cents + back_cents
         counter.ana_cents = after
         with narrator.step(
-            f"operator-1: Ana's lunch was {dollars(RIGHT_CENTS)}, typed {dollars(LUNCH_CENTS)}",
+            f"operator-1 asks: lunch was {dollars(RIGHT_CENTS)}, typed {dollars(LUNCH_CENTS)}",
+            expected="it waits for another operator",
+        ) as step:
+            asked = await self._program.json(
+                "correct", counter.lunch, f"{RIGHT_CENTS / 100:.2f}",
+                "--why", "digits swapped", "--evidence", "the shop's bill",
+            )  # fmt: skip
+            step.saw(f"it is {asked['status']}", asked["status"] == "waiting")
+            proposal = str(asked["proposal"])
+            step.note(f"proposal {proposal}")
+        with narrator.step(
+            "operator-2 approves what is asked for in the queue",
             expected=f"payment {dollars(LUNCH_CENTS)} → {dollars(RIGHT_CENTS)},"
             f" balance {dollars(before)} → {dollars(after)}",
         ) as step:
-            made = await self._program.json(
-                "correct", counter.lunch, f"{RIGHT_CENTS / 100:.2f}", "--why", "digits swapped"
-            )
+            approve = ("queue", "approve", proposal, "--as", "operator-2")
+            (made,) = (await self._program.json(*approve))["result"]["lines"]
             step.compare(
                 f"payment {_change(made['amount_cents'])}, balance {_change(made['balance_cents'])}"
             )

@@ -42,7 +42,10 @@ class History:
         self, lines: Sequence[dict[str, Any]], pos: Terminal, timezone: ZoneInfo, home: Path
     ) -> None:
         self.lines = lines
-        self._names = {_operator_id(home): "operator-1", pos.id: f"POS {pos.label}"}
+        self._names = {
+            **{_operator_id(home, name): name for name in ("operator-1", "operator-2")},
+            pos.id: f"POS {pos.label}",
+        }
         self._timezone = timezone
 
     def faults(self, wanted: Sequence[tuple[str, str]], balance_cents: int) -> list[str]:
@@ -108,6 +111,6 @@ def _value(value: int | str | None, unit: str) -> str:
     return dollars(value) if unit == "cents" and isinstance(value, int) else str(value)
 
 
-def _operator_id(home: Path) -> str:
-    folder = home / "operators" / "operator-1"
+def _operator_id(home: Path, name: str) -> str:
+    folder = home / "operators" / name
     return str(json.loads((folder / "identity.json").read_text(encoding="utf-8"))["id"])

@@ -10,9 +10,9 @@ from application.authorize import Decision
 from application.command import Origin, Refused
 from application.contest import Contest, ContestAsk, DecideDispute, GiveEvidence, dispute_id
 from domain.aggregates.dispute import Dispute
-from domain.aggregates.transaction import SignedRequest
 from domain.answers import Refusal
 from domain.event import Event
+from domain.signed_request import SignedRequest
 from tests.integration.engine.world import World
 
 FULL_CENTS = 1_000_000

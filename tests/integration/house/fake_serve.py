@@ -1,7 +1,8 @@
 """A supervisor over two small parts, as a process of its own: `fake_serve.py HOME [PORT]`.
 
 The part `steady` listens; `second` waits for it and prints lines; both die of SIGKILL only if
-somebody sends it. With a third argument `broken`, there is a part that always ends at once.
+somebody sends it. With a third argument, there is a part of that name that always ends at once:
+`broken`, or `altered` with exit status 4.
 """
 
 import os
@@ -27,7 +28,13 @@ while True:
 """
 
 
-def main(home: Path, port: int, broken: bool) -> None:
+_BROKEN = {
+    "broken": "import sys; sys.exit('I cannot')",
+    "altered": "import sys; print('not what was signed', flush=True); sys.exit(4)",
+}
+
+
+def main(home: Path, port: int, broken: str) -> None:
     found = settings.load({"TICKETRESTAURANT_LOG_MAX_BYTES": "100000"}, home=home)
 
     def part(name: str, program: str, *after: str) -> Part:
@@ -44,10 +51,10 @@ def main(home: Path, port: int, broken: bool) -> None:
 
     parts = [part("steady", _LISTEN), part("second", _PRINT, "steady")]
     if broken:
-        parts.append(part("broken", "import sys; sys.exit('I cannot')"))
+        parts.append(part(broken, _BROKEN[broken]))
     with sole_use(found):
         Supervisor(found, parts, announce=say).run()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:] == ["broken"])
+    main(Path(sys.argv[1]), int(sys.argv[2]), "".join(sys.argv[3:]))

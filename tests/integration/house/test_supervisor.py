@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,3 +130,14 @@ def test_a_part_that_never_comes_up_is_tried_again_and_the_others_serve(tmp_path
         serving.process.terminate()
         assert serving.process.wait(10) == 0
         assert of_home(tmp_path) == []
+
+
+def test_what_only_a_person_can_mend_is_not_tried_in_a_loop(tmp_path: Path) -> None:
+    serving = Serving(tmp_path, str(free_port()), "altered")
+    try:
+        until(lambda: serving.part("altered").get("last_exit") == 4, "the exit status")
+        time.sleep(1.5)
+        assert serving.part("altered")["restarts"] == 0
+    finally:
+        serving.process.terminate()
+        assert serving.process.wait(10) == 0

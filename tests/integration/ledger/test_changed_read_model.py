@@ -75,12 +75,14 @@ _KEY = "payload = set_byte(payload, 12, get_byte(payload, 12) # 1)"
         ("DELETE FROM settlements WHERE transaction_id = %(last)s", reported),
         ("DELETE FROM settlements", exported),
         ("DELETE FROM settlement_shops", exported),
+        ("DELETE FROM settlement_adjustments", exported),
+        ("DELETE FROM settlement_adjustments", reported),
         (f"UPDATE settlements SET {_FLIP} WHERE transaction_id = %(last)s", exported),
         (f"UPDATE settlements SET {_KEY} WHERE transaction_id = %(last)s", exported),
         (f"UPDATE settlements SET {_FLIP} WHERE transaction_id = %(last)s", reported),
         (f"UPDATE settlement_shops SET {_FLIP}", exported),
         (f"UPDATE directory SET {_FLIP} WHERE kind = 'company'", listed),
-        ("UPDATE projections SET position = position - 20 WHERE name = 'settlements/1'", exported),
+        ("UPDATE projections SET position = position - 20 WHERE name = 'settlements/2'", exported),
     ],
 )
 def test_a_change_is_told_and_mended(
@@ -131,7 +133,7 @@ def test_an_older_row_in_place_of_the_newer_is_noticed(
 def test_nothing_is_read_while_it_is_built_anew(views: LedgerViews) -> None:
     _settled(views)
     views.runner.stop()
-    views.runner.rebuild("settlements/1")
+    views.runner.rebuild("settlements/2")
     for read in (exported, reported):
         with pytest.raises(Rebuilding):
             read(views)
@@ -154,11 +156,11 @@ def test_a_row_that_the_projection_itself_needs_is_noticed_by_it(
 
 
 def _settled(views: LedgerViews) -> None:
-    for name in ("settlements/1", "directory/1", "card_streams/1"):
+    for name in ("settlements/2", "directory/1", "card_streams/1"):
         assert views.caught_up(name, 20), name
     deadline = 200
     while any(views.runner.is_rebuilding(each.name) for each in views.runner.progress()):
         views.runner.wake()
-        views.caught_up("settlements/1", 0.1)
+        views.caught_up("settlements/2", 0.1)
         deadline -= 1
         assert deadline

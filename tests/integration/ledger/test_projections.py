@@ -174,7 +174,7 @@ def test_a_projection_that_is_behind_does_not_hold_up_the_others(
 ) -> None:
     views = views_of(batch=5)
     views.catch_up()
-    views.runner.rebuild("settlements/1")
+    views.runner.rebuild("settlements/2")
     views.runner.run_once()
     progress = views.progress()
     assert progress["settlements"].position < progress["directory"].position == 61
@@ -229,7 +229,7 @@ def test_it_survives_lost_connections(ledger: LedgerDatabase, views_of: MakeView
                     " AND datname = current_database() AND query ~ 'projections|directory|settle'"
                 )
     assert views.runner.wait_for("directory/1", 366, 20)
-    assert views.runner.wait_for("settlements/1", 366, 20)
+    assert views.runner.wait_for("settlements/2", 366, 20)
     assert views.runner.wait_for("card_streams/1", 366, 20)
     live = views.content()
     views.close()

@@ -5,14 +5,22 @@ from datetime import date
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
+from adapters.correction_reads import CorrectionReads
+from adapters.postgres.log_reader import SealedLogReader
 from adapters.reports.settlements_csv import settlements_csv
+from application.corrections import Credited
 from application.export_settlements import export_settlements
+from domain.aggregates.account import AccountCredited
 from domain.event import Event
-from projections.settlements import Payment, SettledShop
+from projections.guarded import Guarded
+from projections.settlements import Adjustment, Payment, SettledShop
 from tests.integration.ledger.databases import LedgerDatabase
 from tests.integration.ledger.town import Town
 from tests.integration.ledger.views import Views
+
+DAY_US = 24 * 3600 * 1_000_000
 
 
 class Street:
@@ -52,7 +60,14 @@ def period(
     views: Views, first: str, last: str, shop: UUID | None = None
 ) -> dict[str, list[Payment]]:
     found = views.settlements.period(date.fromisoformat(first), date.fromisoformat(last), shop)
-    return {shop.name: list(payments) for shop, payments in found}
+    return {
+        shop.name: [line for line in lines if isinstance(line, Payment)] for shop, lines in found
+    }
+
+
+def statement(views: Views, day: str) -> list[Payment | Adjustment]:
+    at = date.fromisoformat(day)
+    return [line for _, lines in views.settlements.period(at, at) for line in lines]
 
 
 def test_a_period_has_its_days_and_no_others(
@@ -101,9 +116,71 @@ def test_an_export_of_the_same_ledger_is_the_same_after_a_rebuild(
     views.catch_up()
     before = export()
     assert before.count("\r\n") == 1 + 5 + 1 + 1
-    views.runner.rebuild("settlements/1")
+    views.runner.rebuild("settlements/2")
     views.catch_up()
     assert export() == before
+
+
+def test_a_settled_day_stays_and_a_later_change_is_in_the_statement_of_its_own_day(
+    ledger: LedgerDatabase, views: Views, street: Street
+) -> None:
+    ledger.append(street.pays(0, 3))
+    wrong, taken = (street.events[at].originator_id for at in (-2, -4))
+    views.catch_up()
+    before, sent = statement(views, "2026-11-18"), len(street.events)
+    street.town.now_us += DAY_US
+    street.events += street.town.correction(wrong, 40)
+    street.events += street.town.reversal(taken, street.tills[0])
+    ledger.append(street.events[sent:])
+    views.catch_up()
+
+    again = statement(views, "2026-11-18")
+    assert [_as_counted(each) for each in again] == [_as_counted(each) for each in before]
+    corrected, back = statement(views, "2026-11-19")
+    assert isinstance(corrected, Adjustment) and isinstance(back, Adjustment)
+    assert (corrected.transaction_id, corrected.payment_date) == (wrong, "2026-11-18")
+    assert (corrected.kind, corrected.change_cents) == ("corrected", -60)
+    assert (back.transaction_id, back.kind, back.change_cents) == (taken, "reversed", -100)
+
+    told: list[Adjustment] = []
+    after = 0
+    while (changes := views.settlements.changes(after, 2)).upto > after:
+        told += changes.adjustments
+        after = changes.upto
+    assert told == [corrected, back], "each once, also where its payment is in the same page"
+    own = {each.transaction_id: each for each, _ in views.settlements.of_card(street.card)}
+    assert (own[wrong].worth_cents, own[taken].worth_cents) == (40, 0)
+
+
+def test_what_a_correction_would_do_to_statements(
+    ledger: LedgerDatabase, views: Views, street: Street
+) -> None:
+    ledger.append(street.pays(0, 3))
+    payment, now_us = street.events[-2].originator_id, street.town.now_us
+    views.catch_up()
+    reads = CorrectionReads(
+        lambda: SealedLogReader(ledger.connect, ledger.mapper),
+        views.settlements,
+        Guarded(views.runner),
+        lambda: True,
+    )
+    (same_day,) = reads.statements([(payment, -60)], now_us)
+    assert (same_day["day"], same_day["settled_days"]) == ("2026-11-18", [])
+    assert same_day["net_cents"] == {"before": 300, "after": 240}
+    (next_day,) = reads.statements([(payment, -60)], now_us + DAY_US)
+    assert (next_day["day"], next_day["settled_days"]) == ("2026-11-19", ["2026-11-18"])
+    assert next_day["net_cents"] == {"before": 0, "after": -60}
+
+    credited = next(each for each in street.events if isinstance(each, AccountCredited))
+    place = credited.refill_id, credited.originator_id
+    found = reads.credited([place, (credited.refill_id, UUID(int=9))])
+    assert found == {place: Credited(credited.amount_cents, credited.originator_version)}
+
+
+def _as_counted(line: Payment | Adjustment) -> object:
+    """Without what only says that something happened later."""
+    assert isinstance(line, Payment)
+    return replace(line, position=0, later_cents=0, later_us=0, later_reversed=False)
 
 
 @pytest.mark.parametrize("most", [1, 2, 5, 100])
@@ -145,7 +222,9 @@ def test_changes_never_go_back_while_a_projection_is_rebuilt(
     ledger.append(street.pays(0, 5))
     views.catch_up()
     upto = views.settlements.changes(0, 100).upto
-    views.store.clear("settlements/1", ("settlements", "settlement_shops"))
+    views.store.clear(
+        "settlements/2", ("settlements", "settlement_shops", "settlement_adjustments")
+    )
     changes = views.settlements.changes(upto, 100)
     assert (changes.upto, changes.known, changes.payments) == (upto, 0, [])
 

@@ -17,7 +17,10 @@ from projections.settlements import Payment, SettledShop, Settlements
 from tests.integration.ledger.databases import LedgerDatabase
 from tests.integration.ledger.town import NOW_US
 
-TABLES = ("settlements", "settlement_shops", "directory", "card_streams")
+TABLES = (
+    *("settlements", "settlement_shops", "settlement_adjustments"),
+    *("directory", "card_streams"),
+)
 
 
 class Views:
@@ -67,6 +70,9 @@ class Views:
         return {
             "payments": _by_position(changes.payments),
             "shops": _by_position(changes.shops),
+            "adjustments": self.rows(
+                "SELECT position, shop_id, local_date FROM settlement_adjustments ORDER BY position"
+            ),
             "directory": {
                 kind: [state for page in self.directory.pages(kind) for state in page]
                 for kind in KINDS

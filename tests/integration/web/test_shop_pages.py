@@ -101,6 +101,31 @@ def test_totals_count_what_stands(browser: Browser, dsn: str, joe: dict[str, str
     assert "$21.00" in page, "what a corrected payment was"
 
 
+def test_a_settled_day_stays_and_its_adjustment_is_on_the_day_it_was_made(
+    browser: Browser, dsn: str, joe: dict[str, str]
+) -> None:
+    yesterday = now_us() - DAY_US
+    sale = row(1, joe, occurred_us=yesterday, amount_cents=4_500, original_cents=4_500)
+    change = {
+        **row(2, joe, amount_cents=-4_050, original_cents=0, status="adjustment"),
+        "adjusts": sale["transaction"], "adjusts_date": sale["local_date"],
+    }  # fmt: skip
+    store(dsn, report(0, 2, rows=[{**sale, "position": 2}, change]))
+    today = _own_page(browser, joe)
+    assert "Adjustment</span>" in today and sale["local_date"] in today
+    assert "-$40.50" in today and "<dt>Adjustments</dt><dd>1</dd>" in today
+    assert "<dt>Payments</dt><dd>0</dd>" in today
+    day = sale["local_date"]
+    before = browser.get(f"/shops/{joe['shop']}?from={day}&to={day}").text
+    assert "<dt>Total</dt><dd>$45.00</dd>" in before and "Adjustment" not in before
+    both = browser.get(f"/shops/{joe['shop']}?period=7-days").text
+    assert "<dt>Total</dt><dd>$4.50</dd>" in both
+    text = browser.get(f"/shops/{joe['shop']}/transactions.csv").text
+    (line,) = csv.DictReader(io.StringIO(text))
+    assert (line["amount"], line["status"]) == ("-40.50", "adjustment")
+    assert (line["adjusts"], line["adjusts_date"]) == (sale["transaction"], day)
+
+
 def test_a_later_report_replaces_a_payment(browser: Browser, dsn: str, joe: dict[str, str]) -> None:
     sale = row(1, joe)
     store(dsn, report(0, 1, rows=[sale]))

@@ -60,6 +60,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.log = MemoryLog()
+        self.now_us = NOW_US
         self.states = States(self.log)
 
     def given(self, *events: Event) -> "Ledger":
@@ -73,11 +74,11 @@ class Ledger:
         asking = True
         while asking:
             needs = Needs()
-            asking = command.needs(self.states, needs, NOW_US)
+            asking = command.needs(self.states, needs, self.now_us)
             self.states.load_owners(needs.owners)
             self.states.load(needs.ids)
             self.states.load_transactions(needs.transactions)
-        answer, events, claims = command.decide(self.states, NOW_US)
+        answer, events, claims = command.decide(self.states, self.now_us)
         for event in events:
             self.states.apply(event)
         for claim in claims:

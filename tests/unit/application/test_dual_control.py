@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from application.command import Refused
+from application.command import Command, Refused
 from application.dual_control import Approve, Propose, Reject
 from application.revoke import RevokeCertificates
 from domain.aggregates import certificate as certificates
@@ -33,22 +33,23 @@ def issued(id: UUID) -> Event:
     )
 
 
-def propose(number: int = 1) -> Propose:
+def revoke(number: int, ids: list[UUID] = CERTIFICATES) -> RevokeCertificates:
+    return RevokeCertificates(
+        origin(number), DEADLINE_US, certificate_ids=ids, reason="superseded", why="test"
+    )
+
+
+def propose(number: int = 1, raw: bytes = RAW, inner: Command | None = None) -> Propose:
     return Propose(
         origin(number),
         DEADLINE_US,
         partition=0,
         verb="REVOKE",
         summary="Revoke 2 certificates",
-        raw=RAW,
+        raw=raw,
         signature="eyJ..x",
         proposer_id=FIRST,
-    )
-
-
-def revoke(number: int, ids: list[UUID] = CERTIFICATES) -> RevokeCertificates:
-    return RevokeCertificates(
-        origin(number), DEADLINE_US, certificate_ids=ids, reason="superseded", why="test"
+        inner=inner or revoke(number),
     )
 
 
@@ -125,6 +126,30 @@ def test_the_same_approval_again_is_answered_and_not_done_again(place: Ledger) -
     place.when(approve(proposal))
     answer, events = place.when(approve(proposal))
     assert (answer["status"], answer["repeated"], events) == ("approved", True, [])
+
+
+def test_an_id_that_decided_one_proposal_decides_no_other(place: Ledger) -> None:
+    answer, _ = place.when(propose(5, b"other", revoke(5)))
+    other = place.states.get(UUID(answer["proposal"]), Proposal)
+    assert other is not None
+    proposal = proposed(place)
+    no = Reject(origin(7), DEADLINE_US, proposal_id=proposal.id, by_id=FIRST, why="withdrawn")
+    place.when(no)
+    no_other = Reject(origin(7), DEADLINE_US, proposal_id=other.id, by_id=FIRST, why="withdrawn")
+    assert place.when(no_other)[0].code == "command-id-used"
+    place.when(approve(other, 6))
+    assert place.when(approve(proposal, 6))[0].code == "command-id-used"
+    assert place.when(propose(1, b"a third"))[0].code == "command-id-used"
+
+
+@pytest.mark.parametrize(
+    ("ids", "code"),
+    [([make_id(NOW_MS, 0, 98)], "no-such-certificate"), (CERTIFICATES[:1], "nothing-to-do")],
+)
+def test_what_could_not_be_done_is_not_proposed(place: Ledger, ids: list[UUID], code: str) -> None:
+    place.when(revoke(8, CERTIFICATES[:1]))
+    answer, events = place.when(propose(inner=revoke(1, ids)))
+    assert (answer.code, events) == (code, [])
 
 
 def test_after_a_day_it_is_void(place: Ledger) -> None:

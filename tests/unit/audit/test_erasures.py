@@ -31,6 +31,26 @@ def test_a_line_that_a_crash_tore_is_passed_over_and_ended(tmp_path: Path, kept:
     assert erasures.read() == [ANNA, BEN]
 
 
+def test_a_line_that_lacks_its_end_only_counts(tmp_path: Path) -> None:
+    Erasures(tmp_path).add([ANNA, BEN])
+    whole = (tmp_path / NAME).read_bytes()
+    (tmp_path / NAME).write_bytes(whole[:-1])
+    assert Erasures(tmp_path).read() == [ANNA, BEN]
+    Erasures(tmp_path).add([])
+    assert (tmp_path / NAME).read_bytes() == whole
+
+
+@pytest.mark.parametrize("lost", [1, 5, 60])
+def test_only_the_last_line_may_be_torn(tmp_path: Path, lost: int) -> None:
+    Erasures(tmp_path).add([ANNA])
+    torn = (tmp_path / NAME).read_bytes()[: -1 - lost]
+    Erasures(tmp_path).add([BEN])
+    last = (tmp_path / NAME).read_bytes()[-len(torn) - 1 - lost :]
+    (tmp_path / NAME).write_bytes(torn + b"\n" + last)
+    with pytest.raises(ErasuresBroken, match=r"line 1 .* was altered\. Put the file back"):
+        Erasures(tmp_path).read()
+
+
 @pytest.mark.parametrize("line", ["x" * 200, "1 not-an-id 00000000000000001 0123456789abcdef" * 3])
 def test_a_line_that_is_not_ours_is_an_alarm(tmp_path: Path, line: str) -> None:
     (tmp_path / NAME).write_text(line + "\n")

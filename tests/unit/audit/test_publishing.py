@@ -266,6 +266,13 @@ def test_the_settings_name_the_places(tmp_path: Path) -> None:
     assert places(Settings(home=tmp_path), KEY.public_key()) == []
 
 
+def test_what_the_backend_says_is_for_nobody_else(tmp_path: Path) -> None:
+    publisher = Publisher([], tmp_path / "run" / "published.json", lambda: 1)
+    publisher.start()
+    publisher.stop()
+    assert (tmp_path / "run" / "published.json").stat().st_mode & 0o777 == 0o600
+
+
 def test_what_the_backend_said_is_read_with_care(tmp_path: Path) -> None:
     file = tmp_path / "published.json"
     assert read_placed(file) == []

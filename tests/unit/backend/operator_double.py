@@ -18,15 +18,19 @@ from adapters.backend.operator_ports import (
     Surroundings,
 )
 from adapters.backend.operators import Operators
+from application.corrections import Credited
 from application.group_commit import Work
 from application.ports import Clock
 from application.register import IssuedCertificate
+from domain.aggregates.account import AccountCredited
+from projections.directory import KINDS
 from protocol.certificates import Peer
 from protocol.detached import TYP_OPERATOR, sign_detached
 from protocol.encoding import b64, to_json
 from protocol.record import DirectionKeys, Session
 from protocol.signature import software_signer
 from tests.unit.application.ledger_double import ISSUER, NOW_MS, NOW_US, Ledger
+from tests.unit.backend.past_double import PastDouble, ReadModelsDouble
 
 CSR = b64(b"a request")
 CHAIN = [b"leaf", b"issuing"]
@@ -38,9 +42,10 @@ class FixedClock:
 
 
 class LaneDouble:
-    """Runs jobs at once, as the HSM's lane does later."""
+    """Runs jobs at once, as the HSM's lane does later; with `later` so are they answered."""
 
     full = False
+    later = False
 
     def submit(self, job: Callable[[], Any], done: Callable[[Any], None]) -> bool:
         if self.full:
@@ -49,7 +54,10 @@ class LaneDouble:
             result = job()
         except Exception as error:
             result = error
-        done(result)
+        if self.later:
+            asyncio.get_running_loop().call_later(0.01, done, result)
+        else:
+            done(result)
         return True
 
 
@@ -62,6 +70,7 @@ class HsmDouble:
         self.key_rows: Rows = []
         self.asked_names: list[str] = []
         self.replaced = ""
+        self.certified = 0
 
     def draw_card(self, first_name: str, last_name: str, now_us: int) -> DrawnCard:
         if self.error:
@@ -79,6 +88,7 @@ class HsmDouble:
         return (sha256(f"{company_id} {email.casefold()}".encode()).digest(),)
 
     def certify(self, request_der: bytes, subject_id: UUID, role: str) -> Certified:
+        self.certified += 1
         if request_der != b"a request":
             raise Denied("bad-request", "The certificate request is refused.")
         record = IssuedCertificate(
@@ -132,6 +142,7 @@ class DirectoryDouble:
         self.of: UUID | None = None
         self.chosen = Chosen()
         self.unknown: set[UUID] = set()
+        self.ledger: Ledger | None = None
 
     def has(self, kind: str, id: UUID) -> bool:
         return id not in self.unknown
@@ -155,10 +166,45 @@ class DirectoryDouble:
     def proposals(self) -> Rows:
         return self.rows
 
+    def proposal(self, id: UUID) -> Rows:
+        return self._of(id)
+
     enrolments = policy = proposals
 
     def disputes(self, now_us: int) -> Rows:
         return self.rows
+
+    def states(self, kind: str) -> list[Any]:
+        """What the ledger holds of a kind, as the projection would list it."""
+        if self.ledger is None:
+            return []
+        ids = dict.fromkeys(event.originator_id for event in self.ledger.log.events)
+        states = (self.ledger.states.get(id, KINDS[kind]) for id in ids)
+        return [state for state in states if state is not None]
+
+
+class CorrectionReadsDouble:
+    """Credits from the ledger's events; one statement, of $100.00 before."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def credited(self, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Credited]:
+        return {
+            (event.refill_id, event.originator_id): Credited(
+                event.amount_cents, event.originator_version
+            )
+            for event in self._ledger.log.events
+            if isinstance(event, AccountCredited)
+            and (event.refill_id, event.originator_id) in wanted
+        }
+
+    def statements(self, changes: Sequence[tuple[UUID, int]], now_us: int) -> Rows:
+        after = 10_000 + sum(change for _, change in changes)
+        return [
+            {"shop": str(UUID(int=9)), "name": "Corner Deli", "day": "2026-09-21",
+             "net_cents": {"before": 10_000, "after": after}, "settled_days": ["2026-09-20"]}
+        ]  # fmt: skip
 
 
 class ProofsDouble:
@@ -186,6 +232,7 @@ class RotationDouble:
 
     def __init__(self) -> None:
         self.made: list[tuple[str, int]] = []
+        self.asked = 0
 
     def check(self, name: str, generation: int) -> None:
         if name not in ("K_CVV", "K_DB"):
@@ -193,6 +240,7 @@ class RotationDouble:
 
     def rotate(self, name: str, generation: int) -> tuple[UUID, IssuedCertificate] | None:
         self.check(name, generation)
+        self.asked += 1
         if (name, generation) not in self.made:
             self.made.append((name, generation))
         return None
@@ -219,6 +267,10 @@ class Outside:
         self.proofs = ProofsDouble()
         self.rotation = RotationDouble()
         self.eraser = EraserDouble()
+        self.past = PastDouble()
+        self.read_models = ReadModelsDouble()
+        self.directory.ledger = self.ledger
+        self.corrections = CorrectionReadsDouble(self.ledger)
         self.clock: Clock = FixedClock()
         self.failure: Any = None
         self.queue_full = False
@@ -240,6 +292,9 @@ class Outside:
             proofs=self.proofs,
             rotation=self.rotation,
             erasing=self.eraser,
+            past=self.past,
+            read_models=self.read_models,
+            corrections=self.corrections,
             clock=self.clock,
             issuer_id=ISSUER,
             catch_up=lambda: self.caught_up,

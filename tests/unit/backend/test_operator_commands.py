@@ -206,21 +206,6 @@ def test_a_refill_at_fault_is_refused(body: dict[str, Any], said: str) -> None:
     assert said in refused(with_company(), "REFILL", body)[1]
 
 
-def test_a_payment_is_corrected() -> None:
-    scene = Scene()
-    scene.ledger.given(
-        happened.account_opened(),
-        happened.credited(10_000),
-        happened.authorized(4_500),
-        happened.debited(4_500),
-    )
-    body = {"transaction": str(happened.PAYMENT), "amount_cents": 450, "why": "typing error"}
-    assert done(scene, "CORRECT", {**body, "preview": True})["preview"]
-    assert done(scene, "CORRECT", body)["balance_cents"]["after"] == 9_550
-    assert refused(scene, "CORRECT", {**body, "why": ""})[0] == "invalid"
-    assert refused(scene, "CORRECT", body)[0] == "no-change"
-
-
 def test_cards_and_terminals_are_blocked() -> None:
     scene = Scene()
     scene.ledger.given(happened.card_issued(), happened.terminal_registered())

@@ -89,6 +89,7 @@ class BackendDouble:
         self.outside = Outside()
         self.hsm = self.outside.hsm = SoftwareHsm(self.authority)
         self.outside.clock = SystemClock()
+        self.outside.ledger.now_us = self.outside.clock.now_us()
         self.lose_answers = 0
         self.ready: dict[str, Any] = {}
         self.lines = 0

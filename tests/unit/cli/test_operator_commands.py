@@ -212,22 +212,6 @@ def test_a_refill_of_thousands_travels_in_pieces(program: Program, backend: Back
     assert backend.lines - lines > 10
 
 
-def test_a_payment_is_previewed_and_corrected(program: Program, backend: BackendDouble) -> None:
-    backend.outside.ledger.given(
-        happened.account_opened(),
-        happened.credited(10_000),
-        happened.authorized(4_500),
-        happened.debited(4_500),
-    )
-    arguments = ("correct", str(happened.PAYMENT), "4.50", "--why", "typing error")
-    assert "nothing changed" in program(*arguments, "--preview").out
-    ended = program(*arguments)
-    assert "$45.00 → $4.50" in ended.out
-    assert "$55.00 → $95.50" in ended.out
-    assert program(*arguments).status == 1
-    assert program("correct", str(happened.PAYMENT), "0", "--why", "void").status == 0
-
-
 def test_cards_and_terminals_are_blocked(program: Program, backend: BackendDouble) -> None:
     backend.outside.ledger.given(happened.card_issued(), happened.terminal_registered())
     why = ("--why", "called in")
@@ -317,9 +301,12 @@ def test_every_command_has_help_with_an_example(program: Program, command: str) 
     ("arguments", "said"),
     [
         (("list", "cards", "x"), "is not an id"),
-        (("correct", "x", "4.50", "--why", "w"), "is not an id"),
+        (("correct", "x", "4.50", "--why", "w", "--evidence", "e"), "is not an id"),
         (("correct", str(happened.CARD), "4.5", "--why", "w"), "write 4.50"),
         (("correct", str(happened.CARD), "-1", "--why", "w"), "-1 is not an amount"),
+        (("correct", str(happened.CARD), "1.00", "--evidence", "e"), "give --why"),
+        (("correct", str(happened.CARD), "1.00", "--why", "w"), "give --evidence"),
+        (("correct", str(happened.CARD)), "its right amount"),
         (("register", "shop", "--name", "Deli", "--email", "x"), "not an e-mail address"),
         (("register", "company", "--name", "A", "--timezone", "EST"), "not a time zone"),
         (("refill", str(happened.COMPANY), "--each", "90000000"), "amount for each: must be"),

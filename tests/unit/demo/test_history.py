@@ -43,9 +43,10 @@ def lines() -> Lines:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    folder = tmp_path / "operators" / "operator-1"
-    folder.mkdir(parents=True)
-    (folder / "identity.json").write_text(json.dumps({"id": OPERATOR}))
+    for name, id in (("operator-1", OPERATOR), ("operator-2", POS[:-1] + "c")):
+        folder = tmp_path / "operators" / name
+        folder.mkdir(parents=True)
+        (folder / "identity.json").write_text(json.dumps({"id": id}))
     return tmp_path
 
 

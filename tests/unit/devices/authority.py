@@ -118,21 +118,27 @@ class Authority:
 
     def tls_files(self, device_class: str) -> TlsFiles:
         key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self.tls_certificate(key.public_key(), device_class)
+        authority = self.tls_root.public_bytes(Encoding.PEM)
+        return TlsFiles(authority, certificate.public_bytes(Encoding.PEM), _pem(key))
+
+    def tls_certificate(
+        self, key: ec.EllipticCurvePublicKey, device_class: str
+    ) -> x509.Certificate:
+        """Of a TLS class, for somebody's key."""
         names = x509.SubjectAlternativeName(
             [x509.DNSName(f"{device_class}.ticketrestaurant.internal")]
         )
         both = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
         name = f"TicketRestaurant US TLS {device_class}"
-        certificate = (
-            self._builder(name, "test TLS", key.public_key(), self.tls_key)
+        return (
+            self._builder(name, "test TLS", key, self.tls_key)
             .add_extension(names, critical=False)
             .add_extension(x509.BasicConstraints(False, None), critical=True)
             .add_extension(_signing_only(), critical=True)
             .add_extension(x509.ExtendedKeyUsage(both), critical=False)
             .sign(self.tls_key, hashes.SHA256())
         )
-        authority = self.tls_root.public_bytes(Encoding.PEM)
-        return TlsFiles(authority, certificate.public_bytes(Encoding.PEM), _pem(key))
 
     def server_tls(self) -> ssl.SSLContext:
         """The gateway's side of TLS."""

@@ -15,10 +15,11 @@ from domain.aggregates import account as accounts
 from domain.aggregates import dispute as disputes
 from domain.aggregates import transaction as transactions
 from domain.aggregates.account import Account
-from domain.aggregates.transaction import Signed, SignedRequest, Transaction
+from domain.aggregates.transaction import Signed, Transaction
 from domain.answers import TEXTS, Refusal
-from domain.business_day import closes_us, is_closed
 from domain.event import Event
+from domain.settled_days import closes_us, is_settled
+from domain.signed_request import SignedRequest
 from tests.unit.domain.material import (
     NOW_US,
     SHOP,
@@ -341,5 +342,5 @@ def test_a_day_is_closed_at_four_in_the_morning_where_the_shop_is(
 ) -> None:
     at = int(datetime.fromisoformat(closes).timestamp()) * 1_000_000
     assert closes_us(day, zone) == at
-    assert not is_closed(at - 3_600_000_000 * 10, zone, at - 1)
-    assert is_closed(at - 3_600_000_000 * 10, zone, at)
+    assert not is_settled(day, at - 1, zone)
+    assert is_settled(day, at, zone)

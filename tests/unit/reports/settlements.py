@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from uuid import UUID
 
-from projections.settlements import Payment, SettledShop
+from projections.settlements import Adjustment, Payment, SettledShop
 
 SHOP = UUID("0190a1b2-c3d4-8001-8000-000000000001")
 OTHER = UUID("0190a1b2-c3d4-8001-8000-000000000002")
@@ -40,15 +40,38 @@ def payment(number: int = 1, cents: int = 1_250, **facts: object) -> Payment:
     return Payment(**{**usual, **facts})  # type: ignore[arg-type]
 
 
+def adjustment(change_cents: int = -500, kind: str = "corrected", **facts: object) -> Adjustment:
+    """Made on the day after the payment's."""
+    made = payment(77)
+    usual: dict[str, object] = {
+        "id": UUID(int=(78 << 80) | (8 << 76) | (2 << 62)),
+        "position": 99,
+        "shop_id": SHOP,
+        "local_date": "2026-11-03",
+        "late": True,
+        "kind": kind,
+        "change_cents": change_cents,
+        "made_us": NOON_US + 86_400_000_000,
+        "transaction_id": made.transaction_id,
+        "payment_date": made.local_date,
+        "terminal_id": made.terminal_id,
+        "terminal_label": made.terminal_label,
+        "card_kind": made.kind,
+        "card_masked": made.card_masked,
+        "currency": made.currency,
+    }
+    return Adjustment(**{**usual, **facts})  # type: ignore[arg-type]
+
+
 class Records:
     """`application.export_settlements.SettlementRecords`."""
 
-    def __init__(self, *shops: tuple[SettledShop, Sequence[Payment]]) -> None:
+    def __init__(self, *shops: tuple[SettledShop, Sequence[Payment | Adjustment]]) -> None:
         self._shops = shops
 
     def period(
         self, first: date, last: date, shop_id: UUID | None = None
-    ) -> Iterator[tuple[SettledShop, Iterator[Payment]]]:
+    ) -> Iterator[tuple[SettledShop, Iterator[Payment | Adjustment]]]:
         for each, payments in self._shops:
             if shop_id in (None, each.id):
                 found = (

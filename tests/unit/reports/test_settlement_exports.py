@@ -18,7 +18,15 @@ from adapters.reports.settlements_xml import SCHEMA, settlements_xml
 from application.export_settlements import BadPeriod, export_settlements, money
 from application.ports import Unavailable
 from projections.settlements import Payment
-from tests.unit.reports.settlements import NOON_US, OTHER, SHOP, Records, payment, shop
+from tests.unit.reports.settlements import (
+    NOON_US,
+    OTHER,
+    SHOP,
+    Records,
+    adjustment,
+    payment,
+    shop,
+)
 
 PERIOD: dict[str, Any] = {"first": date(2026, 11, 1), "last": date(2026, 11, 30)}
 _SCHEMA = xmlschema.XMLSchema(SCHEMA)
@@ -80,6 +88,22 @@ def test_each_payment_a_record_then_totals() -> None:
     assert [of_shop[f"payments_{what}"] for what in ("corrected", "reversed")] == ["1", "1"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [
+        *(("corrected", "corrected"), ("reversed", "reversed"), ("voided", "reversed")),
+        *(("refunded", "refunded"), ("tipped", "tipped"), ("disputed", "disputed")),
+    ],
+)
+def test_an_adjustment_is_in_the_column_of_its_kind(kind: str, column: str) -> None:
+    found = Records((shop(), [adjustment(-500, kind)]))
+    row, of_shop, _ = as_csv(found)
+    assert (row["status"], row[column], row["net"]) == (kind, "-5.00", "-5.00")
+    for each in (row, of_shop):
+        assert sum(Decimal(each[name]) for name in SUMS) == Decimal("-5.00") == Decimal(each["net"])
+    _SCHEMA.validate(as_xml(found))
+
+
 SUMS = ("authorized", "corrected", "reversed", "tipped", "refunded", "disputed")
 
 
@@ -117,6 +141,27 @@ def test_the_xml_fits_its_schema_and_says_the_same() -> None:
         for name in ("transaction", "date", "time", "terminal", "card", "kind", "status", "net"):
             assert element.get(name) == row[name]
     assert tree.find("s:total", space).get("net") == "27.51"
+
+
+def test_a_later_change_is_a_line_of_its_own_that_names_the_payment() -> None:
+    found = Records((shop(), [payment(1), adjustment(-500), adjustment(-750, "reversed")]))
+    paid, corrected, back, of_shop, total = as_csv(found)
+    assert (paid["record"], paid["net"], paid["payment_date"]) == ("payment", "12.50", "")
+    assert (corrected["record"], corrected["status"]) == ("adjustment", "corrected")
+    assert corrected["transaction"] == str(adjustment().transaction_id)
+    assert (corrected["date"], corrected["payment_date"]) == ("2026-11-03", "2026-11-02")
+    assert (corrected["authorized"], corrected["corrected"]) == ("0.00", "-5.00")
+    assert (back["reversed"], back["corrected"], back["net"]) == ("-7.50", "0.00", "-7.50")
+    assert (of_shop["net"], of_shop["payments"], of_shop["adjustments"]) == ("0.00", "1", "2")
+    for row in (corrected, back, of_shop, total):
+        parts = [Decimal(row[name]) for name in ("authorized", "corrected", "reversed")]
+        assert sum(parts) == Decimal(row["net"])
+    text = as_xml(found)
+    _SCHEMA.validate(text)
+    etree.XMLSchema(etree.parse(SCHEMA)).assertValid(etree.fromstring(text.encode()))
+    assert text.count("<adjustment ") == 2
+    before = as_csv(found, last=date(2026, 11, 2))
+    assert [row["record"] for row in before] == ["payment", "shop-total", "total"]
 
 
 def test_an_empty_period_is_valid_too() -> None:

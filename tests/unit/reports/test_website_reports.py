@@ -14,7 +14,7 @@ from adapters.web.report_message import parse_report
 from application.ports import Unavailable
 from application.report_changes import MOST_BYTES, MOST_ROWS, Changes, report_body
 from projections.settlements import Payment, SettledShop
-from tests.unit.reports.settlements import NOON_US, payment, shop
+from tests.unit.reports.settlements import NOON_US, adjustment, payment, shop
 
 Body = dict[str, Any]
 
@@ -74,6 +74,21 @@ def test_reports_are_small_valid_and_complete(count: int, label: str) -> None:
     assert rows == [str(each.transaction_id) for each in found.payments]
     assert [row["shop"] for body in bodies for row in body["shops"]] == [str(shop().id)]
     assert bodies[0]["logins"] == [{"shop": str(shop().id), "activation_sha256": "00" * 32}]
+
+
+def test_a_payment_and_its_adjustment_are_never_torn_apart() -> None:
+    """The report behind would begin after both."""
+    changed = [payment(n, 1_000, later_cents=-100, later_us=NOON_US) for n in range(2, 102)]
+    made = [adjustment(-100, position=n, id=payment(n).transaction_id) for n in range(2, 102)]
+    changes = Changes(
+        after=0, upto=101, known=101, shops=[], payments=changed, adjustments=made
+    )  # fmt: skip
+    body = report_body(changes, id=1, number=1, as_of_us=NOON_US)
+    parse_report(json.dumps(body).encode())
+    assert 2 < body["upto"] < 101, "cut"
+    told = [row["position"] for row in body["rows"]]
+    assert sorted(told) == sorted(2 * list(range(2, body["upto"] + 1)))
+    assert {row["amount_cents"] for row in body["rows"]} == {1_000, -100}
 
 
 def test_only_the_last_page_is_as_of_now() -> None:

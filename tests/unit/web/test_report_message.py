@@ -34,6 +34,12 @@ def test_a_whole_report_is_taken() -> None:
     assert report.shops[0].name == "A"
 
 
+def test_an_adjustment_names_the_payment_that_it_changes() -> None:
+    row = {"status": "adjustment", "amount_cents": -5, "adjusts": _ROW["terminal"]}
+    report = parse_report(_encoded({}, {**row, "adjusts_date": "2026-11-22"}))
+    assert report.rows[0].amount_cents == -5
+
+
 def test_fields_of_a_later_version_are_passed_over() -> None:
     assert parse_report(_encoded({"weather": "fine"}, {"mood": 1})).upto == 2
 
@@ -57,6 +63,8 @@ def test_fields_of_a_later_version_are_passed_over() -> None:
         ({}, {"amount_cents": 2**63}),
         ({}, {"local_date": "11/23/2026"}),
         ({}, {"status": "lost"}),
+        ({}, {"status": "adjustment", "amount_cents": -5}),
+        ({}, {"adjusts": _ROW["terminal"], "adjusts_date": "2026-11-22"}),
         ({}, {"card_masked": "5089001234561234"}),
         ({}, {"card_masked": "508900******1234\n"}),
         ({}, {"card_masked": "5089001*****1234"}),

@@ -1,0 +1,254 @@
+"""`queue`: all that waits for an operator, in one place, whatever it is."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final, NamedTuple
+
+import typer
+
+from adapters import settings
+from adapters.cli.failure import refused, unusable
+from adapters.cli.options import AsAuditor, AsJson, an_id
+from adapters.cli.output import print_json, say
+from domain.answers import dollars
+
+_HEADING = "Operators (signed commands through the gateway)"
+_FIRST: Final = "operator-1"
+Row = Mapping[str, Any]
+_Id = Annotated[
+    str, typer.Argument(metavar="ID", help="Its id, from `queue list`.", callback=an_id)
+]
+_Decider = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="NAME",
+        help=f"The operator who decides and signs: a folder of operators/. Else {_FIRST}, but never"
+        " the one who asked.",
+    ),
+]
+
+
+class Decision(NamedTuple):
+    """The command by which a kind is decided. `body` is for the matter's row, yes or no, and why.
+
+    `why_yes`: whether also a yes needs its reason.
+    """
+
+    verb: str
+    body: Callable[[Row, bool, str], dict[str, Any]]
+    why_yes: bool = False
+
+
+def _of_proposal(row: Row, approve: bool, why: str) -> dict[str, Any]:
+    said = {"command_hash": row["seen"]} if approve else {"why": why}
+    return {"proposal": row["id"], "approve": approve, **said}
+
+
+def _of_enrolment(row: Row, approve: bool, why: str) -> dict[str, Any]:
+    return {"enrolment": row["id"], "approve": approve, "why": why}
+
+
+def _of_dispute(row: Row, approve: bool, why: str) -> dict[str, Any]:
+    """Yes: all that is left of it goes back to the cardholder. `dispute decide` knows parts."""
+    winner = "cardholder" if approve else "shop"
+    return {"do": "decide", "dispute": row["id"], "winner": winner, "why": why}
+
+
+DECISIONS: Final = {
+    "correction": Decision("APPROVE", _of_proposal),
+    "proposal": Decision("APPROVE", _of_proposal),
+    "enrolment": Decision("ENROLMENT", _of_enrolment, why_yes=True),
+    "dispute": Decision("DISPUTE", _of_dispute, why_yes=True),
+}
+"""By kind, as `adapters/backend/queue.py` lists them."""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands."""
+    group = typer.Typer(
+        help="See and decide what waits for an operator: corrections, proposals, enrolments,"
+        " disputes.\n\n"
+        "Example: [bold]ticketrestaurant queue list[/bold]",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+    )
+    group.command("list")(list_)
+    group.command("show")(show)
+    group.command("approve")(approve)
+    group.command("reject")(reject)
+    app.add_typer(group, name="queue", rich_help_panel=_HEADING)
+
+
+def list_(
+    kind: Annotated[
+        str | None, typer.Option(metavar="KIND", help=f"Only {', '.join(DECISIONS)}.")
+    ] = None,
+    as_: AsAuditor = _FIRST,
+    json: AsJson = False,
+) -> None:
+    """List what waits for an operator, oldest first.
+
+    Example: [bold]ticketrestaurant queue list --kind correction[/bold]
+    """
+    from adapters.cli.operator_link import as_reader
+
+    if kind is not None and kind not in DECISIONS:
+        raise typer.BadParameter(f"--kind must be one of: {', '.join(DECISIONS)}")
+    rows = as_reader(as_, lambda operator: operator.rows("QUERY", {"what": "queue"}))
+    shown = [row for row in rows if kind in (None, row["kind"])]
+    if json:
+        print_json(shown)
+        return
+    if not shown:
+        print(f"no {kind} waits" if kind else "nothing waits for an operator")
+    names = _names()
+    for row in shown:
+        for line in _brief(row, names):
+            print(line)
+
+
+def show(id: _Id, as_: AsAuditor = _FIRST, json: AsJson = False) -> None:
+    """Show one matter in full: what exactly would be done, and what that would change now.
+
+    Example: [bold]ticketrestaurant queue show 0192…[/bold]
+    """
+    from adapters.cli.operator_link import as_reader
+
+    rows = as_reader(as_, lambda operator: operator.rows("QUERY", {"what": "queue", "of": id}))
+    if json:
+        print_json({**rows[0], "details": rows[1:]})
+        return
+    for line in _in_full(rows):
+        print(line)
+
+
+def approve(
+    id: _Id,
+    as_: _Decider = None,
+    why: Annotated[
+        str, typer.Option(help="The reason; an enrolment needs one.", show_default=False)
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before approving it.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Approve what somebody else asked for: it is carried out at once.
+
+    On a terminal the matter is shown in full first.
+
+    Example: [bold]ticketrestaurant queue approve 0192… --as operator-2[/bold]
+    """
+    name = as_ or _FIRST
+    rows = _to_decide(id, name, as_ is None)
+    row = rows[0]
+    decision = DECISIONS[row["kind"]]
+    if decision.why_yes and not why:
+        raise typer.BadParameter(f"give --why: approving an {row['kind']} needs a reason")
+    if sys.stdin.isatty() and sys.stderr.isatty() and not yes:
+        for line in _in_full(rows):
+            say(line)
+        typer.confirm(f"Approve it as {name}?", abort=True, err=True)
+    _decide(name, row, True, why, json)
+
+
+def reject(
+    id: _Id,
+    why: Annotated[str, typer.Option(help="The reason, for whoever audits this.")],
+    as_: Annotated[
+        str, typer.Option("--as", metavar="NAME", help="The operator who decides and signs.")
+    ] = _FIRST,
+    json: AsJson = False,
+) -> None:
+    """Reject what waits; the operator who asked for it withdraws it so.
+
+    Example: [bold]ticketrestaurant queue reject 0192… --why "the wrong payment"[/bold]
+    """
+    _decide(as_, _to_decide(id, as_, False)[0], False, why, json)
+
+
+def _to_decide(id: str, name: str, by_default: bool) -> list[Row]:
+    """The matter and its details. Raises Failure where nobody was named and nobody fits."""
+    from adapters.cli.operator_link import as_operator
+
+    rows: list[Row] = list(
+        as_operator(name, lambda operator: operator.rows("QUERY", {"what": "queue", "of": id}))
+    )
+    kind, why_not = rows[0]["kind"], rows[0]["why_not"]
+    if kind not in DECISIONS:
+        raise refused(f"this program does not know how a {kind} is decided: upgrade it")
+    if by_default and why_not == "same-operator":
+        raise unusable(f"{name} asked for it: name the operator who approves it with --as")
+    return rows
+
+
+def _decide(name: str, row: Row, yes: bool, why: str, json: bool) -> None:
+    from adapters.cli.corrections import effect_lines
+    from adapters.cli.operator_link import as_operator
+
+    decision = DECISIONS[row["kind"]]
+    body = decision.body(row, yes, why)
+    result = as_operator(name, lambda operator: operator.command(decision.verb, body))
+    if json:
+        print_json(result)
+        return
+    print(f"{row['kind']} {row['id']} is {result.get('status', 'decided')}: {row['what']}")
+    if row["kind"] == "correction" and "result" in result:
+        for line in effect_lines(result["result"]):
+            print(line)
+
+
+def _brief(row: Row, names: Mapping[str, str]) -> Iterator[str]:
+    """Two lines: made to be copied from and to be searched."""
+    amount = "" if row["amount_cents"] is None else f"  {dollars(row['amount_cents'])}"
+    asked = names.get(row["asked_by"], row["asked_by"])
+    by = f"  asked for by {asked}" if asked else ""
+    mine = {"same-operator": "  (not yours to approve: you asked)"}.get(row["why_not"], "")
+    yield f"{row['id']}  {row['kind']}  {_age(row['age_s'])}{amount}{by}{mine}"
+    yield f"    {_printable(row['what'])}"
+
+
+def _in_full(rows: Sequence[Row]) -> Iterator[str]:
+    from adapters.cli.corrections import effect_lines
+
+    yield from _brief(rows[0], _names())
+    for detail in rows[1:]:
+        if "effects" in detail:
+            yield from effect_lines(detail["effects"])
+        elif "refused" in detail:
+            yield f"It cannot be done now ({detail['code']}): {_printable(detail['refused'])}"
+    fields = [detail for detail in rows[1:] if "field" in detail]
+    if fields:
+        yield "as it was signed:"
+    for each in fields:
+        yield f"  {_printable(each['field'])}: {_value(each['value'])}"
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return _printable(str(value))
+    return ", ".join(
+        f"{name.removesuffix('_cents')} {_amount(name, each)}" for name, each in value.items()
+    )
+
+
+def _amount(name: str, value: Any) -> str:
+    cents = name.endswith("_cents") and isinstance(value, int)
+    return dollars(value) if cents else _printable(str(value))
+
+
+def _age(seconds: int) -> str:
+    """How long it waits, in the largest unit that fits."""
+    for unit, length_s in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length_s:
+            return f"{seconds // length_s} {unit}"
+    return f"{seconds} s"
+
+
+def _names() -> dict[str, str]:
+    from adapters.cli.audit_history import known_names
+
+    return known_names(settings.load().home)
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)

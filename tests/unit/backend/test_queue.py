@@ -1,0 +1,118 @@
+"""D QUERY `queue`: everything that waits for an operator, and what exactly each matter is."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from domain.aggregates import enrolment as enrolments
+from domain.ids import make_id
+from tests.unit.application import happened
+from tests.unit.application.ledger_double import NOW_MS, NOW_US, context
+from tests.unit.application.test_dual_control import CERTIFICATES, issued
+from tests.unit.backend.operator_double import Scene, second_operator
+from tests.unit.backend.test_correcting import LINE, SEEN, WORDS
+
+ENROLMENT = make_id(NOW_MS - 3_600_000, 1, 77)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    made = Scene()
+    made.ledger.given(
+        happened.account_opened(),
+        happened.credited(10_000),
+        happened.authorized(4_500),
+        happened.debited(4_500),
+        *map(issued, CERTIFICATES),
+    )
+    return made
+
+
+def give(made: Scene, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = asyncio.run(made.command(verb, body))[1]
+    result: dict[str, Any] = answer.get("result", answer)
+    return result
+
+
+def queue(made: Scene, **more: Any) -> Any:
+    answer = asyncio.run(made.read("QUERY", what="queue", **more))[1]
+    return answer.get("rows", answer)
+
+
+def corrected(made: Scene, amount_cents: int = 450) -> dict[str, Any]:
+    lines = [{**LINE, **SEEN, "amount_cents": amount_cents}]
+    return give(made, "CORRECT", {**WORDS, "lines": lines})
+
+
+def revoked(made: Scene) -> dict[str, Any]:
+    ids = [str(id) for id in CERTIFICATES]
+    return give(made, "REVOKE", {"certificates": ids, "why": "the shop closed"})
+
+
+def waiting_device(made: Scene) -> None:
+    opened = enrolments.open(
+        context(), ENROLMENT, subject_id=happened.TERMINAL, role="pos", expires_us=NOW_US + 1
+    )
+    before = enrolments.evolve(None, opened)
+    came = enrolments.queue(context(), before, key_hash=b"k" * 32, why="an unusual hour")
+    made.ledger.given(opened, came)
+
+
+def test_nothing_waits_at_first(scene: Scene) -> None:
+    assert queue(scene) == []
+
+
+def test_everything_that_waits_is_in_one_list(scene: Scene) -> None:
+    waiting_device(scene)
+    correction, revocation = corrected(scene), revoked(scene)
+    rows = queue(scene)
+    assert [row["kind"] for row in rows] == ["enrolment", "correction", "proposal"], "oldest first"
+    device, amount, certificates = rows
+    assert (amount["id"], amount["amount_cents"]) == (correction["proposal"], 4_050)
+    assert (certificates["id"], certificates["amount_cents"]) == (revocation["proposal"], None)
+    assert amount["seen"] == correction["command_hash"]
+    assert device["what"].endswith("an unusual hour")
+    assert [row["may_decide"] for row in rows] == [True, False, False]
+    assert {row["why_not"] for row in rows} == {"", "same-operator"}
+    second_operator(scene)
+    assert all(row["may_decide"] for row in queue(scene))
+
+
+def test_an_auditor_sees_it_and_decides_nothing() -> None:
+    made = Scene("auditor")
+    waiting_device(made)
+    (row,) = queue(made)
+    assert (row["may_decide"], row["why_not"]) == (False, "not-an-operator")
+
+
+def test_a_correction_is_shown_with_what_it_would_do_now(scene: Scene) -> None:
+    first, other = corrected(scene), corrected(scene, 400)
+    row, effect, *fields = queue(scene, of=first["proposal"])
+    assert row["id"] == first["proposal"]
+    assert effect["effects"]["lines"][0]["balance_cents"] == {"before": 5_500, "after": 9_550}
+    assert effect["effects"]["statements"][0]["settled_days"] == ["2026-09-20"]
+    assert {"field": "evidence", "value": "bill 17"} in fields
+    assert {"field": "lines", "value": {**LINE, **SEEN}} in fields
+    second_operator(scene)
+    yes = {"proposal": first["proposal"], "approve": True, "command_hash": row["seen"]}
+    assert give(scene, "APPROVE", yes)["status"] == "approved"
+    _, stale, *_ = queue(scene, of=other["proposal"])
+    assert stale["code"] == "stale", "told before anybody approves it"
+    assert len(queue(scene)) == 1
+
+
+def test_what_does_not_wait_is_said_to(scene: Scene) -> None:
+    made = revoked(scene)
+    assert [row.get("field") for row in queue(scene, of=made["proposal"])[1:]].count(
+        "certificates"
+    ) == len(CERTIFICATES)
+    give(scene, "APPROVE", {"proposal": made["proposal"], "approve": False, "why": "no"})
+    assert queue(scene, of=made["proposal"])["code"] == "not-waiting"
+    assert queue(scene, of="x")["code"] == "invalid"
+
+
+def test_a_list_that_is_behind_is_no_empty_list(scene: Scene) -> None:
+    corrected(scene)
+    scene.caught_up = False
+    assert queue(scene)["code"] == "unavailable"
