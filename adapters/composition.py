@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -44,6 +43,7 @@ from adapters.backend.services import CardService, PosService
 from adapters.backend.sessions import Service, Sessions
 from adapters.backend.validation_answers import ValidationAnswers
 from adapters.backend.website_service import WebsiteService
+from adapters.clock import clock_of, system_now_us
 from adapters.erasing import Eraser
 from adapters.hsm.authority import Authority
 from adapters.hsm.certificate_store import CertificateStore
@@ -94,14 +94,6 @@ ISSUED_FOLDER = "pki/issued"
 """In the state folder: the certificates that were issued, as files."""
 
 
-class SystemClock:
-    """The machine's clock, in UTC."""
-
-    def now_us(self) -> int:
-        """Microseconds since 1970 UTC."""
-        return time.time_ns() // 1_000
-
-
 def issuer_id(settings: Settings) -> UUID:
     """The issuer of this installation, the same for ever for the same name."""
     return uuid5(ISSUERS, settings.issuer_name)
@@ -134,7 +126,7 @@ def open_hsm(settings: Settings) -> Hsm:
 
 def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server.Backend:
     """One engine over one shard, a lane to the HSM, one link to the gateway."""
-    clock, issuer, dsn = SystemClock(), issuer_id(settings), ledger_dsn(settings)
+    clock, issuer, dsn = clock_of(settings), issuer_id(settings), ledger_dsn(settings)
     hsm = open_hsm(settings)
     backend_chain = read_chain(settings.home / BACKEND_CERTIFICATE)
     generation = use_certified(hsm.token, "BACKEND-ID", backend_chain)
@@ -149,7 +141,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     lane = HsmLane(loop, hsm.heartbeat, hsm_choice.threads(settings))
     trust = Trust(authority.root.public_bytes(Encoding.DER))
     services: dict[str, Service] = {}
-    ready = _ready(settings.home / PIN_CERTIFICATE, hsm)
+    ready = _ready(settings.home / PIN_CERTIFICATE, hsm, clock.now_us)
     views = LedgerViews(dsn, keys, event_log.mapper, clock, lambda: recorder.position)
     revocations = Revocations(
         SealedLogReader(views.connect, event_log.mapper),
@@ -165,20 +157,21 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         ready,
         may_open=lambda: revocations.complete,
     )
-    payments = Payments(sessions, lane, HsmChecks(hsm), engine.submit, issuer)
+    clock.on_moved(lambda: loop.call_soon_threadsafe(sessions.end_all))
+    payments = Payments(sessions, lane, HsmChecks(hsm), engine.submit, issuer, clock.now_us)
     installed = InstalledCertificates(
         loop, engine.submit, clock, issuer, lambda: certified(settings.home)
     )
     evidence = CheckpointFolder(settings.checkpoints)
     tell_log_keys(evidence, hsm)
     publisher = Publisher(
-        places(settings, hsm.log_public_key()), settings.published_file, clock.now_us
+        places(settings, hsm.log_public_key()), settings.published_file, system_now_us
     )
     opening = SealedLogReader(views.connect, event_log.mapper)
     checkpointer = _checkpointer(settings, hsm, recorder, opening, publisher, engine.halt)
     event_log.on_stored(checkpointer.stored)
     event_log.on_stored(lambda rows: views.runner.wake())
-    reads = DeviceReads(engine.submit, views.card_history)
+    reads = DeviceReads(engine.submit, views.card_history, clock.now_us)
     services["pos"] = PosService(payments, Adjustments(engine.submit, issuer), reads)
     services["card"] = CardService(reads, Contests(engine.submit, issuer))
     store = CertificateStore(settings.home / ISSUED_FOLDER)
@@ -215,6 +208,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         clock=clock,
         issuer_id=issuer,
         catch_up=views.caught_up,
+        rehearse=views.rehearse,
     )
     operators = Operators(outside)
     found = FoundGenerations(CarryingOut(outside), outside.turn, issuer, rotation.in_use)
@@ -255,7 +249,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         asked=answers.asked,
         # The last checkpoint is signed before the publisher ends.
         parts=[
-            *(publisher, checkpointer, eraser, resealing),
+            *(clock, publisher, checkpointer, eraser, resealing),
             *(views, revocations, installed, found, monitor),
         ],
         link_changed=watched.link_changed,
@@ -277,7 +271,7 @@ def _checkpointer(
         hsm.sign_log,
         recorder.rows,
         opening.open,
-        SystemClock().now_us,
+        system_now_us,
         on_broken=on_broken,
         extent=opening.extent,
         published=[settings.publish_folder] if settings.publish_folder else [],
@@ -286,11 +280,11 @@ def _checkpointer(
     )
 
 
-def _ready(path: Path, hsm: Hsm) -> Ready:
+def _ready(path: Path, hsm: Hsm, now_us: Callable[[], int]) -> Ready:
     """Of the key whose certificate is there; without that file devices take no PIN."""
     chain = read_chain(path) if path.exists() else []
     generation = use_certified(hsm.token, "PIN-ENC", chain) if chain else FIRST
-    return Ready(generation, PinVerification(hsm.token).pin_public_key(), chain)
+    return Ready(generation, PinVerification(hsm.token).pin_public_key(), chain, now_us)
 
 
 def _in_loop(

@@ -26,6 +26,7 @@ from adapters.postgres.projection_store import ProjectionDatabase
 from adapters.postgres.readers import Readers
 from adapters.postgres.settlement_reader import SettlementReader
 from adapters.postgres.settlement_tables import PostgresSettlements
+from adapters.rehearsals import Rehearsals
 from adapters.reports.settlements_csv import settlements_csv
 from adapters.reports.settlements_xml import settlements_xml
 from application.audit_history import card_history
@@ -84,13 +85,15 @@ class LedgerViews:
         self._settlements = SettlementReader(readers, keys)
         self._streams = CardStreamReader(readers)
         self._guarded = Guarded(self.runner)
-        self.directory = DirectoryLists(_Listed(DirectoryReader(readers, keys), self._guarded))
+        listed = _Listed(DirectoryReader(readers, keys), self._guarded)
+        self.directory = DirectoryLists(listed)
         self.corrections = CorrectionReads(
-            lambda: SealedLogReader(self.connect, self._mapper),
+            self._reader,
             self._settlements,
             self._guarded,
             lambda: self.caught_up(Settlements.name, _BEHIND_S),
         )
+        self.rehearse = Rehearsals(self._reader, listed, self._streams, clock.now_us).rehearse
         self._counted_at_s = 0.0
         self.reports = Reports(
             self._changes,
@@ -206,8 +209,8 @@ def _past_row(past: Past) -> dict[str, Any]:
         "balance_cents": account.balance_cents,
         "currency": account.currency,
         "timezone": account.timezone,
-        "spent_on": account.spent_on,
-        "spent_cents": account.spent_cents,
+        "spent_on": account.spending.day,
+        "spent_cents": account.spending.day_cents,
         "position": past.position,
         "as_of_us": past.at_us,
         "events": past.events,

@@ -1,5 +1,6 @@
 """How the value of a setting is read, from file or environment. ValueError says what is needed."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -66,3 +67,25 @@ def method(value: Any) -> str:
     if value not in ("PUT", "POST"):
         raise ValueError("PUT or POST is needed")
     return str(value)
+
+
+_BY_NAME: dict[str, Callable[[Any], Any]] = {"publish_urls": https_urls, "publish_method": method}
+_BY_TYPE: dict[Any, Callable[[Any], Any]] = {
+    int: positive,
+    int | None: positive,
+    str: text,
+    str | None: text,
+    tuple[str, ...]: texts,
+    Path | None: path,
+}
+
+
+def converter(name: str, type_: Any, ranges: Mapping[str, tuple[int, int]]) -> Callable[[Any], Any]:
+    """How the setting of that name and type is read; `ranges` of whole numbers by name."""
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    if name.endswith("_port"):
+        return port
+    if name in ranges:
+        return lambda value: whole(value, *ranges[name])
+    return _BY_TYPE[type_]

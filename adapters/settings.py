@@ -16,6 +16,7 @@ from adapters import setting_values
 
 PREFIX: Final = "TICKETRESTAURANT_"
 DEFAULT_PORT_BASE: Final = 7300
+SANDBOX: Final = "SANDBOX"  # the first word of a sandbox's issuer
 # Ports of the three servers, and of their health and metrics, as distances from the base.
 _PORTS: Final = {
     "gateway_port": 0,
@@ -34,6 +35,7 @@ _RANGES: Final = {
     "hsm_threads": (1, 256),
     "hsm_slot": (0, 2**64 - 1),
     "hsm_simulated_delay_ms": (0, 1_000),
+    "sandbox_clock_ahead_s": (0, 366 * 24 * 3600),
 }
 
 
@@ -49,7 +51,10 @@ class Settings:
     """The state folder: everything that the system writes lies under it."""
 
     issuer_name: str = "TicketRestaurant US"
-    """Who issues the cards; part of every id of the issuer, so never changed after `init`."""
+    """Who issues the cards; part of every id of the issuer, so never changed after `init`. A name
+    that begins with SANDBOX makes the installation a sandbox, for ever."""
+    sandbox_clock_ahead_s: int = 0
+    """In a sandbox: the backend's clock is so many seconds ahead of the machine's. Only raised."""
 
     # Where the servers listen
     gateway_host: str = "127.0.0.1"
@@ -169,6 +174,11 @@ class Settings:
     """So many rotated files of each server are kept."""
 
     @property
+    def is_sandbox(self) -> bool:
+        """Whether time may be played with: known by the issuer's name, which cannot change."""
+        return self.issuer_name.split(" ")[0] == SANDBOX
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""
         return self.checkpoint_folder or self.home / "checkpoints"
@@ -216,7 +226,14 @@ def load(environment: Mapping[str, str] | None = None, home: Path | None = None)
         values |= source
     settings = Settings(**values)
     _check_ports_differ(settings)
+    if settings.sandbox_clock_ahead_s and not settings.is_sandbox:
+        raise SettingsError(f"sandbox_clock_ahead_s is for sandboxes (issuer_name {SANDBOX} …)")
     return settings
+
+
+def file_of(home: Path) -> Path:
+    """The file with an installation's settings."""
+    return home / _FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -344,33 +361,11 @@ def _convert_all(
 
 
 def _converters() -> dict[str, Callable[[Any], Any]]:
-    by_type: dict[Any, Callable[[Any], Any]] = {
-        int: setting_values.positive,
-        int | None: setting_values.positive,
-        str: setting_values.text,
-        str | None: setting_values.text,
-        tuple[str, ...]: setting_values.texts,
-        Path | None: setting_values.path,
-    }
-    found = {
-        each.name: _converter(each.name, each.type, by_type)
+    return {
+        each.name: setting_values.converter(each.name, each.type, _RANGES)
         for each in fields(Settings)
         if each.name != "home"
     }
-    return found | {
-        "publish_urls": setting_values.https_urls,
-        "publish_method": setting_values.method,
-    }
-
-
-def _converter(
-    name: str, type_: Any, by_type: Mapping[Any, Callable[[Any], Any]]
-) -> Callable[[Any], Any]:
-    if name.endswith("_port"):
-        return setting_values.port
-    if name in _RANGES:
-        return lambda value: setting_values.whole(value, *_RANGES[name])
-    return by_type[type_]
 
 
 def _port_base(value: Any) -> int:

@@ -8,7 +8,9 @@ from application.group_commit import Needs, Outcome
 from application.states import States
 from domain import adjustment
 from domain.adjustment import Change
+from domain.aggregates import account as accounts
 from domain.aggregates.account import Account
+from domain.aggregates.programme import Programme, in_force, programme_id
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
 from domain.aggregates.transaction import Adjusted, Transaction, evolve
@@ -18,6 +20,7 @@ from domain.ids import derived_id, partition_of
 from domain.local_time import local_date
 from domain.settled_days import is_settled
 from domain.signed_request import SignedRequest
+from domain.terms import Terms
 
 DONE = {"VOID": "Voided.", "REFUND": "Refunded.", "TIP": "The tip was added."}
 """Actions, and what is said where they were carried out."""
@@ -102,7 +105,9 @@ class Adjust:
             terminal_active=terminal is not None and terminal.active,
             terminal_shop_id=shop_id,
             closed=day_is_closed(states, payment, now_us),
-            today=local_date(now_us, account.timezone) if account else "",
+            today=_today(account, now_us),
+            agreed=_terms(states, account, payment.decided_us if payment else now_us),
+            terms=_terms(states, account, now_us),
             signed=ask.signed,
         )
         context = Context(
@@ -149,6 +154,18 @@ class Adjust:
             text=no.text,
             would_pass_cents=no.would_pass_cents,
         )
+
+
+def _today(account: Account | None, now_us: int) -> str:
+    if account is None:
+        return ""
+    return accounts.business_date(account, local_date(now_us, account.timezone))
+
+
+def _terms(states: States, account: Account | None, at_us: int) -> Terms:
+    """The terms of the company's programme that were in force at a time, the standard for none."""
+    programme = states.get(programme_id(account.company_id), Programme) if account else None
+    return in_force(programme, at_us).terms
 
 
 def day_is_closed(states: States, payment: Transaction | None, now_us: int) -> bool:

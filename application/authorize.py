@@ -16,6 +16,7 @@ from domain import authorization
 from domain.aggregates.account import Account
 from domain.aggregates.card import Card
 from domain.aggregates.company import Company
+from domain.aggregates.programme import Programme, in_force, programme_id
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
 from domain.aggregates.transaction import PARTLY, Authorized, Declined, Signed, Transaction
@@ -43,6 +44,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     amount_cents: int
     would_pass_cents: int | None
     decided_us: int
+    passes_at_us: int | None = None
     duplicate: bool = False
     card_id: UUID | None = None
     balance_cents: int | None = None
@@ -111,7 +113,7 @@ class Authorize:
     def needs(self, states: States, needs: Needs, now_us: int) -> bool:
         """The card by its number, then the transaction and the card, then the account.
 
-        Terminal, shop and company are few and nearly always known.
+        Terminal, shop, company and programme are few and nearly always known.
         """
         ask = self.ask
         if self._id is None:
@@ -163,7 +165,9 @@ class Authorize:
         account = states.get(card.account_id, Account) if card else None
         company = states.get(account.company_id, Company) if account else None
         shop = states.get(ask.shop_id, Shop)
-        date, year_month = authorization.dates(now_us, account.timezone) if account else ("", "")
+        date, year_month = authorization.dates(now_us, account) if account else ("", "")
+        programme = states.get(programme_id(company.id), Programme) if company else None
+        terms = in_force(programme, now_us)
         pin_right, newer_reference = _pin(ask.pin_references, card)
         request = authorization.Request(
             transaction_id=self._id,
@@ -185,12 +189,16 @@ class Authorize:
             expired=now_us > ask.expires_us,
             reversed_before=before is not None,
             masked_pan=ask.masked_pan,
+            now_us=now_us,
             local_date=date,
             year_month=year_month,
             newer_reference=newer_reference,
             partial=ask.partial,
             tip_most_cents=ask.tip_most_cents,
             group_id=ask.group_id,
+            programme=programme,
+            terms=terms.terms,
+            terms_version=terms.number,
         )
         context = Context(
             occurred_at_us=ask.ms * 1000,
@@ -218,6 +226,7 @@ class Authorize:
             text=declined.text if declined else PARTLY if partly else "Approved.",
             amount_cents=ask.amount_cents,
             would_pass_cents=declined.would_pass_cents if declined else None,
+            passes_at_us=declined.passes_at_us if declined else None,
             decided_us=now_us,
             card_id=self._card_id,
             balance_cents=balance,
@@ -260,6 +269,7 @@ def _again(before: Transaction, ask: Ask) -> Decision:
             text=before.text,
             amount_cents=before.amount_cents,
             would_pass_cents=before.would_pass_cents,
+            passes_at_us=before.passes_at_us,
             decided_us=before.decided_us,
             duplicate=True,
             card_id=before.card_id,

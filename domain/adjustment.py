@@ -4,10 +4,12 @@ Each gives the transaction's event and the account's, in that order, or the firs
 shop gives back is never more than what is left of the payment, however often it asks.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from domain import payment_life as life
 from domain.aggregates import account as accounts
@@ -15,16 +17,18 @@ from domain.aggregates import transaction as transactions
 from domain.aggregates.account import Account
 from domain.aggregates.transaction import (
     Refunded,
+    Signed,
     Tipped,
     Transaction,
     Voided,
 )
-from domain.answers import Refusal, refusal
+from domain.answers import Refusal, less_would_pass, refusal
 from domain.event import Context, Event, stamp
+from domain.rules import spending
+from domain.rules.request import Request
 from domain.signed_request import SignedRequest
+from domain.terms import Terms
 
-TIP_PERCENT = 20
-"""Of what was authorized: the ceiling that goes with a stripe card, whose holder signs nothing."""
 REFUNDS_MOST = 50
 """Of one payment: its state stays small."""
 ACTIONS = (life.VOID, life.TIP, life.REFUND)
@@ -32,6 +36,7 @@ ACTIONS = (life.VOID, life.TIP, life.REFUND)
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is asked, by whom. `closed`: the payment's business day is; `today`: the account's date.
+    `agreed` are the programme's terms when it was paid, `terms` those of today.
 
     `terminal_active` is false also for a terminal that is unknown. `amount_cents` of a void is 0:
     it is always the whole.
@@ -46,22 +51,24 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     terminal_shop_id: UUID | None
     closed: bool
     today: str
+    agreed: Terms
+    terms: Terms
     signed: SignedRequest
 
 
 Decided = Refusal | tuple[Event, Event]
 
 
-def tip_ceiling_cents(payment: Transaction) -> int:
-    """The highest tip of this payment.
+def tip_ceiling_cents(payment: Transaction, agreed: Terms) -> int:
+    """The highest tip of this payment: the programme's percentage, or less.
 
-    A phone's holder signed it with the contract. A stripe's holder signed nothing: the card's terms
-    hold, and a contract that the terminal alone signed can only lower them.
+    A phone's holder signed a ceiling with the contract, or none: no tip. A stripe's holder signed
+    nothing: the programme's terms hold, and a contract that the terminal alone signed can only
+    lower them.
     """
-    if payment.consented:
-        return payment.tip_most_cents
-    usual = payment.authorized_cents * TIP_PERCENT // 100
-    return min(usual, payment.tip_most_cents) if payment.tip_most_cents else usual
+    usual = payment.authorized_cents * agreed.tip_percent // 100
+    named = payment.tip_most_cents
+    return min(usual, named) if named or payment.consented else usual
 
 
 def decide(
@@ -84,7 +91,7 @@ def _void(context: Context, payment: Transaction, account: Account, change: Chan
     if payment.terminal_id != change.terminal_id:
         return refusal("58", "other-terminal")
     if payment.net_cents == 0:  # corrected to nothing
-        return refusal("13", "over-original", 0)
+        return less_would_pass("13", "over-original", 0)
     voided = Voided(
         **stamp(context, payment.id, payment.version + 1),
         terminal_id=change.terminal_id,
@@ -107,7 +114,7 @@ def _void(context: Context, payment: Transaction, account: Account, change: Chan
 
 def _refund(context: Context, payment: Transaction, account: Account, change: Change) -> Decided:
     if not 1 <= change.amount_cents <= payment.net_cents:
-        return refusal("13", "over-original", payment.net_cents)
+        return less_would_pass("13", "over-original", payment.net_cents)
     if len(payment.adjustments) >= REFUNDS_MOST:
         return refusal("65", "refund-count")
     refunded = Refunded(
@@ -134,14 +141,19 @@ def _refund(context: Context, payment: Transaction, account: Account, change: Ch
 def _tip(context: Context, payment: Transaction, account: Account, change: Change) -> Decided:
     if payment.tipped_cents:
         return refusal("12", "tip-given")
-    ceiling = tip_ceiling_cents(payment)
+    ceiling = tip_ceiling_cents(payment, change.agreed)
     if not 1 <= change.amount_cents <= ceiling:
-        return refusal("61", "tip-ceiling", ceiling)
-    # It is spent today, whatever the day of the meal.
-    no = accounts.check_daily_limit(account, change.amount_cents, change.today)
-    no = no or accounts.check_balance(account, change.amount_cents, change.today)
+        return less_would_pass("61", "tip-ceiling", ceiling)
+    spent = _as_spending(payment, account, change)
+    no = _tip_refused(spent)
     if no is not None:
-        return no
+        # Found by asking the rules: what passes at an amount passes at all below.
+        most = bisect_left(
+            range(1, ceiling + 1),
+            True,
+            key=lambda cents: _tip_refused(replace(spent, amount_cents=cents)) is not None,
+        )
+        return less_would_pass(no.code, no.reason, most)
     tipped = Tipped(
         **stamp(context, payment.id, payment.version + 1),
         terminal_id=change.terminal_id,
@@ -158,6 +170,49 @@ def _tip(context: Context, payment: Transaction, account: Account, change: Chang
         adds_to_version=payment.debit_version,
     )
     return tipped, debited
+
+
+TIP_RULES = (
+    spending.within_daily_limit,
+    spending.within_weekly_limit,
+    spending.within_monthly_limit,
+    spending.within_legal_limit,
+    spending.within_balance,
+)
+"""A tip is no further payment: it counts to the amounts of a period and not to its number."""
+
+
+def _tip_refused(spent: Request) -> Refusal | None:
+    return next((no for rule in TIP_RULES if (no := rule(spent)) is not None), None)
+
+
+_UNSIGNED = Signed(contract=b"", contract_hash=b"", signature="")
+
+
+def _as_spending(payment: Transaction, account: Account, change: Change) -> Request:
+    """The tip as the rules over amounts see it: spent today, whatever the day of the meal."""
+    assert payment.shop_id is not None
+    return Request(
+        transaction_id=payment.id,
+        amount_cents=change.amount_cents,
+        terminal=None,
+        terminal_id=change.terminal_id,
+        shop=None,
+        shop_id=payment.shop_id,
+        card_id=payment.card_id,
+        card=None,
+        account=account,
+        company=None,
+        stripe_genuine=None,
+        pin_right=None,
+        consent_valid=None,
+        signed=_UNSIGNED,
+        of_this_session=True,
+        clock_off_us=0,
+        expired=False,
+        local_date=change.today,
+        terms=change.terms,
+    )
 
 
 _DECIDERS: dict[str, Callable[[Context, Transaction, Account, Change], Decided]] = {

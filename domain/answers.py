@@ -4,12 +4,17 @@ import msgspec
 
 
 class Refusal(msgspec.Struct, frozen=True, gc=False):
-    """A no, as a value. `would_pass_cents` would pass now; None where no amount would."""
+    """A no, as a value, and what would be a yes.
+
+    `would_pass_cents` would pass now; None where no amount would. At `passes_at_us` the full
+    amount would, if nothing else is paid until then; None where that cannot be said.
+    """
 
     code: str
     reason: str
     text: str
     would_pass_cents: int | None = None
+    passes_at_us: int | None = None
 
 
 APPROVED_CODE = "00"
@@ -42,15 +47,25 @@ TEXTS: dict[tuple[str, str], str] = {
     ("55", "wrong-pin"): "Refused: wrong PIN.",
     ("55", "pin-required"): "Refused: this amount needs the PIN.",
     ("57", "category"): "Refused: this card does not pay in shops of this kind.",
+    ("57", "weekday"): "Refused: this card does not pay on this day of the week.",
+    ("57", "holiday"): "Refused: this card does not pay on this day.",
+    ("57", "hours"): "Refused: this card does not pay at this hour.",
     ("58", "terminal"): "Refused: this terminal is not allowed to take payments.",
     ("58", "other-terminal"): "Refused: only the terminal that took this payment may void it.",
-    ("61", "daily-limit"): "Refused: over what this card may spend in a day.",
     ("61", "tip-ceiling"): "Refused: over the tip that the cardholder agreed to.",
+    ("61", "payment-limit"): "Refused: over what this card may spend at a time.",
+    ("61", "daily-limit"): "Refused: over what this card may spend in a day.",
+    ("61", "weekly-limit"): "Refused: over what this card may spend in a week.",
+    ("61", "monthly-limit"): "Refused: over what this card may spend in a month.",
+    ("61", "legal-limit"): "Refused: over what the law lets any such card spend in a day.",
     ("62", "card-blocked"): "Refused: this card is blocked.",
     ("62", "account-closed"): "Refused: the account of this card is closed.",
     ("63", "card-check"): "Refused: the card's security check failed.",
     ("63", "consent"): "Refused: the cardholder's signature does not fit this payment.",
     ("65", "refund-count"): "Refused: this payment was refunded 50 times; no more fit.",
+    ("65", "daily-count"): "Refused: as many payments today as this card may make in a day.",
+    ("65", "weekly-count"): "Refused: as many payments this week as this card may make in one.",
+    ("65", "monthly-count"): "Refused: as many payments this month as this card may make in one.",
     ("75", "pin-tries"): "Refused: PIN entered wrong three times. The card is locked.",
     ("91", "unavailable"): "Not decided: the service is unavailable. Try again.",
     ("94", "duplicate"): "Refused: this payment number was already used for another payment.",
@@ -58,12 +73,16 @@ TEXTS: dict[tuple[str, str], str] = {
 }
 
 
-def refusal(code: str, reason: str, would_pass_cents: int | None = None) -> Refusal:
-    """The refusal of the table, with what would pass instead. KeyError for one not in the table."""
-    text = TEXTS[code, reason]
-    if would_pass_cents is not None and would_pass_cents > 0:
-        text += f" {dollars(would_pass_cents)} would pass."
-    return Refusal(code, reason, text, would_pass_cents)
+def refusal(code: str, reason: str) -> Refusal:
+    """The refusal of the table. KeyError for one that is not in it."""
+    return Refusal(code, reason, TEXTS[code, reason])
+
+
+def less_would_pass(code: str, reason: str, most_cents: int) -> Refusal:
+    """The refusal of an amount, with the largest that would pass, 0 for none."""
+    no = refusal(code, reason)
+    words = f" {dollars(most_cents)} would pass." if most_cents else ""
+    return Refusal(code, reason, no.text + words, most_cents)
 
 
 def dollars(cents: int) -> str:

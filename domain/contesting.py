@@ -16,7 +16,7 @@ from domain.aggregates.transaction import (
     DisputeDecided,
     Transaction,
 )
-from domain.answers import Refusal, refusal
+from domain.answers import Refusal, less_would_pass, refusal
 from domain.event import Context, Event, stamp
 from domain.signed_request import SignedRequest
 
@@ -45,7 +45,7 @@ def contest(
         return refusal("12", "too-late")
     amount_cents = amount_cents or payment.net_cents
     if not 1 <= amount_cents <= payment.net_cents:
-        return refusal("13", "over-original", payment.net_cents)
+        return less_would_pass("13", "over-original", payment.net_cents)
     opened = disputes.open_(
         context,
         id,
@@ -83,7 +83,7 @@ def settle(
         return no
     most = min(dispute.amount_cents, payment.net_cents)
     if not 0 <= credited_cents <= most:
-        return refusal("13", "over-original", most)
+        return less_would_pass("13", "over-original", most)
     events: list[Event] = [
         disputes.close(
             context, dispute, credited_cents=credited_cents, why=why, decided_by=decided_by

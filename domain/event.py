@@ -44,7 +44,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 Facts = dict[str, Any]
 _E = TypeVar("_E", bound=type[Event])
 _CLASSES: dict[str, type[Event]] = {}
-_UPCASTERS: dict[str, tuple[str, Callable[[Facts], Facts]]] = {}
+_UPCASTERS: dict[str, tuple[str, Callable[[Facts], Facts] | None]] = {}
 
 
 def stored_as(topic: str) -> Callable[[_E], _E]:
@@ -60,8 +60,11 @@ def stored_as(topic: str) -> Callable[[_E], _E]:
     return register
 
 
-def upcast(old_topic: str, new_topic: str, change: Callable[[Facts], Facts]) -> None:
-    """Reads events stored under `old_topic` as `new_topic`: `change` maps fields to fields."""
+def upcast(old_topic: str, new_topic: str, change: Callable[[Facts], Facts] | None = None) -> None:
+    """Reads events stored under `old_topic` as `new_topic`: `change` maps fields to fields.
+
+    None: the new version only added fields with defaults, and is read as fast as itself.
+    """
     if old_topic in _CLASSES or old_topic in _UPCASTERS:
         raise ValueError(f"topic {old_topic} is taken")
     _UPCASTERS[old_topic] = (new_topic, change)
@@ -102,14 +105,24 @@ def decode(topic: str, plaintext: bytes) -> Event:
     decoder = _DECODERS.get(topic)
     if decoder is not None:
         return decoder.decode(plaintext)  # type: ignore[no-any-return]
-    if topic in _UPCASTERS:
+    newest = _newest(topic) if _only_grew(topic) else topic
+    if newest in _UPCASTERS:
         facts = msgspec.msgpack.decode(plaintext)
         while topic in _UPCASTERS:
             topic, change = _UPCASTERS[topic]
-            facts = change(facts)
+            facts = change(facts) if change is not None else facts
         return msgspec.convert(facts, _CLASSES[topic], builtin_types=(bytes,))
-    _DECODERS[topic] = msgspec.msgpack.Decoder(_CLASSES[topic])
+    _DECODERS[topic] = msgspec.msgpack.Decoder(_CLASSES[newest])
     return decode(topic, plaintext)
+
+
+def _only_grew(topic: str) -> bool:
+    """Whether nothing but fields with defaults came since that version."""
+    while topic in _UPCASTERS:
+        topic, change = _UPCASTERS[topic]
+        if change is not None:
+            return False
+    return True
 
 
 def stamp(context: Context, originator_id: UUID, originator_version: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from domain.aggregates.company import Company
 from domain.aggregates.dispute import Dispute
 from domain.aggregates.enrolment import Enrolment
 from domain.aggregates.policy import Policy
+from domain.aggregates.programme import Programme
 from domain.aggregates.proposal import Proposal
 from domain.aggregates.refill import Refill
 from domain.aggregates.shop import Shop
@@ -42,6 +43,7 @@ KINDS: dict[str, type[Any]] = {
     "enrolment": Enrolment,
     "policy": Policy,
     "dispute": Dispute,
+    "programme": Programme,
 }
 KEEP = 250_000
 """States remembered, of half a kilobyte each: half of it holds 100,000 accounts in use. What is
@@ -56,6 +58,7 @@ _PARENT_OF: dict[type[Any], Callable[[Any], UUID]] = {
     Card: attrgetter("account_id"),
     Certificate: attrgetter("subject_id"),
     Refill: attrgetter("company_id"),
+    Programme: attrgetter("company_id"),
     Enrolment: attrgetter("subject_id"),
 }
 

@@ -232,3 +232,43 @@ class Erase(TypedDict):
 
     cardholder: str
     why: str
+
+
+class ProgrammeTerms(TypedDict):
+    """What changes of a company's programme. Amounts in cents, null: no limit; times are local.
+
+    `weekdays`: `mon` .. `sun`; `hours`: `11:00-15:00`, empty: the whole day; `holidays`: dates;
+    categories: four digits each, `allowed_categories` empty: all that are not refused.
+    """
+
+    per_payment_cents: NotRequired[int | None]
+    per_day_cents: NotRequired[int | None]
+    per_week_cents: NotRequired[int | None]
+    per_month_cents: NotRequired[int | None]
+    payments_per_day: NotRequired[int | None]
+    payments_per_week: NotRequired[int | None]
+    payments_per_month: NotRequired[int | None]
+    weekdays: NotRequired[list[str]]
+    hours: NotRequired[list[str]]
+    holidays: NotRequired[list[str]]
+    allowed_categories: NotRequired[list[str]]
+    refused_categories: NotRequired[list[str]]
+    tip_percent: NotRequired[int]
+    pin_free_cents: NotRequired[int]
+    partial_approval: NotRequired[bool]
+    expiry_days: NotRequired[int | None]
+
+
+class SetProgramme(TypedDict):
+    """Terms from `effective` on, a local time of the company, now where it is missing.
+
+    What `terms` does not name stays as it will be then, or with `from_standard` as the standard
+    terms have it. With `preview` nothing is stored.
+    """
+
+    company: str
+    terms: ProgrammeTerms
+    from_standard: NotRequired[bool]
+    effective: NotRequired[str]
+    why: str
+    preview: NotRequired[bool]

@@ -7,6 +7,7 @@ integer milliseconds since 1970 UTC; `b64` values are base64url without padding.
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from protocol.adjustment import ACTIONS, SignedRequest
+from protocol.certificate_messages import Enrol, Renew, WebsiteStatus
 from protocol.sealed_track import SealedTrack
 
 
@@ -91,6 +92,7 @@ class Decision(TypedDict):
     reason: str
     amount_cents: int
     would_pass_cents: int | None
+    passes_at_ms: NotRequired[int | None]
     text: str
     decided_ms: int
     duplicate: bool
@@ -294,6 +296,19 @@ class Proof(TypedDict):
     old_size: NotRequired[int]
 
 
+class Rehearse(TypedDict):
+    """D REHEARSE: the last `days` of a company again, as if its programme had had these terms.
+
+    `terms` as in C PROGRAMME: changes to the terms in force, or to the standard ones.
+    """
+
+    id: int
+    company: str
+    days: int
+    terms: dict[str, Any]
+    from_standard: NotRequired[bool]
+
+
 class Done(TypedDict):
     """I STATUS: an operator's command was carried out."""
 
@@ -311,62 +326,9 @@ class Working(TypedDict):
     of: int
 
 
-# --- Website ---
-
-
-class Report(TypedDict):
-    """D REPORT, backend → website: what happened after position `after`, up to `upto`."""
-
-    id: int
-    report: int
-    after: int
-    upto: int
-    as_of_us: int
-    shops: list[dict[str, Any]]
-    rows: list[dict[str, Any]]
-    logins: list[dict[str, Any]]
-
-
-class WebsiteStatus(TypedDict):
-    """I STATUS, website → backend: `have` on connecting (with `id`) or instead of a report that
-    does not follow on (with `re`); `stored` to acknowledge a report (with `re`)."""
-
-    id: NotRequired[int]
-    re: NotRequired[int]
-    state: Literal["have", "stored"]
-    upto: int
-
-
-# --- Certificates ---
-
-
-class Enrol(TypedDict):
-    """C ENROL, enrollee → backend: a one-time code, and the request (b64 PKCS#10 DER) for the very
-    key that opened this session."""
-
-    id: int
-    code: str
-    csr: str
-
-
-class Renew(TypedDict):
-    """C RENEW: the request (b64 PKCS#10 DER) for the holder's next key."""
-
-    id: int
-    csr: str
-
-
-class Queued(TypedDict):
-    """I STATUS to an enrollee: a person has to look; ask again later with code and key."""
-
-    re: int
-    state: Literal["queued"]
-    text: str
-
-
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
-    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "DISPUTE", "PROJECTION"),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROJECTION", "PROGRAMME", "DISPUTE"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}
@@ -375,6 +337,7 @@ _READS: Final[dict[str, type[Any]]] = {
     "D AUDIT": Audit,
     "D EXPORT": Export,
     "D PROOF": Proof,
+    "D REHEARSE": Rehearse,
 }
 
 REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {

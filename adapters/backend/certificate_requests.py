@@ -6,7 +6,6 @@ A certificate is made in the HSM only after the checks, and is in the ledger bef
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Coroutine, Mapping
 from hashlib import sha256
 from typing import Any, Protocol
@@ -26,7 +25,7 @@ from domain.aggregates import policy as policies
 from domain.aggregates.certificate import ENROLLED, RENEWED
 from domain.aggregates.policy import POLICY_ID, Policy, Profile
 from domain.ids import make_id
-from protocol import bodies, messages
+from protocol import bodies, certificate_messages
 from protocol.bodies import shape_of_request
 from protocol.encoding import b64, unb64
 from protocol.errors import (
@@ -89,10 +88,10 @@ class CertificateRequests:
         """C ENROL or C RENEW; one at a time. Raises ProtocolError."""
         shape_of_request(peer.role, line.kind, line.verb)
         if line.verb == "RENEW":
-            renewal = bodies.read(body, messages.Renew)
+            renewal = bodies.read(body, certificate_messages.Renew)
             self._start(peer, renewal["id"], self._renew(peer, renewal))
             return
-        request = bodies.read(body, messages.Enrol)
+        request = bodies.read(body, certificate_messages.Enrol)
         tries = self._tries[peer] = self._tries.get(peer, 0) + 1
         if tries > TRIES:
             peer.error("too-many-tries", request["id"], "Connect again to try another code.")
@@ -128,7 +127,7 @@ class CertificateRequests:
 
     # Enrolment
 
-    async def _enrol(self, peer: Peer, request: messages.Enrol) -> Mapping[str, Any]:
+    async def _enrol(self, peer: Peer, request: certificate_messages.Enrol) -> Mapping[str, Any]:
         der, key_hash = _request_of(request["csr"])
         if key_hash != _key_hash(peer.session.peer.certificate):
             raise ProtocolError(WRONG_SIGNER, "the request is for another key than this session's")
@@ -174,7 +173,7 @@ class CertificateRequests:
 
     # Renewal
 
-    async def _renew(self, peer: Peer, request: messages.Renew) -> Mapping[str, Any]:
+    async def _renew(self, peer: Peer, request: certificate_messages.Renew) -> Mapping[str, Any]:
         der, key_hash = _request_of(request["csr"])
         holder = peer.session.peer
         profile = await self._profile(peer.role)
@@ -217,7 +216,7 @@ class CertificateRequests:
         )
 
     def _now_us(self) -> int:
-        return time.time_ns() // 1_000
+        return self._works.now_us()
 
 
 def _check_time(certificate: x509.Certificate, profile: Profile, now_us: int) -> None:

@@ -1,20 +1,22 @@
 """What a terminal or a phone may read of itself: the menu, the balance, the history."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from adapters.backend.sessions import Peer
+from adapters.clock import system_now_us
 from application.group_commit import Failed, Work
 from application.read import Read
 from application.states import States
-from domain.aggregates.account import Account
+from domain.aggregates.account import Account, business_date
 from domain.aggregates.card import Card
+from domain.aggregates.programme import Programme, in_force, programme_id
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
 from domain.local_time import local_date
+from domain.terms import LEGAL_DAY_CENTS
 from protocol import bodies, messages
 from protocol.errors import NOT_FOUND, UNAVAILABLE
 from protocol.line import Line
@@ -26,7 +28,13 @@ Submit = Callable[[Work, Callable[[Any], None]], bool]
 class DeviceReads:
     """`history` gives the cardholder's own transactions, newest first; it runs in a thread."""
 
-    def __init__(self, submit: Submit, history: Callable[[UUID], list[dict[str, Any]]]) -> None:
+    def __init__(
+        self,
+        submit: Submit,
+        history: Callable[[UUID], list[dict[str, Any]]],
+        now_us: Callable[[], int] = system_now_us,
+    ) -> None:
+        self._now_us = now_us
         self._submit = submit
         self._history = history
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,7 +71,7 @@ class DeviceReads:
         work = Read(
             subject,
             lambda states, now_us: look(states, subject, now_us),
-            time.time_ns() // 1000 + DEADLINE_US,
+            self._now_us() + DEADLINE_US,
         )
         if not self._submit(work, done):
             peer.error(UNAVAILABLE, request)
@@ -98,10 +106,12 @@ def _balance(states: States, card_id: UUID, now_us: int) -> dict[str, Any] | Non
     account = states.get(card.account_id, Account) if card else None
     if account is None:
         return None
-    today = local_date(now_us, account.timezone)
+    today = business_date(account, local_date(now_us, account.timezone))
+    programme = states.get(programme_id(account.company_id), Programme)
+    per_day = in_force(programme, now_us).terms.per_day_cents
     return {
         "balance_cents": account.balance_cents,
         "currency": account.currency,
         "spent_today_cents": account.spent_on_date(today),
-        "daily_limit_cents": account.daily_limit_cents,
+        "daily_limit_cents": min(account.daily_limit_cents, per_day or LEGAL_DAY_CENTS),
     }

@@ -8,6 +8,7 @@ from adapters.backend.operator_ports import Chosen, Rows
 from adapters.backend.proposal_shown import proposal_rows
 from application.contest import shown as shown_dispute
 from application.enrol import shown
+from application.programme import versions_of
 from domain.aggregates.account import Account
 from domain.aggregates.card import PIN_TRIES, Card
 from domain.aggregates.cardholder import Cardholder
@@ -16,6 +17,7 @@ from domain.aggregates.company import Company
 from domain.aggregates.dispute import Dispute
 from domain.aggregates.enrolment import Enrolment
 from domain.aggregates.policy import Policy
+from domain.aggregates.programme import programme_id
 from domain.aggregates.proposal import Proposal
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
@@ -167,6 +169,12 @@ class DirectoryLists:
     def disputes(self, now_us: int) -> Rows:
         """Disputes over payments with their evidence, oldest first."""
         return [shown_dispute(each, now_us) for each in self._all(Dispute, "dispute")]
+
+    def programme(self, company: UUID, now_us: int) -> Rows:
+        """The versions of a company's programme, latest in effect first."""
+        known = self._directory.get(company)
+        timezone = known.timezone if isinstance(known, Company) else "UTC"
+        return versions_of(self._directory.get(programme_id(company)), timezone, now_us)
 
     def _names(self, company: UUID) -> dict[UUID, str]:
         people = self._all(Cardholder, "cardholder", company)

@@ -16,6 +16,7 @@ from adapters.backend.correcting import Correcting, correct
 from adapters.backend.dispute_commands import dispute
 from adapters.backend.erasing import ErasingVerb
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
+from adapters.backend.programme_verbs import programme
 from adapters.backend.projection_commands import projection
 from adapters.backend.revoking import Revoking
 from adapters.backend.rotating import Rotating
@@ -300,6 +301,7 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "TLS": tls,
     "DISPUTE": dispute,
     "PROJECTION": projection,
+    "PROGRAMME": programme,
 }
 
 

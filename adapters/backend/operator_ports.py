@@ -122,6 +122,8 @@ class Directory(Protocol):
 
     def disputes(self, now_us: int) -> Rows: ...
 
+    def programme(self, company: UUID, now_us: int) -> Rows: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
@@ -230,6 +232,25 @@ class ReadModels(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A draft of a company's programme, to be rehearsed over its last `days`.
+
+    `changes` (`application.programme_fields.read_terms`) are made to the terms in force, or to
+    the standard ones.
+    """
+
+    company_id: UUID
+    days: int
+    changes: Mapping[str, Any]
+    from_standard: bool
+
+
+Rehearse = Callable[[Tried, Callable[[int, int], None]], Rows]
+"""Rehearses in the caller's thread and tells how many accounts are done, of how many. Raises
+Denied, `application.ports.Unavailable`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """Everything that operators' commands and reads touch.
 
@@ -257,6 +278,7 @@ class Surroundings:
     issuer_id: UUID
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     catch_up: Callable[[], bool] = lambda: True
+    rehearse: Rehearse = lambda tried, tell: []
 
 
 class Denied(Exception):

@@ -11,6 +11,7 @@ from uuid import UUID
 from adapters.backend.operator_ports import Chosen, Denied, Drain, Reply, Rows, Surroundings
 from adapters.backend.past_reads import LISTS as PAST_LISTS
 from adapters.backend.past_reads import past_list
+from adapters.backend.programme_verbs import rehearsed
 from application import fields
 from protocol.encoding import to_json
 
@@ -19,7 +20,8 @@ PART_BYTES = 40_000
 Body = Mapping[str, Any]
 _LISTS = (
     *("companies", "shops", "terminals", "cards", "accounts"),
-    *("certificates", "proposals", "proposal", "queue", "enrolments", "policy", "disputes"),
+    *("certificates", "proposals", "proposal", "queue", "enrolments", "policy"),
+    *("programme", "disputes"),
     *("hsm", "hsm-keys"),
     *PAST_LISTS,
 )
@@ -30,7 +32,7 @@ PROOFS_AT_ONCE = 2
 
 
 class OperatorReads:
-    """D QUERY, D AUDIT, D EXPORT, D PROOF."""
+    """D QUERY, D AUDIT, D EXPORT, D PROOF, D REHEARSE."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._outside = surroundings
@@ -72,6 +74,9 @@ class OperatorReads:
         owner = fields.uuid(body, "of")
         if what == "proposal":
             return lambda: directory.proposal(owner)
+        if what == "programme":
+            now_us = self._outside.clock.now_us()
+            return lambda: directory.programme(self._known("company", owner), now_us)
         if what == "terminals":
             return lambda: directory.terminals(self._known("shop", owner))
         if what == "cards":
@@ -128,6 +133,11 @@ class OperatorReads:
             text = await asyncio.to_thread(make)
         await _send_text("PROOF", body["id"], text_parts([text]), reply, drain)
 
+    async def rehearse(self, body: Body, reply: Reply, drain: Drain) -> None:
+        """The last days of a company again, under a draft of its programme."""
+        rows = await rehearsed(self._outside, body, reply)
+        await _send_rows("REHEARSE", body["id"], rows, reply, drain)
+
     def _proof(self, body: Body) -> Callable[[], str]:
         what, proofs = body["what"], self._outside.proofs
         if what == "stream":
@@ -155,6 +165,7 @@ READS: dict[str, Callable[[OperatorReads, Body, Reply, Drain], Awaitable[None]]]
     "AUDIT": OperatorReads.audit,
     "EXPORT": OperatorReads.export,
     "PROOF": OperatorReads.proof,
+    "REHEARSE": OperatorReads.rehearse,
 }
 
 

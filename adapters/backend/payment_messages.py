@@ -3,7 +3,6 @@
 Shapes as in `protocol.messages`; here they are msgspec structs, for the hot path.
 """
 
-import time
 from uuid import UUID
 
 import msgspec
@@ -38,6 +37,7 @@ class _Decision(msgspec.Struct, gc=False, omit_defaults=True):
     reason: str
     amount_cents: int
     would_pass_cents: int | None
+    passes_at_ms: int | None
     text: str
     decided_ms: int
     duplicate: bool
@@ -53,6 +53,7 @@ class _PhoneDecision(msgspec.Struct, gc=False, omit_defaults=True):
     reason: str
     amount_cents: int
     would_pass_cents: int | None
+    passes_at_ms: int | None
     text: str
     decided_ms: int
     duplicate: bool
@@ -97,7 +98,7 @@ def _is_usual(body: bytes, asked: AuthorizeBody) -> bool:
     return body.count(b":") == members and b"\\" not in body and -_MOST <= asked.id <= _MOST
 
 
-def undecided(failed: Failed, contract: Contract) -> Decision:
+def undecided(failed: Failed, contract: Contract, now_us: int) -> Decision:
     text = ANSWERS.get((failed.code, failed.reason), ANSWERS[failed.code, _PLAIN[failed.code]])
     return Decision(
         transaction_id=UUID(int=0),
@@ -107,7 +108,7 @@ def undecided(failed: Failed, contract: Contract) -> Decision:
         text=text,
         amount_cents=contract.amount_cents,
         would_pass_cents=None,
-        decided_us=time.time_ns() // 1000,
+        decided_us=now_us,
     )
 
 
@@ -122,6 +123,7 @@ def to_pos(request: int, contract: Contract, answer: Decision) -> bytes:
         answer.reason,
         answer.amount_cents,
         answer.would_pass_cents,
+        _passes_at_ms(answer),
         answer.text,
         answer.decided_us // 1000,
         answer.duplicate,
@@ -140,6 +142,7 @@ def to_phone(contract: Contract, answer: Decision) -> bytes:
         answer.reason,
         answer.amount_cents,
         answer.would_pass_cents,
+        _passes_at_ms(answer),
         answer.text,
         answer.decided_us // 1000,
         answer.duplicate,
@@ -148,3 +151,8 @@ def to_phone(contract: Contract, answer: Decision) -> bytes:
         answer.approved_cents,
     )
     return _WRITE.encode(body)
+
+
+def _passes_at_ms(answer: Decision) -> int | None:
+    """Not before it: a moment within a millisecond is told as the next one."""
+    return None if answer.passes_at_us is None else -(-answer.passes_at_us // 1000)

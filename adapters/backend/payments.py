@@ -7,7 +7,6 @@ stripe, the PIN block, the phone's consent. What came out goes to the engine as 
 import hashlib
 import logging
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
@@ -22,6 +21,7 @@ from adapters.backend.payment_messages import (
 )
 from adapters.backend.reversals import DEADLINE_US, Reversals
 from adapters.backend.sessions import OUTSTANDING_MOST, Peer, Sessions
+from adapters.clock import system_now_us
 from application.authorize import Ask, Authorize, Decision
 from application.cache import Cache
 from application.group_commit import UNAVAILABLE, Failed, Work
@@ -78,13 +78,15 @@ class Payments:
         cryptography: Cryptography,
         submit: Callable[[Work, Callable[[Any], None]], bool],
         issuer_id: UUID,
+        now_us: Callable[[], int] = system_now_us,
     ) -> None:
+        self._now_us = now_us
         self._sessions = sessions
         self._lane = lane
         self._cryptography = cryptography
         self._submit = submit
         self._issuer_id = issuer_id
-        self._reversals = Reversals(lane, cryptography.card_digests, submit, issuer_id)
+        self._reversals = Reversals(lane, cryptography.card_digests, submit, issuer_id, now_us)
         # Keyed with a secret of this run: a dump of memory shows no card number by it.
         self._secret = secrets.token_bytes(32)
         self.answers: dict[str, int] = {}
@@ -236,7 +238,7 @@ class Payments:
             tip_most_cents=contract.tip_cents,
             group_id=contract.group,
         )
-        work = Authorize(ask, time.time_ns() // 1000 + DEADLINE_US, lambda: not peer.gone)
+        work = Authorize(ask, self._now_us() + DEADLINE_US, lambda: not peer.gone)
         if not self._submit(work, lambda answer: self._answer(payment, answer)):
             self._answer(payment, UNAVAILABLE)
 
@@ -251,7 +253,7 @@ class Payments:
             return
         about = answer.card_id if isinstance(answer, Decision) else payment.consent_card_id
         if isinstance(answer, Failed):
-            answer = undecided(answer, contract)
+            answer = undecided(answer, contract, self._now_us())
         self.answers[answer.code] = self.answers.get(answer.code, 0) + 1
         peer.send("I", "DECISION", to_pos(payment.request, contract, answer))
         if phone is not None and about == phone.subject_id and payment.consent_valid:

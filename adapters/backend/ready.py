@@ -1,8 +1,7 @@
 """The body of READY: the time, the limits, the HSM's key for PIN blocks, certified."""
 
 import logging
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cryptography import x509
@@ -10,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.backend.sessions import Peer
+from adapters.clock import system_now_us
 from protocol.encoding import b64
 
 log = logging.getLogger(__name__)
@@ -19,9 +19,14 @@ class Ready:
     """What each session is told as it opens. Which PIN key it was shown, the session remembers."""
 
     def __init__(
-        self, generation: int, key: ec.EllipticCurvePublicKey, chain: Sequence[x509.Certificate]
+        self,
+        generation: int,
+        key: ec.EllipticCurvePublicKey,
+        chain: Sequence[x509.Certificate],
+        now_us: Callable[[], int] = system_now_us,
     ) -> None:
-        """Without a chain, leaf first, devices take no PIN."""
+        """Without a chain, leaf first, devices take no PIN. `now_us` is what devices are told."""
+        self._now_us = now_us
         self.use_pin_key(generation, key, chain)
         if not chain:
             log.warning("no certificate of the PIN key: run 'ticketrestaurant init'")
@@ -40,7 +45,7 @@ class Ready:
         """For one device."""
         peer.session.pin_key, pin = self._pin
         return {
-            "time_ms": time.time_ns() // 1_000_000,
+            "time_ms": self._now_us() // 1_000,
             "limits": {"line_bytes": 65_536, "outstanding": 64, "clock_off_ms": 300_000},
             **pin,
         }

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from adapters.backend.sessions import OUTSTANDING_MOST, Peer
+from adapters.clock import system_now_us
 from application.cache import Cache
 from application.group_commit import UNAVAILABLE, Failed, Work
 from application.reverse import Reversal, Reverse, ReverseAsk
@@ -63,7 +64,9 @@ class Reversals:
         card_digests: Callable[[str], tuple[bytes, ...]],
         submit: Callable[[Work, Callable[[Any], None]], bool],
         issuer_id: UUID,
+        now_us: Callable[[], int] = system_now_us,
     ) -> None:
+        self._now_us = now_us
         self._lane = lane
         self._card_digests = card_digests
         self._submit = submit
@@ -109,7 +112,7 @@ class Reversals:
             actor=peer.who,
             issuer_id=self._issuer_id,
         )
-        work = Reverse(ask, time.time_ns() // 1000 + DEADLINE_US)
+        work = Reverse(ask, self._now_us() + DEADLINE_US)
         if not self._submit(work, lambda answer: self._taken_back(peer, asked["id"], answer)):
             self._taken_back(peer, asked["id"], UNAVAILABLE)
 

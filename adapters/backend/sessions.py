@@ -178,6 +178,11 @@ class Sessions:
             if peer.session.peer.serial in serials:
                 self._refuse(peer.conn, REVOKED_CERTIFICATE)
 
+    def end_all(self) -> None:
+        """Ends every session, so that all connect anew: the clock was put forward."""
+        for peer in list(self.by_session.values()):
+            self._refuse(peer.conn, SESSION_OVER)
+
     # What the link tells
 
     def on_open(self, conn: int, tls_class: str, address: str) -> None:

@@ -2,7 +2,7 @@
 
 from adapters.backend.reports import Reports
 from adapters.backend.sessions import Peer
-from protocol import bodies, messages
+from protocol import bodies, certificate_messages, messages
 from protocol.bodies import shape_of_request
 from protocol.line import Line
 
@@ -25,7 +25,7 @@ class WebsiteService:
             if (re := error.get("re")) is not None:
                 self._reports.refused(peer, re, error["code"])
             return
-        status = bodies.read(body, messages.WebsiteStatus)
+        status = bodies.read(body, certificate_messages.WebsiteStatus)
         re, upto = status.get("re"), status["upto"]
         if status["state"] == "stored" and re is not None:
             self._reports.acknowledged(peer, re, upto)

@@ -1,6 +1,6 @@
 """`init`: a state folder with everything in it that the servers need. Running it again is safe."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,6 +25,10 @@ def init(
             show_default=False,
         ),
     ] = None,
+    sandbox: Annotated[
+        bool,
+        typer.Option("--sandbox", help="A sandbox, for ever: its clock can be put forward."),
+    ] = False,
     hsm_pin_stdin: HsmPinStdin = False,
 ) -> None:
     """Make the state folder: databases, token with keys, certificates, first operators and auditor.
@@ -39,6 +43,8 @@ def init(
     found = settings.load()
     if base_port is not None:
         found = _with_ports(found, base_port)
+    if sandbox:
+        found = _as_sandbox(found)
     run_init(found)
     say(f"{found.home} is ready; start the servers with: {this_program('serve')}")
 
@@ -76,10 +82,23 @@ def run_init(found: Settings) -> None:
 
 
 def _with_ports(found: Settings, base_port: int) -> Settings:
+    return _with(found, {"port_base": base_port})
+
+
+def _as_sandbox(found: Settings) -> Settings:
+    """Before anything is made: the issuer's name is in every event."""
+    if found.is_sandbox:
+        return found
+    if (found.home / "pki" / "root.pem").exists():
+        raise refused(f"{found.home} is there already and is no sandbox. Make another with --home.")
+    return _with(found, {"issuer_name": f"{settings.SANDBOX} {found.issuer_name}"})
+
+
+def _with(found: Settings, changes: dict[str, Any]) -> Settings:
     from adapters.cli.installing import private_folder
     from adapters.cli.supervisor import write_private
 
-    text = settings.file_with(found.home, {"port_base": base_port})
+    text = settings.file_with(found.home, changes)
     private_folder(found.home)
-    write_private(found.home / "settings.json", text)
+    write_private(settings.file_of(found.home), text)
     return settings.load()

@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "backup": Entry("backup", "Copy the whole installation into one file.", _HOUSE),
     "restore": Entry("backup", "Make an installation from such a file.", _HOUSE),
     "hsm": Entry("hsm", "The HSM: its keys, rotating them, its backup.", _HOUSE),
+    "sandbox": Entry("sandbox", "A sandbox's own clock.", _HOUSE),
     "upgrade": Entry(
         "upgrade", "Bring an installation to this version, after a rehearsal.", _HOUSE
     ),
@@ -50,6 +51,7 @@ COMMANDS: Final = {
     "issue": Entry("issue", "Issue cards to an employee.", _OPERATORS),
     "pin": Entry("pin", "Set the PIN of a card.", _OPERATORS),
     "refill": Entry("refill", "Refill accounts of a company.", _OPERATORS),
+    "programme": Entry("programme", "A company's spending rules: show, set, rehearse.", _OPERATORS),
     "correct": Entry("correct", "Correct a wrong amount by a compensating event.", _OPERATORS),
     "dispute": Entry("dispute", "Payments that cardholders contest.", _OPERATORS),
     "block": Entry("block", "Block a card.", _OPERATORS),

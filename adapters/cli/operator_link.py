@@ -109,10 +109,12 @@ class Operator:
         """The HSM's key for PINs, as our authority certified it."""
         return read_pin_key(self._link.ready, self.device.trust, self._link.now_ms())
 
-    async def rows(self, verb: str, body: Body) -> list[Body]:
-        """All rows of D QUERY or D AUDIT."""
+    async def rows(
+        self, verb: str, body: Body, tell: Callable[[Body], None] | None = None
+    ) -> list[Body]:
+        """All rows of D QUERY, D AUDIT or D REHEARSE; `tell` gets the signs of life meanwhile."""
         found: list[Body] = []
-        async for message in self._parts(verb, body):
+        async for message in self._parts(verb, body, tell):
             rows = message.body.get("rows")
             found += rows if isinstance(rows, list) else []
         return found
@@ -122,12 +124,16 @@ class Operator:
         async for message in self._parts(verb, body):
             yield str(message.body.get("chunk", ""))
 
-    async def _parts(self, verb: str, body: Body) -> AsyncIterator[Message]:
+    async def _parts(
+        self, verb: str, body: Body, tell: Callable[[Body], None] | None = None
+    ) -> AsyncIterator[Message]:
         """The parts of an answer, in order and without a gap."""
         exchange = await self._link.backend(CONNECT_S)
         expected = 1
         async for message in exchange.answers("D", verb, body, SILENCE_S):
             if message.verb != verb:
+                if tell is not None:
+                    tell(message.body)
                 continue  # a sign of life
             if message.body.get("part", expected) != expected:
                 raise Unreachable("a part of the answer was lost on the way")

@@ -61,6 +61,7 @@ class Decision:
     text: str
     amount_cents: int
     would_pass_cents: int | None
+    passes_at_ms: int | None
     balance_cents: int | None
     shop_name: str
     transaction: str
@@ -242,8 +243,9 @@ def _read_decision(body: Body) -> Decision:
         reason=str(body.get("reason", "")),
         text=str(body.get("text", "")),
         amount_cents=body["amount_cents"],
-        would_pass_cents=_cents(body.get("would_pass_cents")),
-        balance_cents=_cents(body.get("balance_cents")),
+        would_pass_cents=_whole(body.get("would_pass_cents")),
+        passes_at_ms=_whole(body.get("passes_at_ms")),
+        balance_cents=_whole(body.get("balance_cents")),
         shop_name=str(body.get("shop_name", "")),
         transaction=str(body.get("transaction", "")),
     )
@@ -271,7 +273,7 @@ def _text(body: Body, name: str) -> str:
     return value
 
 
-def _cents(value: Any) -> int | None:
+def _whole(value: Any) -> int | None:
     return value if type(value) is int else None
 
 

@@ -41,7 +41,16 @@ _SHORT = {
     "75": "PIN IS LOCKED",
     "94": "NUMBER ALREADY USED",
 }
-_REASONS = {"pin-required": "PIN IS NEEDED"}
+_REASONS = {
+    "pin-required": "PIN IS NEEDED",
+    "weekday": "NOT ON THIS WEEKDAY",
+    "holiday": "NOT ON THIS DAY",
+    "hours": "NOT AT THIS HOUR",
+    "payment-limit": "TOO MUCH AT A TIME",
+    "weekly-limit": "OVER THE WEEK LIMIT",
+    "monthly-limit": "OVER THE MONTH LIMIT",
+    "legal-limit": "OVER THE LEGAL LIMIT",
+}
 _REVERSALS = {
     "pending": "will be cancelled",
     "reversed": "payment cancelled",
@@ -134,9 +143,16 @@ def _result(outcome: Outcome) -> list[str]:
         words = _REVERSALS.get(outcome.reversal, outcome.text)
         return [_spread("NO DECISION", amount), *_wrapped(words, 2), "do not hand over"]
     why = _REASONS.get(outcome.reason) or _SHORT.get(outcome.code, "REFUSED")
-    passes = outcome.would_pass_cents
+    passes, at_ms = outcome.would_pass_cents, outcome.passes_at_ms
     instead = _spread("would pass:", show_amount(passes)) if passes else ""
-    return [_spread(f"REFUSED {outcome.code}", amount), why, instead, "any key: back"]
+    last = "any key: back"
+    if at_ms is not None:
+        when = time.strftime("%m/%d %H:%M", time.localtime(at_ms / 1000))
+        if passes:
+            last = _spread("all from", when)
+        else:
+            instead = _spread("from", when)
+    return [_spread(f"REFUSED {outcome.code}", amount), why, instead, last]
 
 
 def _order(state: OrderView) -> list[str]:

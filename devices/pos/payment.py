@@ -35,6 +35,7 @@ from protocol.pin import MAX_PIN, MIN_PIN, seal_pin
 CONTRACT_LIFE_MS = 120_000
 CURRENCY = "USD"
 _NOT_DECIDED = ("91", "96")
+_LAST_MS = 253_402_300_800_000  # the year 10000: no calendar here goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,7 @@ class Outcome:
     card: str
     counter: int = 0
     would_pass_cents: int | None = None
+    passes_at_ms: int | None = None
     transaction: str = ""
     duplicate: bool = False
     reversal: str = ""
@@ -225,6 +227,9 @@ def read_decision(body: Body, payment: Payment) -> Outcome:
     granted = body.get("approved_cents", asked.amount_cents)
     if type(granted) is not int or not 1 <= granted <= asked.amount_cents:
         raise ValueError("not what can be approved")
+    passes_at = body.get("passes_at_ms")
+    if passes_at is not None and not (type(passes_at) is int and 0 <= passes_at < _LAST_MS):
+        raise ValueError("not a time")
     return Outcome(
         approved=approved,
         code=str(body.get("code", "")),
@@ -234,6 +239,7 @@ def read_decision(body: Body, payment: Payment) -> Outcome:
         card=asked.card_shown,
         counter=asked.counter,
         would_pass_cents=would_pass,
+        passes_at_ms=passes_at,
         transaction=str(body.get("transaction", "")),
         duplicate=body.get("duplicate") is True,
         approved_cents=granted if approved else 0,

@@ -9,6 +9,7 @@ import msgspec
 
 from domain.answers import Refusal, refusal
 from domain.event import Context, Event, no_such_event, stamp, stored_as
+from domain.spending import NO_SPENDING, Spending
 
 
 @stored_as("account.opened/1")
@@ -107,7 +108,7 @@ class CreditCorrected(Event, frozen=True, kw_only=True, gc=False):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The account as its events made it. `spent_cents` is what was spent on `spent_on`."""
+    """The account as its events made it."""
 
     id: UUID
     version: int
@@ -117,23 +118,22 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     timezone: str
     daily_limit_cents: int
     balance_cents: int = 0
-    spent_on: str = ""
-    spent_cents: int = 0
+    spending: Spending = NO_SPENDING
 
     def spent_on_date(self, date: str) -> int:
         """Cents spent on the local date, as far as that is the last day of spending."""
-        return self.spent_cents if date == self.spent_on else 0
+        return self.spending.cents_on(date)
 
 
 def evolve(account: Account | None, event: Event) -> Account:
     """The account after `event`. Total over its events; decides nothing."""
     match event:
         case AccountDebited():
-            return _moved(account, event, -event.amount_cents, event.local_date)
+            return _moved(account, event, -event.amount_cents, event.local_date, 1)
         case AccountCredited():
             return _moved(account, event, event.amount_cents, None)
         case DebitReversed():
-            return _moved(account, event, event.amount_cents, event.local_date)
+            return _moved(account, event, event.amount_cents, event.local_date, -1)
         case DebitCorrected():
             return _moved(account, event, event.change_cents, event.local_date)
         case DebitRefunded() | DisputeCredited():
@@ -157,21 +157,21 @@ def evolve(account: Account | None, event: Event) -> Account:
 
 
 def _moved(
-    account: Account | None, event: Event, change_cents: int, spending_date: str | None
+    account: Account | None,
+    event: Event,
+    change_cents: int,
+    spending_date: str | None,
+    payments: int = 0,
 ) -> Account:
-    """The account with its balance moved, and its day's spending where a date is given.
+    """The account with its balance moved, and what was spent on a date where one is given.
 
-    A spending on a later date starts a new day; a correction of an earlier day leaves the
-    counter of the current one alone.
+    `payments`: how many more were made on that date.
     """
     if account is None:
         raise no_such_event("new account", event)
-    spent_on, spent_cents = account.spent_on, account.spent_cents
+    spending = account.spending
     if spending_date is not None:
-        if spending_date == spent_on:
-            spent_cents -= change_cents
-        elif spending_date > spent_on:
-            spent_on, spent_cents = spending_date, -change_cents
+        spending = spending.moved(spending_date, -change_cents, payments)
     return Account(
         id=account.id,
         version=event.originator_version,
@@ -181,8 +181,7 @@ def _moved(
         timezone=account.timezone,
         daily_limit_cents=account.daily_limit_cents,
         balance_cents=account.balance_cents + change_cents,
-        spent_on=spent_on,
-        spent_cents=spent_cents,
+        spending=spending,
     )
 
 
@@ -219,20 +218,13 @@ def credit(
     )
 
 
-def check_daily_limit(account: Account, amount_cents: int, date: str) -> Refusal | None:
-    """Refuses what would exceed the account's limit for the local date."""
-    left = account.daily_limit_cents - account.spent_on_date(date)
-    if amount_cents <= left:
-        return None
-    return refusal("61", "daily-limit", max(0, min(left, account.balance_cents)))
+def business_date(account: Account, date: str) -> str:
+    """The local date that a payment counts to: days never run backwards.
 
-
-def check_balance(account: Account, amount_cents: int, date: str) -> Refusal | None:
-    """Refuses what the account does not hold."""
-    if amount_cents <= account.balance_cents:
-        return None
-    left = account.daily_limit_cents - account.spent_on_date(date)
-    return refusal("51", "balance", max(0, min(left, account.balance_cents)))
+    Where the clock was put back over midnight, it is the latest day with spending, so that no
+    day's limit begins a second time.
+    """
+    return max(date, account.spending.day)
 
 
 def debit(
@@ -278,7 +270,7 @@ def correct_debit(
 ) -> DebitCorrected | Refusal:
     """Moves the balance by the difference between the wrong and the right amount."""
     if account.balance_cents + change_cents < 0:
-        return refusal("51", "balance", account.balance_cents)
+        return refusal("51", "balance")
     return DebitCorrected(
         **stamp(context, account.id, account.version + 1),
         change_cents=change_cents,
@@ -361,7 +353,7 @@ def correct_credit(
 ) -> CreditCorrected | Refusal:
     """Moves the balance by the difference between a refill's wrong and right amount."""
     if account.balance_cents + change_cents < 0:
-        return refusal("51", "balance", account.balance_cents)
+        return refusal("51", "balance")
     return CreditCorrected(
         **stamp(context, account.id, account.version + 1),
         change_cents=change_cents,

@@ -10,10 +10,9 @@ from msgspec.structs import replace
 
 from domain.answers import Refusal, refusal
 from domain.event import Context, Event, no_such_event, stamp, stored_as
+from domain.terms import PIN_FREE_CENTS
 
 PIN_TRIES = 3
-PIN_FREE_CENTS = 2_500
-"""A stripe pays up to $25.00 without the PIN; a phone has its owner's signature instead."""
 
 
 @stored_as("card.issued/1")
@@ -160,16 +159,19 @@ def check_usable(card: Card, year_month: str) -> Refusal | None:
     return None
 
 
-def check_pin(card: Card, amount_cents: int, pin_right: bool | None) -> Refusal | None:
-    """Refuses a wrong or missing PIN. `pin_right` is None where none was presented.
+def check_pin(
+    card: Card, amount_cents: int, pin_right: bool | None, free_cents: int = PIN_FREE_CENTS
+) -> Refusal | None:
+    """Refuses a wrong or missing PIN. `pin_right` is None where none was presented, which a stripe
+    needs above `free_cents`.
 
     After three wrong ones even the right PIN is answered 75, so that nobody can try on.
     """
     if card.pin_failures >= PIN_TRIES:
         return refusal("75", "pin-tries")
     if pin_right is None:
-        if card.kind == "stripe" and amount_cents > PIN_FREE_CENTS:
-            return refusal("55", "pin-required", PIN_FREE_CENTS)
+        if card.kind == "stripe" and amount_cents > free_cents:
+            return refusal("55", "pin-required")
         return None
     if pin_right:
         return None

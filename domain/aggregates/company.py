@@ -5,9 +5,10 @@ from uuid import UUID
 import msgspec
 
 from domain.event import Context, Event, no_such_event, stamp, stored_as
+from domain.terms import LEGAL_DAY_CENTS
 
-MOST_DAILY_CENTS = 200_000
-"""The most of a closed-loop card in a day: $2,000.00 (31 CFR 1010.100(ff)(4)(iii)(A))."""
+MOST_DAILY_CENTS = LEGAL_DAY_CENTS
+"""The most that an account of a company may be let to spend in a day."""
 
 
 @stored_as("company.registered/1")

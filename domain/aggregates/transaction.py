@@ -30,10 +30,11 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     consent: str = ""
 
 
-@stored_as("transaction.authorized/1")
+@stored_as("transaction.authorized/2")
 class Authorized(Event, frozen=True, kw_only=True, gc=False):
     """Yes. The versions are those of the streams that the decision read; the account's debit
-    is the event after `account_version`."""
+    is the event after `account_version`. `programme_version` is that of the event that set the
+    terms in force, 0 for the standard terms."""
 
     terminal_id: UUID
     shop_id: UUID
@@ -50,9 +51,10 @@ class Authorized(Event, frozen=True, kw_only=True, gc=False):
     account_version: int
     masked_pan: str
     signed: Signed
+    programme_version: int = 0
 
 
-@stored_as("transaction.declined/1")
+@stored_as("transaction.declined/2")
 class Declined(Event, frozen=True, kw_only=True, gc=False):
     """No, with its reason; `account_id` and `card_id` are None for an unknown card, `account_id`
     also for a forged stripe."""
@@ -69,6 +71,13 @@ class Declined(Event, frozen=True, kw_only=True, gc=False):
     would_pass_cents: int | None
     masked_pan: str
     signed: Signed
+    passes_at_us: int | None = None
+    programme_version: int = 0
+
+
+# Version 1 knew no programmes: the standard terms were all there was.
+for _topic in ("transaction.authorized", "transaction.declined"):
+    upcast(f"{_topic}/1", f"{_topic}/2")
 
 
 @stored_as("transaction.reversed/1")
@@ -198,6 +207,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reason: str = ""
     text: str = ""
     would_pass_cents: int | None = None
+    passes_at_us: int | None = None
     contract_hash: bytes = b""
     local_date: str = ""
     decided_us: int = 0
@@ -254,6 +264,7 @@ def evolve(transaction: Transaction | None, event: Event) -> Transaction:
                 reason=event.reason,
                 text=event.text,
                 would_pass_cents=event.would_pass_cents,
+                passes_at_us=event.passes_at_us,
                 contract_hash=event.signed.contract_hash,
                 decided_us=event.recorded_at_us,
             )
@@ -275,56 +286,32 @@ def evolve(transaction: Transaction | None, event: Event) -> Transaction:
 
 def _lived_on(before: Transaction, event: Event) -> Transaction:
     """The transaction after what may happen to an approved one besides."""
-    version = event.originator_version
+    changed: dict[str, object] = {"version": event.originator_version}
     match event:
         case TermsAgreed():
-            partly = event.requested_cents > before.authorized_cents
-            return replace(
-                before,
-                version=version,
-                amount_cents=event.requested_cents,
-                code=PARTIAL_CODE if partly else before.code,
-                reason="partial" if partly else before.reason,
-                text=PARTLY if partly else before.text,
-                tip_most_cents=event.tip_most_cents,
-                group_id=event.group_id,
-            )
+            changed |= {"amount_cents": event.requested_cents, "group_id": event.group_id}
+            changed["tip_most_cents"] = event.tip_most_cents
+            if event.requested_cents > before.authorized_cents:
+                changed |= {"code": PARTIAL_CODE, "reason": "partial", "text": PARTLY}
         case Voided():
-            return replace(
-                before,
-                version=version,
-                status="voided",
-                net_cents=0,
-                adjustments=_and(before, event),
-            )
+            changed |= {"status": "voided", "net_cents": 0, "adjustments": _and(before, event)}
         case Refunded():
-            return replace(
-                before,
-                version=version,
-                net_cents=before.net_cents - event.amount_cents,
-                refunded_cents=before.refunded_cents + event.amount_cents,
-                adjustments=_and(before, event),
-            )
+            changed["net_cents"] = before.net_cents - event.amount_cents
+            changed["refunded_cents"] = before.refunded_cents + event.amount_cents
+            changed["adjustments"] = _and(before, event)
         case Tipped():
-            return replace(
-                before,
-                version=version,
-                net_cents=before.net_cents + event.amount_cents,
-                tipped_cents=before.tipped_cents + event.amount_cents,
-                adjustments=_and(before, event),
-            )
+            changed["net_cents"] = before.net_cents + event.amount_cents
+            changed["tipped_cents"] = before.tipped_cents + event.amount_cents
+            changed["adjustments"] = _and(before, event)
         case Disputed():
-            return replace(before, version=version, dispute_id=event.dispute_id, in_dispute=True)
+            changed |= {"dispute_id": event.dispute_id, "in_dispute": True}
         case DisputeDecided():
-            return replace(
-                before,
-                version=version,
-                net_cents=before.net_cents - event.credited_cents,
-                credited_cents=before.credited_cents + event.credited_cents,
-                in_dispute=False,
-            )
+            changed["net_cents"] = before.net_cents - event.credited_cents
+            changed["credited_cents"] = before.credited_cents + event.credited_cents
+            changed["in_dispute"] = False
         case _:
             raise no_such_event("transaction", event)
+    return replace(before, **changed)
 
 
 def _and(before: Transaction, event: Voided | Refunded | Tipped) -> tuple[Adjusted, ...]:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import psycopg
 
-from adapters.composition import SystemClock, datastore, open_hsm
+from adapters.clock import SystemClock
+from adapters.composition import datastore, open_hsm
 from adapters.hsm.keys import Hsm
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.databases import ledger_dsn

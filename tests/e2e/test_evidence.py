@@ -89,7 +89,7 @@ def test_a_payment_is_proven_with_a_receipt(audited: Audited, payment: str) -> N
     proof = str(audited.desk / "payment.json")
     done = audited.audit("prove", payment, "--receipt", "--out", proof)
     assert done.returncode == 0, done.stderr
-    assert "transaction.authorized/1" in done.stdout
+    assert "transaction.authorized/2" in done.stdout
     done = audited.audit("check", proof, "--key", audited.key, "--root", audited.root)
     assert done.returncode == 0, done.stderr
     assert f"payment {payment}, approved (code 00), worth $12.50" in done.stdout
@@ -97,7 +97,7 @@ def test_a_payment_is_proven_with_a_receipt(audited: Audited, payment: str) -> N
         [sys.executable, "-I", str(STRANGER), proof, audited.key], capture_output=True, text=True
     )
     assert said.returncode == 0, said.stderr
-    assert "(transaction.authorized/1) is in ticketrestaurant/log/" in said.stdout
+    assert "(transaction.authorized/2) is in ticketrestaurant/log/" in said.stdout
     assert audited.audit("prove", payment, "--out", proof).returncode == exit_codes.USAGE
     tampered = Path(proof).read_text().replace("authorized", "declined", 1)
     (audited.desk / "tampered.json").write_text(tampered)
@@ -145,13 +145,13 @@ def test_a_dump_is_verified_against_what_the_witness_got(
     assert "events are what was written" in done.stdout
     text = dump.read_bytes()
     dump.write_bytes(
-        text.replace(b"\ttransaction.authorized/1\t", b"\ttransaction.declined/1\t", 1)
+        text.replace(b"\ttransaction.authorized/2\t", b"\ttransaction.declined/2\t", 1)
     )
     done = audited.audit(*arguments)
     assert done.returncode == exit_codes.INTEGRITY_BROKEN
     done = audited.audit("verify", "--offline", str(dump))
     assert done.returncode == exit_codes.INTEGRITY_BROKEN
-    assert "transaction.declined/1" in done.stdout, "with the leaves, the event is named"
+    assert "transaction.declined/2" in done.stdout, "with the leaves, the event is named"
     assert audited.audit("verify", "--offline", str(note)).returncode == exit_codes.USAGE
 
 

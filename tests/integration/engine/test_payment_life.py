@@ -10,9 +10,11 @@ from application.authorize import Decision
 from application.command import Origin, Refused
 from application.contest import Contest, ContestAsk, DecideDispute, GiveEvidence, dispute_id
 from domain.aggregates.dispute import Dispute
+from domain.aggregates.transaction import Authorized, TermsAgreed
 from domain.answers import Refusal
 from domain.event import Event
 from domain.signed_request import SignedRequest
+from domain.terms import LEGAL_DAY_CENTS
 from tests.integration.engine.world import World
 
 FULL_CENTS = 1_000_000
@@ -190,24 +192,23 @@ def test_another_s_payment_is_told_from_none_by_nobody(world: World) -> None:
 
 def test_part_of_a_payment_is_approved_and_answered_again_the_same(world: World) -> None:
     world.ask(counter=1, amount_cents=2_000)
-    left = world.account().balance_cents
-    asked = world.payment(counter=2, amount_cents=left + 1, partial=True)
+    asked = world.payment(counter=2, amount_cents=200_000, partial=True)
     (no,) = world.submit(asked)
     assert no.code == "55", "part of it would need the PIN as well"
-    _drain(world, left - 500)
+    _spend(world, LEGAL_DAY_CENTS - 2_000 - 500)
     first = world.ask(counter=77, amount_cents=1_200, partial=True, ms=asked.ask.ms)
     again = world.ask(counter=77, amount_cents=1_200, partial=True, ms=asked.ask.ms)
     assert (first.approved, first.code, first.amount_cents, first.approved_cents) == (
         True, "10", 1_200, 500,
     )  # fmt: skip
     assert (again.code, again.approved_cents, again.duplicate) == ("10", 500, True)
-    assert world.account().balance_cents == 0
+    assert world.account().balance_cents == FULL_CENTS - LEGAL_DAY_CENTS
     assert topics(world.events(), first.transaction_id) == [
-        "transaction.authorized/1", "transaction.terms_agreed/1",
+        Authorized.TOPIC, TermsAgreed.TOPIC,
     ]  # fmt: skip
 
 
-def _drain(world: World, cents: int) -> None:
+def _spend(world: World, cents: int) -> None:
     """Spends that much in payments that need no PIN."""
     works, counter = [], 1_000
     while cents:

@@ -99,7 +99,7 @@ def test_what_the_account_names_is_found_without_the_index(
     lines = card_history(views.reader, NoIndex(), card.originator_id)
     missing = set(expected(events, card)) - {line.position for line in lines}
     assert {events[at - 1].TOPIC for at in missing} <= {
-        *("transaction.declined/1", "transaction.reversed/1", "certificate.issued/1"),
+        *("transaction.declined/2", "transaction.reversed/1", "certificate.issued/1"),
     }
 
 

@@ -22,6 +22,7 @@ from domain.answers import Refusal
 from domain.event import Context, Event
 from domain.ids import make_id, transaction_id
 from domain.signed_request import SignedRequest
+from domain.terms import STANDARD
 
 NOW_US = 1_795_000_000_000_000  # 2026-11-18 11:06:40 UTC
 ISSUER = UUID("00000000-0000-8000-8000-0000000000aa")
@@ -185,7 +186,8 @@ class Town:
         account = self.states[known.account_id] if known else None
         company = self.states[account.company_id] if account else None
         shop = self.states[self.states[terminal].shop_id]
-        date, year_month = authorization.dates(context.recorded_at_us, "America/New_York")
+        at_us = context.recorded_at_us
+        date, year_month = authorization.dates(at_us, account) if account else ("", "")
         before = self.states.get(id)
         virtual = known is not None and known.kind == "virtual"
         contract = b'{"amount_cents":%d,"padding":"%s"}' % (amount_cents, b"x" * 300)
@@ -214,6 +216,7 @@ class Town:
             expired=False,
             reversed_before=before is not None,
             masked_pan=known.masked_pan if known else masked_pan,
+            now_us=at_us,
             local_date=date,
             year_month=year_month,
         )
@@ -256,6 +259,8 @@ class Town:
             terminal_shop_id=self.states[terminal].shop_id,
             closed=False,
             today=before.local_date,
+            agreed=STANDARD,
+            terms=STANDARD,
             signed=SignedRequest(request=b"{}", request_hash=bytes(32), signature="s" * 120),
         )
         decided = adjustment.decide(context, before, self.states[before.account_id], change)

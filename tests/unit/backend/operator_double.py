@@ -169,6 +169,9 @@ class DirectoryDouble:
     def proposal(self, id: UUID) -> Rows:
         return self._of(id)
 
+    def programme(self, company: UUID, now_us: int) -> Rows:
+        return self._of(company)
+
     enrolments = policy = proposals
 
     def disputes(self, now_us: int) -> Rows:

@@ -2,14 +2,17 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.backend import payment_messages
-from adapters.backend.payment_messages import read_authorize
+from adapters.backend.payment_messages import read_authorize, to_phone, to_pos
+from application.authorize import Decision
 from protocol import bodies, messages
+from protocol.contract import Contract
 from protocol.errors import BodyError
 
 STRIPE: dict[str, Any] = {
@@ -88,3 +91,17 @@ def test_nothing_passes_here_that_the_strict_reader_refuses(
     except BodyError:
         return
     bodies.read(body.encode(), messages.Authorize)
+
+
+def test_a_moment_is_told_in_milliseconds_never_too_early() -> None:
+    no = Decision(
+        transaction_id=UUID(int=1), approved=False, code="61", reason="daily-limit", text="",
+        amount_cents=5, would_pass_cents=0, decided_us=1, passes_at_us=1_795_586_400_000_001,
+    )  # fmt: skip
+    contract = Contract(
+        amount_cents=5, card=b"", counter=1, currency="USD", expires_ms=2, items=b"", ms=1,
+        session=b"", shop=UUID(int=2), terminal=UUID(int=3),
+    )  # fmt: skip
+    for body in (to_pos(7, contract, no), to_phone(contract, no)):
+        told = bodies.read(body, messages.Decision)
+        assert told["passes_at_ms"] == 1_795_586_400_001

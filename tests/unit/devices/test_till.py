@@ -1,6 +1,8 @@
 """The till: what keys do and what 4 x 20 characters show, without screen or network."""
 
+import time
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -9,7 +11,8 @@ from devices.menu import Menu, MenuItem
 from devices.pos import till as keys
 from devices.pos.bills import Bill
 from devices.pos.display import COLUMNS, ROWS
-from devices.pos.payment import Outcome
+from devices.pos.journal import Pending
+from devices.pos.payment import Outcome, Payment, read_decision
 from devices.pos.till import Sell, Show, Till
 from tests.unit.devices.authority import PAN, TRACK2
 
@@ -129,3 +132,22 @@ def test_clear_leads_back_and_keys_wait_while_busy(till: Till) -> None:
     type_keys(till, keys.BILLS)
     assert type_keys(till, "1", keys.ENTER) is None
     assert "ONE MOMENT" in till.rows()[0]
+
+
+def test_a_refusal_says_from_when_on_it_would_pass(till: Till) -> None:
+    at_ms = int(time.mktime((2026, 11, 24, 0, 0, 0, 0, 0, -1))) * 1000
+    no = replace(OUTCOME, approved=False, code="61", reason="daily-limit", passes_at_ms=at_ms)
+    till.ended(replace(no, would_pass_cents=1190))
+    assert till.rows()[2:] == ["would pass:   $11.90", "all from 11/24 00:00"]
+    till.ended(replace(no, code="57", reason="hours"))
+    assert till.rows()[1:3] == ["NOT AT THIS HOUR    ", "from     11/24 00:00"]
+
+
+@pytest.mark.parametrize("when", ["now", 1.5, True, -1, 1 << 62])
+def test_a_time_that_is_none_is_not_believed(when: Any) -> None:
+    pending = Pending(
+        counter=1, ms=2, contract_hash="", amount_cents=100, card_shown="x", card_id="y"
+    )
+    body = {"counter": 1, "ms": 2, "amount_cents": 100, "approved": False, "passes_at_ms": when}
+    with pytest.raises(ValueError, match="not a time"):
+        read_decision(body, Payment(pending, {}, None))

@@ -11,11 +11,11 @@ from domain.aggregates.company import Company
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
 from domain.aggregates.transaction import Signed
-from domain.authorization import Request
 from domain.event import Context
 from domain.ids import make_id
+from domain.rules.request import Request
 
-NOW_US = 1_795_478_400_000_000  # 2026-11-23 20:00 UTC, 14:00 in Chicago
+NOW_US = 1_795_478_400_000_000  # 2026-11-24 00:00 UTC, 18:00 on Monday the 23rd in Chicago
 TODAY, YEAR_MONTH = "2026-11-23", "2611"
 
 
@@ -70,6 +70,15 @@ def account(balance_cents: int = 10_000) -> Account:
         )
         state = accounts.evolve(state, credited)
     return state
+
+
+def paid(amount_cents: int = 1_000, date: str = TODAY) -> Account:
+    """The account after one payment on a date."""
+    state = account()
+    debit = accounts.debit(
+        context(), state, amount_cents=amount_cents, transaction_id=id_of(60), date=date
+    )
+    return accounts.evolve(state, debit)
 
 
 def card(kind: str = "stripe") -> Card:
@@ -127,6 +136,7 @@ def request(**changes: Any) -> Request:
         "clock_off_us": 0,
         "expired": False,
         "masked_pan": "508900******1234",
+        "now_us": NOW_US,
         "local_date": TODAY,
         "year_month": YEAR_MONTH,
     }

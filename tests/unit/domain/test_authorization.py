@@ -11,6 +11,7 @@ from domain.aggregates import card as cards
 from domain.aggregates.account import AccountDebited
 from domain.aggregates.card import PinAccepted, PinFailed
 from domain.aggregates.transaction import Authorized, Declined
+from domain.terms import PIN_FREE_CENTS
 from tests.unit.domain.material import account, card, context, request, shop, terminal
 
 FAULTS: list[tuple[str, str, dict[str, Any]]] = [
@@ -24,7 +25,7 @@ FAULTS: list[tuple[str, str, dict[str, Any]]] = [
     ("14", "unknown-card", {"card": None}),
     ("62", "card-blocked", {"card": replace(card(), status="blocked")}),
     ("57", "category", {"shop": shop(category="5813")}),
-    ("55", "pin-required", {"amount_cents": cards.PIN_FREE_CENTS + 1}),
+    ("55", "pin-required", {"amount_cents": PIN_FREE_CENTS + 1}),
     ("61", "daily-limit", {"amount_cents": 5_001, "pin_right": True}),
     ("51", "balance", {"account": account(100)}),
 ]

@@ -74,7 +74,7 @@ def test_a_correction_moves_balance_and_days_spending_by_the_difference() -> Non
     assert isinstance(event, DebitCorrected)
     after = accounts.evolve(state, event)
     assert after.balance_cents == state.balance_cents + 60
-    assert after.spent_cents == 1_190
+    assert after.spending.day_cents == 1_190
 
 
 def test_a_correction_that_the_balance_cannot_bear_is_refused() -> None:

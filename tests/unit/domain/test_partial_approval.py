@@ -10,7 +10,19 @@ from domain.aggregates import transaction as transactions
 from domain.aggregates.transaction import TermsAgreed
 from domain.answers import Refusal, refusal
 from domain.ids import make_id
+from domain.rules import order
+from domain.terms import Terms
 from tests.unit.domain.material import account, card, context, request
+
+
+def authorized() -> str:
+    """The topic of a yes."""
+    return transactions.Authorized.TOPIC
+
+
+def declined() -> str:
+    """The topic of a no."""
+    return transactions.Declined.TOPIC
 
 
 @pytest.mark.parametrize(
@@ -24,9 +36,9 @@ def test_part_of_the_amount_is_approved_where_the_terminal_takes_it(
         amount_cents=amount_cents, account=account(balance_cents), partial=True, pin_right=True
     )
     events = authorization.decide(context(), asked)
-    assert (
-        "transaction.authorized/1" if granted == amount_cents else "transaction.declined/1"
-    ) == authorization.decide(context(), replace(asked, partial=False))[0].TOPIC
+    assert (authorized() if granted == amount_cents else declined()) == authorization.decide(
+        context(), replace(asked, partial=False)
+    )[0].TOPIC
     first: Any = events[0]
     if granted is None:
         assert first.code == "51"
@@ -46,7 +58,7 @@ def test_nothing_else_is_approved_in_part() -> None:
     assert isinstance(no, transactions.Declined)
     assert no.code == "55"
     lost = request(partial=True, card=replace(card(), status="lost"), account=account(1))
-    assert authorization.decide(context(), lost)[0].TOPIC == "transaction.declined/1"
+    assert declined() == authorization.decide(context(), lost)[0].TOPIC
 
 
 def test_part_of_the_amount_passes_every_rule_or_is_not_approved(
@@ -55,10 +67,15 @@ def test_part_of_the_amount_passes_every_rule_or_is_not_approved(
     def not_small(asked: authorization.Request) -> Refusal | None:
         return refusal("57", "category") if asked.amount_cents < 600 else None
 
-    monkeypatch.setattr(authorization, "RULES", (*authorization.RULES, not_small))
+    monkeypatch.setattr(order, "RULES", (*order.RULES, not_small))
     no, *_ = authorization.decide(context(), request(partial=True, account=account(500)))
     assert isinstance(no, transactions.Declined)
     assert (no.code, no.amount_cents) == ("51", 1_250)
+
+
+def test_a_programme_may_want_all_or_nothing() -> None:
+    asked = request(partial=True, account=account(500), terms=Terms(partial_approval=False))
+    assert declined() == authorization.decide(context(), asked)[0].TOPIC
 
 
 def test_a_usual_payment_has_no_terms() -> None:

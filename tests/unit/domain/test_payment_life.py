@@ -20,6 +20,7 @@ from domain.answers import TEXTS, Refusal
 from domain.event import Event
 from domain.settled_days import closes_us, is_settled
 from domain.signed_request import SignedRequest
+from domain.terms import STANDARD, Terms
 from tests.unit.domain.material import (
     NOW_US,
     SHOP,
@@ -83,6 +84,8 @@ class Payment:
             "terminal_shop_id": SHOP,
             "closed": self.closed,
             "today": TODAY,
+            "agreed": STANDARD,
+            "terms": STANDARD,
             "signed": _SIGNED,
         }
         return Change(**(usual | facts))
@@ -260,14 +263,23 @@ def test_a_tip_needs_balance_and_daily_limit_and_comes_once() -> None:
     assert reason(poor.adjust(life.TIP, 1)) == ("12", "tip-given")
     assert poor.account.balance_cents == 0
     day = Payment(2_500)
-    day.account = replace(day.account, spent_cents=4_900)
-    assert reason(day.adjust(life.TIP, 101)) == ("61", "daily-limit")
-    assert day.adjust(life.TIP, 100) is None
+    day.account = replace(day.account, daily_limit_cents=2_600)
+    no = day.adjust(life.TIP, 101)
+    assert no is not None
+    assert (reason(no), no.would_pass_cents) == (("61", "daily-limit"), 100)
+    week = Terms(per_week_cents=2_510)
+    assert reason(day.adjust(life.TIP, 100, terms=week)) == ("61", "weekly-limit")
+    none = Terms(tip_percent=0)
+    assert reason(day.adjust(life.TIP, 100, agreed=none)) == ("61", "tip-ceiling")
+    assert day.adjust(life.TIP, 100, terms=Terms(payments_per_day=1)) is None
 
 
 @pytest.mark.parametrize(
-    ("consent", "agreed", "ceiling"), [("", 0, 250), ("", 100, 100), ("", 900, 250), ("c", 0, 0),
-                                       ("c", 900, 900)],
+    ("consent", "agreed", "ceiling"),
+    [
+        ("", 0, 250), ("", 100, 100), ("", 900, 250),
+        ("c", 0, 0), ("c", 200, 200), ("c", 900, 250),
+    ],
 )  # fmt: skip
 def test_only_a_cardholder_raises_the_ceiling_of_a_tip(
     consent: str, agreed: int, ceiling: int
@@ -279,7 +291,7 @@ def test_only_a_cardholder_raises_the_ceiling_of_a_tip(
         if event.TOPIC.startswith("transaction."):
             state = transactions.evolve(state, event)
     assert state is not None
-    assert adjustment.tip_ceiling_cents(state) == ceiling
+    assert adjustment.tip_ceiling_cents(state, STANDARD) == ceiling
 
 
 def test_a_void_takes_back_the_tip_as_well() -> None:

@@ -3,16 +3,17 @@
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import fields, replace
 
 from domain import authorization
 from domain import payment_life as life
-from domain.aggregates.card import PIN_FREE_CENTS
-from domain.answers import TEXTS
+from domain.answers import TEXTS, dollars
+from domain.rules import message, spending
+from domain.terms import EVERY_DAY, PIN_FREE_CENTS, STANDARD, Terms, Window
 from tests.specification import section, tables
-from tests.unit.domain.material import account, card, request, shop, terminal
+from tests.unit.domain.material import TODAY, account, card, paid, request, shop, terminal
 
-RULES, OTHERS = tables(section("TR-BEFS", "6"))
+RULES, OTHERS, TERMS = tables(section("TR-BEFS", "6"))
 
 # For each row a payment that this rule refuses.
 REFUSED: dict[tuple[str, str], dict[str, Any]] = {
@@ -33,7 +34,20 @@ REFUSED: dict[tuple[str, str], dict[str, Any]] = {
     ("75", "pin-tries"): {"card": replace(card(), pin_failures=3), "amount_cents": 1},
     ("55", "pin-required"): {"amount_cents": PIN_FREE_CENTS + 1},
     ("55", "wrong-pin"): {"pin_right": False, "amount_cents": 1},
+    ("57", "weekday"): {"terms": Terms(weekdays=(2, 3))},  # it is a Monday
+    ("57", "holiday"): {"terms": Terms(holidays=(TODAY,))},
+    ("57", "hours"): {"terms": Terms(hours=(Window(0, 1_080), Window(1_081, 1_440)))},  # 18:00
+    ("65", "daily-count"): {"account": paid(), "terms": Terms(payments_per_day=1)},
+    ("65", "weekly-count"): {"account": paid(), "terms": Terms(payments_per_week=1)},
+    ("65", "monthly-count"): {"account": paid(), "terms": Terms(payments_per_month=1)},
+    ("61", "payment-limit"): {"terms": Terms(per_payment_cents=1_249)},
     ("61", "daily-limit"): {"amount_cents": 5_001},
+    ("61", "weekly-limit"): {"terms": Terms(per_week_cents=1_249)},
+    ("61", "monthly-limit"): {"terms": Terms(per_month_cents=1_249)},
+    ("61", "legal-limit"): {
+        "account": replace(account(900_000), daily_limit_cents=900_000),
+        "amount_cents": 200_001,
+    },
     ("51", "balance"): {"account": account(100)},
 }
 
@@ -45,7 +59,8 @@ def test_the_rules_are_those_of_the_code_in_its_order() -> None:
 
 @pytest.mark.parametrize(("rule", "code", "reason"), [row[:3] for row in RULES])
 def test_each_rule_gives_the_answer_beside_it(rule: str, code: str, reason: str) -> None:
-    no = getattr(authorization, rule)(request(**REFUSED[code, reason]))
+    module = message if hasattr(message, rule) else spending
+    no = getattr(module, rule)(request(**REFUSED[code, reason]))
     assert no is not None
     assert (no.code, no.reason) == (code, reason)
 
@@ -75,3 +90,20 @@ def _cell(step: life.To | life.No) -> str:
     if isinstance(step, frozenset):
         return "→ " + ", ".join(state for state in life.STATES if state in step)
     return f"{step[0]} {step[1]}"
+
+
+def test_the_terms_of_a_programme_are_those_of_the_code() -> None:
+    assert [row[0] for row in TERMS] == [field.name for field in fields(Terms)]
+
+
+def test_the_standard_terms_are_those_that_are_told() -> None:
+    told = {row[0]: row[1] for row in TERMS}
+    lifted = {name for name, value in told.items() if value in ("none", "never")}
+    assert all(not getattr(STANDARD, name) for name in lifted)
+    assert told["pin_free_cents"] == dollars(STANDARD.pin_free_cents)
+    assert told["tip_percent"] == str(STANDARD.tip_percent)
+    assert STANDARD.refused_categories == (told["refused_categories"].split(" ")[0],)
+    rest = {"weekdays", "hours", "allowed_categories", "partial_approval"}
+    assert told.keys() == lifted | rest | {"pin_free_cents", "tip_percent", "refused_categories"}
+    assert (STANDARD.weekdays, STANDARD.hours) == (EVERY_DAY, ())
+    assert (STANDARD.allowed_categories, STANDARD.partial_approval) == ((), True)

@@ -24,6 +24,8 @@ def _sample(kind: Any, name: str) -> Any:
     """A fixed value of a field's type."""
     if kind is int:
         return 1_250
+    if kind is bool:
+        return True
     if kind is str:
         return name
     if kind is bytes:
@@ -79,6 +81,14 @@ def test_an_old_version_is_read_as_the_new_one() -> None:
     event: Any = events.decode("account.credited/0", stored)
     assert event.amount_cents == 5
     assert event.refill_id == id_of(11)
+
+
+def test_an_answer_of_before_programmes_was_given_under_the_standard_terms() -> None:
+    for kind in ("authorized", "declined"):
+        stored = bytes.fromhex(golden()[f"transaction.{kind}/1"])
+        event: Any = events.decode(f"transaction.{kind}/1", stored)
+        assert (event.programme_version, getattr(event, "passes_at_us", None)) == (0, None)
+        assert type(event) is events.topics()[f"transaction.{kind}/2"]
 
 
 def test_foreign_bytes_are_refused() -> None:
