@@ -109,8 +109,9 @@ def parse_contract(raw: bytes) -> Contract:
     try:
         if len(raw) > MAX_CONTRACT_BYTES:
             raise ValueError("too long")
-        body = _usual(raw) or from_json(raw)
-        if not _KEYS <= body.keys() <= _MORE:
+        usual = _usual(raw)
+        body = usual or from_json(raw)
+        if usual is None and not _KEYS <= body.keys() <= _MORE:
             raise ValueError("wrong members")
         if body["currency"] != "USD":
             raise ValueError("wrong currency")
@@ -118,7 +119,7 @@ def parse_contract(raw: bytes) -> Contract:
         expires_ms = _integer(body["expires_ms"], MAX_MS)
         if expires_ms <= ms:
             raise ValueError("expires before it begins")
-        group, partial, tip_cents = _read_more(body) if len(body) > len(_KEYS) else _NO_MORE
+        more = _NO_MORE if usual is not None else _read_more(body)
         return Contract(
             amount_cents=_integer(body["amount_cents"], MAX_AMOUNT_CENTS),
             card=_hash(body["card"]),
@@ -130,9 +131,9 @@ def parse_contract(raw: bytes) -> Contract:
             session=_hash(body["session"]),
             shop=_uuid(body["shop"]),
             terminal=_uuid(body["terminal"]),
-            group=group,
-            partial=partial,
-            tip_cents=tip_cents,
+            group=more[0],
+            partial=more[1],
+            tip_cents=more[2],
         )
     except ValueError:
         raise BodyError(BAD_CONTRACT) from None
