@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from adapters.backend.hsm_lane import HsmLane
 from adapters.backend.operator_ports import Rows
+from adapters.hsm.generations import FIRST
 from adapters.hsm.inventory import inventory
 from adapters.hsm.token import Token
 
@@ -12,13 +13,22 @@ class HsmView:
     """`operator_ports.HsmReads` of the token and lane of this process."""
 
     def __init__(
-        self, token: Token, lane: HsmLane, provider: str, resealing: Callable[[], tuple[int, int]]
+        self,
+        token: Token,
+        lane: HsmLane,
+        provider: str,
+        resealing: Callable[[], tuple[int, int]],
+        made_ms: int,
     ) -> None:
-        """`resealing`: data keys that K_DB seals, and how many an older generation still does."""
+        """`resealing`: data keys that K_DB seals, and how many an older generation still does.
+
+        `made_ms`: when the first generations were made, which is with the authorities.
+        """
         self._token = token
         self._lane = lane
         self._provider = provider
         self._resealing = resealing
+        self._made_ms = made_ms
 
     def status(self) -> Rows:
         """One row, from what is known already: a token that hangs is asked nothing."""
@@ -47,6 +57,7 @@ class HsmView:
         return [
             {
                 **state.row(),
+                **({"since_ms": self._made_ms} if state.spec.generation == FIRST else {}),
                 "in_use": generations.newest(state.spec.name) == state.spec.generation,
             }
             for state in inventory(self._token)

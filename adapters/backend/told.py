@@ -22,6 +22,10 @@ class Told:
         self.raw = command.raw
         self.signature = command.signature
         self.signer_id = peer.subject_id
+        self.signer_serials = (peer.kid, *(format(each, "x") for each in peer.authorities))
+        """In hex: of the signer's certificate and of the authorities above it."""
+        self.approves = False
+        """Whether the signer approves here what another operator proposed."""
         self.t4 = session.t4
         self.pin_key = session.pin_key
         self.origin = Origin(
@@ -35,4 +39,5 @@ class Told:
         """This command with the body of the proposal that it approves: ids and times are ours."""
         told = copy(self)
         told.body = body
+        told.approves = True
         return told

@@ -53,12 +53,17 @@ class TwoPersons:
     async def give(self, told: Told) -> Answer:
         """Carries it out at once where one operator suffices, else keeps it as a proposal."""
         verb = self._verbs[told.verb]
-        summary = verb.summary(told.body)
+        verb.summary(told.body)  # what is wrong with the command is said first
         if not verb.needs_two(told.body):
             answer = await self._works.carry_out(await verb.prepare(told))
             if told.verb in self._stored:
                 await self._stored[told.verb](told.body, answer)
             return answer
+        return await self.propose(told)
+
+    async def propose(self, told: Told) -> Answer:
+        """Keeps it for a second operator to decide."""
+        summary = self._verbs[told.verb].summary(told.body)
         return await self._works.carry_out(
             Propose(
                 told.origin,
