@@ -101,3 +101,6 @@ def _tell(result: dict[str, Any], json: bool) -> None:
         print_json(result)
     else:
         print(f"proposal {result['proposal']} is {result['status']}: {result['summary']}")
+        code = (result.get("result") or {}).get("code")
+        if code:
+            print(f"code {code}   shown once: for the one who has the package")
