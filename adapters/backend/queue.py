@@ -102,6 +102,11 @@ def _enrolment(enrolment: Enrolment) -> Matter | None:
     )
 
 
+async def _key(desk: Desk, enrolment: Enrolment) -> Rows:
+    """The key that came with the code: whoever decides compares it with the one at the device."""
+    return [{"key_hash": enrolment.key_hash.hex()}]
+
+
 async def _command(desk: Desk, proposal: Proposal) -> Rows:
     """The signed command, field by field: what exactly would be done."""
     return list(_in_rows(_command_of(proposal)))
@@ -129,7 +134,7 @@ async def _corrections(desk: Desk, proposal: Proposal) -> Rows:
 KINDS: Final = (
     Kind(name="correction", of="proposal", matter=_correction, detail=_corrections),
     Kind(name="proposal", of="proposal", matter=_proposal, detail=_command),
-    Kind(name="enrolment", of="enrolment", matter=_enrolment),
+    Kind(name="enrolment", of="enrolment", matter=_enrolment, detail=_key),
 )
 
 
