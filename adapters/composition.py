@@ -51,6 +51,7 @@ from adapters.hsm.authority import Authority
 from adapters.hsm.certificate_store import CertificateStore
 from adapters.hsm.generations import FIRST
 from adapters.hsm.installation import BACKEND_CERTIFICATE, PIN_CERTIFICATE, certified
+from adapters.hsm.inventory import made_ms
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
 from adapters.hsm.validation import Validation
@@ -68,6 +69,7 @@ from adapters.ledger_proofs import LedgerProofs
 from adapters.ledger_views import LedgerViews
 from adapters.monitoring.server import Monitor
 from adapters.monitoring.surroundings import certificate_days
+from adapters.own_certificates import OwnCertificates
 from adapters.postgres import external
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.databases import ledger_dsn
@@ -150,7 +152,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         SealedLogReader(views.connect, event_log.mapper),
         lambda serials: _in_loop(loop, sessions.end_sessions_of, serials),
     )
-    trust.revoked = revocations.is_revoked
+    trust.revoked = authority.revoked = revocations.is_revoked
     trust.grace_ms = MOST_GRACE_DAYS * 24 * 3600 * 1000
     sessions = Sessions(
         identity,
@@ -158,13 +160,14 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         lane,
         services,
         ready,
-        may_open=lambda: revocations.complete,
+        recorded=revocations,
     )
     clock.on_moved(lambda: loop.call_soon_threadsafe(sessions.end_all))
     payments = Payments(sessions, lane, HsmChecks(hsm), engine.submit, issuer, clock.now_us)
     installed = InstalledCertificates(
-        loop, engine.submit, clock, issuer, lambda: certified(settings.home)
+        loop, engine.submit, clock, issuer, lambda: certified(settings.home), revocations
     )
+    own = OwnCertificates(settings.home, authority, revocations.is_revoked)
     evidence = CheckpointFolder(settings.checkpoints)
     tell_log_keys(evidence, hsm)
     publisher = Publisher(
@@ -200,7 +203,13 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         lane=lane,
         personalisation=personalisation,
         directory=views.directory,
-        hsm=HsmView(hsm.token, lane, settings.hsm_provider, lambda: resealing.progress),
+        hsm=HsmView(
+            hsm.token,
+            lane,
+            settings.hsm_provider,
+            lambda: resealing.progress,
+            made_ms(authority.root),
+        ),
         audit_history=views.audit_history,
         export_settlements=views.export_settlements,
         proofs=proofs,
@@ -214,6 +223,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         issuer_id=issuer,
         catch_up=views.caught_up,
         rehearse=views.rehearse,
+        needed=own.needed,
     )
     operators = Operators(outside)
     found = FoundGenerations(CarryingOut(outside), outside.turn, issuer, rotation.in_use)
@@ -239,6 +249,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         last_position=lambda: recorder.position,
         database_answers=lambda: external.is_up(dsn),
         certificate_days=certificate_days(_certificates(settings.home)),
+        revoked=own.warnings,
         unrecorded=lambda: found.unrecorded,
         to_wipe=lambda: wiping.pending,
     )

@@ -23,9 +23,10 @@ from adapters.audit.note import BadNote, Signer
 from adapters.backend.operator_ports import Denied, InUse
 from adapters.backend.personalisation import recorded
 from adapters.backend.ready import Ready
-from adapters.hsm.authority import Authority, RequestRefused, issuer_name
+from adapters.hsm.authority import Authority, issuer_name
 from adapters.hsm.card_verification import VERSIONS_MOST
 from adapters.hsm.certificate_store import CertificateStore
+from adapters.hsm.certification_request import RequestRefused
 from adapters.hsm.installation import BACKEND_CERTIFICATE, PIN_CERTIFICATE, subject_of
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import GENERATIONS_MOST
@@ -39,7 +40,7 @@ from adapters.settings import SettingsError
 from application.record_tls import AUTHORITY_ROLE
 from application.register import IssuedCertificate
 from devices.durable import write_durably
-from domain.aggregates.certificate import INSTALLED
+from domain.aggregates.certificate import AUTHORITY_ISSUING, INSTALLED
 from domain.aggregates.key import key_id
 from protocol.certificates import BACKEND, PIN
 from protocol.handshake import Identity
@@ -117,7 +118,7 @@ class KeyRotation:
     def in_use(self) -> list[InUse]:
         """What is in use now, to be held against the ledger. Raises SettingsError."""
         certified = {
-            "CA-ISSUING": (key_id("CA-ISSUING"), self._authority.issuing, "authority:issuing"),
+            "CA-ISSUING": (key_id("CA-ISSUING"), self._authority.issuing, AUTHORITY_ISSUING),
             "PIN-ENC": self._leaf(PIN_CERTIFICATE, PIN),
             "BACKEND-ID": self._leaf(BACKEND_CERTIFICATE, BACKEND),
             TLS_KEY: (key_id(TLS_KEY), self._authority.tls, AUTHORITY_ROLE),
@@ -198,7 +199,7 @@ class KeyRotation:
         write_durably(self._home / "pki" / f"{issuer_name(generation)}.pem", pem)
         self._generations.use("CA-ISSUING", generation)
         self._authority.use_newest_issuing()
-        return key_id("CA-ISSUING"), recorded(made, "authority:issuing", INSTALLED)
+        return key_id("CA-ISSUING"), recorded(made, AUTHORITY_ISSUING, INSTALLED)
 
     def _written(self, path: Path, leaf: x509.Certificate) -> list[x509.Certificate]:
         """The chain of a new leaf, on the disk for the next start."""

@@ -112,14 +112,19 @@ class Command:
 
     def foresee(self, states: States, context: Context) -> Refused | None:
         """Why it need not be proposed to a second operator now; None where it may be done."""
-        answer, events, _ = self.execute(states, context)
-        if isinstance(answer, Refused):
-            return answer
-        return None if events else Refused("nothing-to-do", "That is so already.")
+        return seen_of(self.execute(states, context))
 
     def repeated(self, states: States, made: UUID) -> Any:
         """The answer to the same command again."""
         return {"id": str(made), "repeated": True}
+
+
+def seen_of(outcome: Outcome) -> Refused | None:
+    """See `Command.foresee`, of what carrying it out would come to now."""
+    answer, events, _ = outcome
+    if isinstance(answer, Refused):
+        return answer
+    return None if events else Refused("nothing-to-do", "That is so already.")
 
 
 def other_command() -> Refused:

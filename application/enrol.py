@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from application.command import Command, Origin, Refused, other_command
 from application.group_commit import Outcome
+from application.issue import VIRTUAL
 from application.ports import Claim
 from application.register import KEY, IssuedCertificate, certified_before, key_claims
 from application.states import States
@@ -36,6 +37,8 @@ _TEXTS = {
     "key-in-use": "This key was certified before. Make a new one.",
     "no-such-code": "There is no such code. Type it again.",
     "holder-blocked": "The terminal or card is out of use.",
+    "no-such-holder": "There is no such terminal or card in use.",
+    "not-virtual": "Only a virtual card has a certificate; a stripe card pays by its stripe.",
 }
 
 
@@ -82,22 +85,24 @@ def standing(
             return replace(found, serial=before.serial)
         return replace(found, refused="key-in-use")
     no = enrolments.why_not(enrolment, key_hash=key_hash, now_us=now_us)
-    if not no and not _in_use(states, enrolment.subject_id, enrolment.role):
-        no = "holder-blocked"
+    no = no or holder_refused(states, enrolment.subject_id, enrolment.role)
     assert found.profile is not None
     waits = found.profile.check == policies.HUMAN and enrolment.status == enrolments.OPEN
     queued = waits or enrolment.status == enrolments.QUEUED
     return replace(found, refused=no, queue_why="the policy asks for a person" if queued else "")
 
 
-def _in_use(states: States, subject_id: UUID, role: str) -> bool:
+def holder_refused(states: States, subject_id: UUID, role: str) -> str:
+    """Why this holder gets no certificate, as a code; empty where nothing is in the way."""
     if role == "pos":
         terminal = states.get(subject_id, Terminal)
-        return terminal is not None and terminal.active
+        return "" if terminal is not None and terminal.active else "holder-blocked"
     if role == "card":
         card = states.get(subject_id, Card)
-        return card is not None and card.status == "active"
-    return True
+        if card is None or card.status != "active":
+            return "holder-blocked"
+        return "" if card.kind == VIRTUAL else "not-virtual"
+    return ""
 
 
 def _shop(states: States, enrolment: Enrolment) -> Shop | None:
@@ -106,7 +111,7 @@ def _shop(states: States, enrolment: Enrolment) -> Shop | None:
 
 
 class OpenEnrolment(Command):
-    """An operator gives out a code for a terminal or a card; the code itself is not here."""
+    """A code is given out for a terminal, a card or a new person; the code itself is not here."""
 
     makes = (enrolments.EnrolmentOpened,)
 
@@ -120,7 +125,8 @@ class OpenEnrolment(Command):
         code_digest: bytes,
         generation: int = 1,
     ) -> None:
-        """`generation` of the key that hashed the code."""
+        """`generation` of the key that hashed the code. A code that is only to be given out once
+        two operators agreed has no digest yet."""
         super().__init__(origin, deadline_us)
         self._subject_id, self._role = subject_id, role
         self._digest, self._generation = code_digest, generation
@@ -129,8 +135,13 @@ class OpenEnrolment(Command):
         """The holder, and the policy."""
         return [self._subject_id, POLICY_ID]
 
+    def foresee(self, states: States, context: Context) -> Refused | None:
+        """Only the holder can stand against it."""
+        return self._refused(states)
+
     def execute(self, states: States, context: Context) -> Outcome:
         """Opens it."""
+        assert self._digest, "made"
         id = derived_id(
             "enrolment",
             self.origin.command_id,
@@ -146,9 +157,14 @@ class OpenEnrolment(Command):
             expires_us=context.recorded_at_us + profile.code_hours * _HOUR_US,
         )
         state = enrolments.evolve(None, opened)
-        if not _in_use(states, self._subject_id, self._role):
-            return Outcome(Refused("no-such-holder", "There is no such terminal or card in use."))
+        no = self._refused(states)
+        if no is not None:
+            return Outcome(no)
         return Outcome(_answer(state), [opened], [Claim(CODE, self._digest, id, self._generation)])
+
+    def _refused(self, states: States) -> Refused | None:
+        no = holder_refused(states, self._subject_id, self._role)
+        return refusal("no-such-holder" if no == "holder-blocked" else no) if no else None
 
     def repeated(self, states: States, made: UUID) -> Any:
         """How far it is."""
@@ -250,7 +266,11 @@ class DecideEnrolment(Command):
 
 
 class Renew(Command):
-    """A holder's next certificate, asked for with the one that it has."""
+    """A holder's next certificate, asked for with the one that it has.
+
+    `certificate` None: only the checks; the answer's `serial` is then empty, or that of the
+    certificate that the same key was given before, when the answer was lost on its way.
+    """
 
     def __init__(
         self,
@@ -260,7 +280,7 @@ class Renew(Command):
         subject_id: UUID,
         role: str,
         key_hash: bytes,
-        certificate: IssuedCertificate,
+        certificate: IssuedCertificate | None,
     ) -> None:
         super().__init__(origin, deadline_us)
         self._subject_id, self._role, self._key_hash = subject_id, role, key_hash
@@ -272,13 +292,16 @@ class Renew(Command):
 
     def execute(self, states: States, context: Context) -> Outcome:
         """Puts it on record."""
-        if not _in_use(states, self._subject_id, self._role):
-            return Outcome(refusal("holder-blocked"))
+        no = holder_refused(states, self._subject_id, self._role)
+        if no:
+            return Outcome(refusal(no))
         before = certified_before(states, self._key_hash)
         if before is not None:
             if before.subject_id == self._subject_id and not before.revoked:
-                return Outcome({"serial": before.serial})  # the answer was lost on its way
+                return Outcome({"serial": before.serial})
             return Outcome(refusal("key-in-use"))
+        if self._certificate is None:
+            return Outcome({"serial": ""})
         issued = self._certificate.event(context, self._subject_id)
         return Outcome({"serial": issued.serial}, [issued], key_claims(issued))
 

@@ -29,7 +29,8 @@ class RecordCertificate(Command):
         if known is not None and known.serial == self._certificate.serial:
             return Outcome({"id": str(known.id), "repeated": True})
         event = self._certificate.event(context, self._subject_id)
-        return Outcome({"id": str(event.originator_id)}, [event], key_claims(event))
+        claims = key_claims(event) if known is None else []  # a key that got its next certificate
+        return Outcome({"id": str(event.originator_id)}, [event], claims)
 
     def repeated(self, states: States, made: UUID) -> Any:
         """It is on record."""

@@ -1,14 +1,14 @@
 """Ending certificates of the private PKI before their time, by reason (RFC 5280 section 5.3.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from application.command import Command, Origin, Refused, other_command
-from application.group_commit import Outcome
+from application.command import Command, Origin, Refused, other_command, seen_of
+from application.group_commit import Needs, Outcome
 from application.states import States
 from domain.aggregates import certificate as certificates
-from domain.aggregates.certificate import Certificate
+from domain.aggregates.certificate import AUTHORITY_ROOT, TLS, Certificate, carries_others
 from domain.event import Context, Event
 
 REASONS = (
@@ -23,11 +23,68 @@ REASONS = (
 certificateHold: what is revoked stays so."""
 MOST = 1_000
 ALONE = 1
-"""So many one operator may revoke alone: a stolen device does not wait. More needs two."""
+"""So many one operator may revoke alone: a stolen device does not wait. More needs two, and so does
+one of an authority, of the backend or of the key for PIN blocks, on which all others hang."""
+_ROOT_STAYS = Refused(
+    "not-revoked-here", "The root is not revoked: a new one is made in a key ceremony."
+)
+_TLS_STAYS = Refused(
+    "not-revoked-here",
+    "A TLS certificate is ended by: ticketrestaurant tls rotate, and tls retire.",
+)
+_TWO = Refused("needs-two", "Two operators must agree to this. Propose it again.")
+_GONE = "There is no certificate with the id {}."
+
+
+def why_not(certificate: Certificate, needed: Mapping[str, str]) -> Refused | None:
+    """Why this one cannot be revoked now. `needed`: by serial, what must be done before."""
+    if certificate.role == AUTHORITY_ROOT:
+        return _ROOT_STAYS
+    if certificate.role.startswith(TLS):
+        return _TLS_STAYS
+    if certificate.serial in needed and not certificate.revoked:
+        return Refused("still-needed", needed[certificate.serial])
+    return None
+
+
+class Weighing:
+    """A work that stores nothing: whether it takes two operators to revoke these certificates.
+
+    Answers with a bool, or is Refused as the revocation would be.
+    """
+
+    claims = False
+
+    def __init__(
+        self, deadline_us: int, certificate_ids: Sequence[UUID], needed: Mapping[str, str]
+    ) -> None:
+        self.deadline_us = deadline_us
+        self._ids, self._needed = certificate_ids, needed
+
+    def needs(self, states: States, needs: Needs, now_us: int) -> bool:
+        """The certificates."""
+        needs.ids.extend(id for id in self._ids if not states.knows(id))
+        return False
+
+    def decide(self, states: States, now_us: int) -> Outcome:
+        """Looks at each of them."""
+        two = len(self._ids) > ALONE
+        for id in self._ids:
+            certificate = states.get(id, Certificate)
+            if certificate is None:
+                return Outcome(Refused("no-such-certificate", _GONE.format(id)))
+            no = why_not(certificate, self._needed)
+            if no is not None:
+                return Outcome(no)
+            two = two or carries_others(certificate.role)
+        return Outcome(two)
 
 
 class RevokeCertificates(Command):
-    """`certificate_ids`: 1 to 1,000 ids of certificates, all or none."""
+    """`certificate_ids`: 1 to 1,000 ids of certificates, all or none.
+
+    `needed` gives by serial what must be done before; `by_two` is whether two operators agreed.
+    """
 
     makes = (certificates.CertificateRevoked,)
 
@@ -39,24 +96,37 @@ class RevokeCertificates(Command):
         certificate_ids: Sequence[UUID],
         reason: str,
         why: str,
+        needed: Mapping[str, str] | None = None,
+        by_two: bool = True,
     ) -> None:
         super().__init__(origin, deadline_us)
         self._ids, self._reason, self._why = certificate_ids, reason, why
+        self._needed, self._by_two = needed or {}, by_two
 
     def reads(self) -> list[UUID]:
         """The certificates."""
         return list(self._ids)
 
+    def foresee(self, states: States, context: Context) -> Refused | None:
+        """As it would be with a second operator's yes."""
+        return seen_of(self._revoked(states, context, by_two=True))
+
     def execute(self, states: States, context: Context) -> Outcome:
         """Revokes those that are not revoked yet."""
+        return self._revoked(states, context, by_two=self._by_two)
+
+    def _revoked(self, states: States, context: Context, *, by_two: bool) -> Outcome:
         events: list[Event] = []
         revoked, before = [], []
         for id in dict.fromkeys(self._ids):
             certificate = states.get(id, Certificate)
             if certificate is None:
-                return Outcome(
-                    Refused("no-such-certificate", f"There is no certificate with the id {id}.")
-                )
+                return Outcome(Refused("no-such-certificate", _GONE.format(id)))
+            no = why_not(certificate, self._needed)
+            if no is not None:
+                return Outcome(no)
+            if carries_others(certificate.role) and not by_two:
+                return Outcome(_TWO)
             event = certificates.revoke(context, certificate, reason=self._reason, why=self._why)
             if event is None:
                 before.append(certificate.serial)

@@ -9,13 +9,18 @@ import asyncio
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from devices.durable import write_durably
@@ -43,12 +48,16 @@ _BACKDATED: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
-    """What came of it: `queued` while a person has to look, else the holder's id."""
+    """What came of it: `queued` while a person has to look, else the holder's id.
+
+    `key_hash` is SHA-256 of the new key's SPKI in hex, as `pki queue` shows it to that person.
+    """
 
     queued: bool
     subject_id: str = ""
     role: str = ""
     text: str = ""
+    key_hash: str = ""
 
 
 def write_package(folder: Path, *, gateway: str, root_pem: bytes, tls: TlsFiles) -> None:
@@ -75,7 +84,7 @@ async def enrol(folder: Path, code: str) -> Enrolled:
     request = new_request(folder)
     answer = await _ask(folder, gateway, code, request)
     if answer.get("state") == "queued":
-        return Enrolled(True, text=str(answer.get("text", "")))
+        return Enrolled(True, text=str(answer.get("text", "")), key_hash=_key_hash(request))
     result = answer.get("result")
     if not isinstance(result, dict):
         raise Refused("bad-body", "The backend's answer holds no certificate.")
@@ -92,7 +101,13 @@ async def enrol(folder: Path, code: str) -> Enrolled:
         shop_name=str(result.get("shop_name", "")),
     )
     (folder / PACKAGE_FILE).unlink()
-    return Enrolled(False, subject, role)
+    return Enrolled(False, subject, role, key_hash=_key_hash(request))
+
+
+def _key_hash(request: bytes) -> str:
+    key = x509.load_der_x509_csr(request).public_key()
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return sha256(spki).hexdigest()
 
 
 async def _ask(folder: Path, gateway: str, code: str, request: bytes) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """PKCS#12 (RFC 7292): a TLS key, its certificate and the authorities in one file under a password.
 
 Encrypted with PBES2, PBKDF2 with HMAC-SHA-256 and AES-256-CBC, and sealed with HMAC-SHA-256, as
-OpenSSL 3 does by default; no older scheme is written.
+OpenSSL 3 does by default, both with the same rounds; no older scheme is written.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
+from devices.pkcs12_mac import with_rounds
+
 MOST_BYTES: Final = 64 * 1024
 ROUNDS_FOR_PEOPLE: Final = 600_000
-"""Of PBKDF2, for a password that a person chose: a third of a second here."""
+"""For a password that a person chose: half a second here, for encryption and seal together."""
 ROUNDS_FOR_RANDOM: Final = 2_048
 """For 32 random bytes, which nobody guesses."""
 
@@ -42,9 +44,10 @@ def pack(bundle: Bundle, password: bytes, name: str, rounds: int = ROUNDS_FOR_PE
         .hmac_hash(SHA256())
         .build(password)
     )
-    return pkcs12.serialize_key_and_certificates(
+    data = pkcs12.serialize_key_and_certificates(
         name.encode(), bundle.key, bundle.certificate, bundle.authorities, encryption
     )
+    return with_rounds(data, password, rounds)
 
 
 def unpack(data: bytes, password: bytes) -> Bundle:

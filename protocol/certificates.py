@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -53,6 +53,12 @@ ROLES_OF_TLS_CLASS: Final[dict[str, frozenset[str]]] = {
 """Which roles may open a session with the backend over which TLS client certificate."""
 
 MAX_CHAIN: Final = 3
+_UNREADABLE: Final = (
+    x509.ExtensionNotFound,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    ValueError,
+)
 MAX_CERTIFICATE_BYTES: Final = 4096
 
 
@@ -68,7 +74,7 @@ def role_of(certificate: x509.Certificate) -> str:
     """The role in `certificate`, or an empty text if it has none or an unknown one."""
     try:
         extension = certificate.extensions.get_extension_for_oid(ROLE_OID).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except _UNREADABLE:
         return ""
     if not isinstance(extension, x509.UnrecognizedExtension):
         return ""
@@ -89,6 +95,8 @@ class Peer:
     public_key: ec.EllipticCurvePublicKey
     expired: bool = False
     """Within the grace after its certificate's end: good for its renewal, and nothing else."""
+    authorities: tuple[int, ...] = ()
+    """Serials of the authorities' certificates between the leaf and the root."""
 
     @property
     def kid(self) -> str:
@@ -176,14 +184,14 @@ class Trust:
         """
         chain = _load(chain_der)
         leaf, now = chain[0], _EPOCH + timedelta(milliseconds=now_ms)
-        key = leaf.public_key()
-        if len(chain) != 1 or not isinstance(key, ec.EllipticCurvePublicKey):
+        if len(chain) != 1:
             raise CertificateError(UNTRUSTED_CERTIFICATE)
+        key = _p256_key(leaf)
         try:
             leaf.verify_directly_issued_by(leaf)
-        except (InvalidSignature, ValueError, TypeError):
+        except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
             raise CertificateError(UNTRUSTED_CERTIFICATE) from None
-        if key.curve.name != "secp256r1" or _subject_id(leaf) != enrollee_id(key):
+        if _subject_id(leaf) != enrollee_id(key):
             raise CertificateError(UNTRUSTED_CERTIFICATE)
         if leaf.not_valid_after_utc - leaf.not_valid_before_utc > _ENROLLEE_LIFE:
             raise CertificateError(UNTRUSTED_CERTIFICATE)
@@ -201,14 +209,16 @@ class Trust:
         `expired-certificate`, `revoked-certificate`, `wrong-role` (none, or an unknown one).
         """
         at_ms = self._within_grace(chain_der, now_ms)
-        leaf, public_key = self._verified(chain_der, at_ms, _LEAF_POLICY)
+        path, public_key = self._verified(chain_der, at_ms, _LEAF_POLICY)
+        leaf = path[0]
         subject_id = _subject_id(leaf)
         if subject_id is None:
             raise CertificateError(UNTRUSTED_CERTIFICATE)
         role = role_of(leaf)
         if role not in ROLES:
             raise CertificateError(WRONG_ROLE)
-        return Peer(subject_id, role, leaf.serial_number, leaf, public_key, at_ms != now_ms)
+        serial, above = leaf.serial_number, tuple(each.serial_number for each in path[1:-1])
+        return Peer(subject_id, role, serial, leaf, public_key, at_ms != now_ms, above)
 
     def _within_grace(self, chain_der: Sequence[bytes], now_ms: int) -> int:
         """Now; or, for a leaf that ended a short while ago, its last moment."""
@@ -224,14 +234,14 @@ class Trust:
     def verify_pin_key(self, chain_der: Sequence[bytes], now_ms: int) -> ec.EllipticCurvePublicKey:
         """The HSM's key for PIN blocks, from the certificate chain in READY. Key usage
         keyAgreement, role `pin`; else the same checks and errors as `verify`."""
-        leaf, public_key = self._verified(chain_der, now_ms, _PIN_POLICY)
-        if role_of(leaf) != PIN:
+        path, public_key = self._verified(chain_der, now_ms, _PIN_POLICY)
+        if role_of(path[0]) != PIN:
             raise CertificateError(WRONG_ROLE)
         return public_key
 
     def _verified(
         self, chain_der: Sequence[bytes], now_ms: int, policy: ExtensionPolicy
-    ) -> tuple[x509.Certificate, ec.EllipticCurvePublicKey]:
+    ) -> tuple[list[x509.Certificate], ec.EllipticCurvePublicKey]:
         chain = _load(chain_der)
         now = _EPOCH + timedelta(milliseconds=now_ms)
         verifier = (
@@ -244,16 +254,14 @@ class Trust:
         )
         try:
             path = verifier.verify(chain[0], chain[1:]).chain
-        except (VerificationError, ValueError):
+        except (VerificationError, UnsupportedAlgorithm, ValueError):
             if any(not _is_valid_at(each, now) for each in (*chain, self._root)):
                 raise CertificateError(EXPIRED_CERTIFICATE) from None
             raise CertificateError(UNTRUSTED_CERTIFICATE) from None
-        key = path[0].public_key()
-        if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
-            raise CertificateError(UNTRUSTED_CERTIFICATE)
+        key = _p256_key(path[0])
         if any(self.revoked(each.serial_number) for each in path[:-1]):
             raise CertificateError(REVOKED_CERTIFICATE)
-        return path[0], key
+        return path, key
 
 
 def enrollee_id(key: ec.EllipticCurvePublicKey) -> UUID:
@@ -279,6 +287,17 @@ def _load(chain_der: Sequence[bytes]) -> list[x509.Certificate]:
         raise CertificateError(UNTRUSTED_CERTIFICATE) from None
 
 
+def _p256_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
+    """The key that it certifies. Raises CertificateError for another kind, or none at all."""
+    try:
+        key = certificate.public_key()
+    except (UnsupportedAlgorithm, ValueError, TypeError):  # an unknown curve, a point not on it
+        raise CertificateError(UNTRUSTED_CERTIFICATE) from None
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
+        raise CertificateError(UNTRUSTED_CERTIFICATE)
+    return key
+
+
 def _is_valid_at(certificate: x509.Certificate, now: datetime) -> bool:
     return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
@@ -290,7 +309,7 @@ def _subject_id(leaf: x509.Certificate) -> UUID | None:
         alternative = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         uris = alternative.value.get_values_for_type(x509.UniformResourceIdentifier)
         subject_id = UUID(str(names[0].value)) if len(names) == 1 else None
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except _UNREADABLE:
         return None
     if subject_id is None or str(names[0].value) != str(subject_id):
         return None

@@ -160,6 +160,13 @@ class OpenEnrolment(TypedDict):
     subject: str
 
 
+class EnrolPerson(TypedDict):
+    """A new operator or auditor; needs two operators. The result of the approval has `code`."""
+
+    role: Literal["operator", "auditor"]
+    why: str
+
+
 class DecideEnrolment(TypedDict):
     """A person's decision over an enrolment that waits in the queue."""
 

@@ -1,11 +1,12 @@
 """The lists that operators read, from the directory projection: `operator_ports.Directory`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
 
+from adapters.backend.holder_names import HolderNames
 from adapters.backend.lot_lists import balance, lot_rows
 from adapters.backend.operator_ports import Chosen, Rows
 from adapters.backend.proposal_shown import proposal_rows
@@ -148,10 +149,15 @@ class DirectoryLists:
 
     def certificates(self, chosen: Chosen) -> Rows:
         """Certificates of the private PKI, oldest first. Each page is opened to be chosen from."""
-        return [
-            _certificate_row(each, chosen.now_us)
+        chosen_ones = [
+            each
             for each in self._all(Certificate, "certificate", chosen.holder)
             if _is_chosen(each, chosen)
+        ]
+        names = self._holders([(each.role, each.subject_id) for each in chosen_ones])
+        return [
+            {**_certificate_row(each, chosen.now_us), "name": names.of(each.role, each.subject_id)}
+            for each in chosen_ones
         ]
 
     def proposals(self) -> Rows:
@@ -176,18 +182,21 @@ class DirectoryLists:
 
     def enrolments(self) -> Rows:
         """First certificates that were asked for, oldest first."""
+        every = list(self._all(Enrolment, "enrolment"))
+        names = self._holders([(each.role, each.subject_id) for each in every])
         return [
             {
                 "enrolment": str(each.id),
                 "status": each.status,
                 "role": each.role,
                 "subject": str(each.subject_id),
+                "name": names.of(each.role, each.subject_id),
                 "opened_ms": each.opened_us // 1000,
                 "expires_ms": each.expires_us // 1000,
                 "key_hash": each.key_hash.hex(),
                 "why": each.why,
             }
-            for each in self._all(Enrolment, "enrolment")
+            for each in every
         ]
 
     def states(self, kind: str) -> Iterator[Any]:
@@ -221,6 +230,9 @@ class DirectoryLists:
                 **msgspec.structs.asdict(in_force(known)),
             }
         ]
+
+    def _holders(self, holders: Sequence[tuple[str, UUID]]) -> HolderNames:
+        return HolderNames(self._directory.get, self._all, holders)
 
     def _names(self, company: UUID) -> dict[UUID, str]:
         people = self._all(Cardholder, "cardholder", company)

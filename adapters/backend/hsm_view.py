@@ -12,13 +12,22 @@ class HsmView:
     """`operator_ports.HsmReads` of the token and lane of this process."""
 
     def __init__(
-        self, token: Token, lane: HsmLane, provider: str, resealing: Callable[[], tuple[int, int]]
+        self,
+        token: Token,
+        lane: HsmLane,
+        provider: str,
+        resealing: Callable[[], tuple[int, int]],
+        made_ms: int,
     ) -> None:
-        """`resealing`: data keys that K_DB seals, and how many an older generation still does."""
+        """`resealing`: data keys that K_DB seals, and how many an older generation still does.
+
+        `made_ms`: when the first generations were made, which is with the authorities.
+        """
         self._token = token
         self._lane = lane
         self._provider = provider
         self._resealing = resealing
+        self._made_ms = made_ms
 
     def status(self) -> Rows:
         """One row, from what is known already: a token that hangs is asked nothing."""
@@ -43,4 +52,4 @@ class HsmView:
 
     def keys(self) -> Rows:
         """Each generation of each key, its attributes read just now. Raises HsmUnavailable."""
-        return key_rows(self._token)
+        return key_rows(self._token, self._made_ms)

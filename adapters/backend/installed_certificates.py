@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from adapters.backend.carrying_out import DEADLINE_US
 from adapters.backend.operator_ports import Submit
 from adapters.backend.personalisation import recorded
+from adapters.backend.sessions import Recorded
 from adapters.hsm.installation import Individual
 from application.command import Origin
 from application.group_commit import Failed
@@ -22,6 +23,7 @@ from domain.ids import make_id
 log = logging.getLogger(__name__)
 ACTOR = "system:init"
 _AGAIN_S = 1.0
+_LOOK_S = 0.1
 
 
 class InstalledCertificates:
@@ -34,15 +36,25 @@ class InstalledCertificates:
         clock: Clock,
         issuer_id: UUID,
         find: Callable[[], Sequence[Individual]],
+        recorded: Recorded,
     ) -> None:
         self._loop, self._submit, self._clock = loop, submit, clock
-        self._issuer_id, self._find = issuer_id, find
+        self._issuer_id, self._find, self._recorded = issuer_id, find, recorded
         self._stopped = False
 
     def start(self) -> None:
-        """Gives one command for each; one that was given at an earlier start changes nothing."""
+        """Gives one command for each, once it is known which of them are on record."""
+        self._loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        if self._stopped:
+            return
+        if not self._recorded.complete:
+            self._loop.call_later(_LOOK_S, self._begin)
+            return
         for individual in self._find():
-            self._give(individual)
+            if not self._recorded.is_issued(individual.certificate.serial_number):
+                self._give(individual)
 
     def stop(self) -> None:
         """Gives none any more."""

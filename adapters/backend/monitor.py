@@ -5,7 +5,7 @@ Everything is read where it lies when somebody asks; the engine counts and knows
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from prometheus_client.core import Metric
@@ -51,6 +51,7 @@ class BackendMonitor:
         last_position: Callable[[], int],
         database_answers: Callable[[], bool],
         certificate_days: Expiries,
+        revoked: Callable[[], Mapping[str, str]],
         unrecorded: Callable[[], Sequence[str]] = tuple,
         to_wipe: Callable[[], str] = str,
     ) -> None:
@@ -65,6 +66,7 @@ class BackendMonitor:
         self._last_position = last_position
         self._database_answers = database_answers
         self._certificate_days = certificate_days
+        self._revoked = revoked
         self._unrecorded = unrecorded
         self._to_wipe = to_wipe
         self._link_up = False
@@ -96,7 +98,7 @@ class BackendMonitor:
         return Health(live=live, reasons=reasons, warnings=self._warnings())
 
     def _warnings(self) -> dict[str, str]:
-        found = expiring(self._certificate_days())
+        found = {**expiring(self._certificate_days()), **self._revoked()}
         if not self._link_up:
             found["gateway"] = "no gateway is connected: nobody can reach this backend"
         waiting, most = self._engine.waiting

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from adapters.backend.book_commands import close, reconcile
 from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
-from adapters.backend.certifying import Certifying, PolicyVerb
+from adapters.backend.certifying import Certifying, NewPerson, PolicyVerb, enrolment
 from adapters.backend.correcting import Correcting, correct
 from adapters.backend.dispute_commands import dispute
 from adapters.backend.erasing import ErasingVerb
@@ -20,7 +20,7 @@ from adapters.backend.funds import Funds
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
 from adapters.backend.programme_verbs import programme
 from adapters.backend.projection_commands import projection
-from adapters.backend.revoking import Revoking
+from adapters.backend.revoking import Revoking, revoke
 from adapters.backend.rotating import Rotating
 from adapters.backend.tls_commands import NextTlsAuthority, tls
 from adapters.backend.told import Told
@@ -30,10 +30,13 @@ from application import fields
 from application.block import STATUSES, BlockCard, BlockTerminal
 from application.issue import NUMBER_TAKEN, STRIPE, VIRTUAL, Issue, NewCard, Person, card_id
 from application.menu import SetMenu
+from application.read import Read
 from application.refill import RefillAccounts
 from application.register import RegisterCompany, RegisterShop, RegisterTerminal
 from application.set_pin import SetPin
 from domain.aggregates import refill as refills
+from domain.aggregates.company import Company
+from domain.aggregates.shop import Shop
 from domain.ids import derived_id
 from protocol.encoding import b64, unb64
 from protocol.errors import UNAVAILABLE
@@ -53,30 +56,34 @@ class OperatorCommands:
         self.outside = surroundings
         self.works = CarryingOut(surroundings)
         erasing = ErasingVerb(self.works, surroundings.erasing)
+        self.revoking = Revoking(self.works, surroundings.needed)
+        new_person = NewPerson(self.works, surroundings.personalisation)
         self._two_persons = TwoPersons(
             self.works,
             surroundings.turn,
             {
-                "REVOKE": Revoking(self.works),
+                "REVOKE": self.revoking,
                 "POLICY": PolicyVerb(self.works),
                 "ROTATE": Rotating(self.works, surroundings.rotation),
                 "ERASE": erasing,
                 "FUNDS": Funds(self.works),
+                "ENROLMENT": new_person,
                 "TLS": NextTlsAuthority(self.works, surroundings.personalisation),
                 "CORRECT": Correcting(self.works, surroundings),
                 "WATCH": WatchVerb(self.works),
             },
             {"ERASE": erasing.stored},
+            {"ENROLMENT": new_person.code},
         )
-        self._certifying = Certifying(self.works, surroundings.personalisation)
+        self.certifying = Certifying(self.works, surroundings.personalisation)
 
     async def two_persons(self, told: Told) -> Answer:
         """A command that, by what it does, one operator gives or two."""
         return await self._two_persons.give(told)
 
-    async def enrolment(self, told: Told) -> Answer:
-        """A one-time code for a first certificate, or a person's decision over a request."""
-        return await self._certifying.enrolment(told)
+    async def propose(self, told: Told) -> Answer:
+        """A command that, by what it is about, takes two."""
+        return await self._two_persons.propose(told)
 
     async def approve(self, told: Told) -> Answer:
         """A second operator's yes or no to what another proposed."""
@@ -131,7 +138,10 @@ class OperatorCommands:
         shop_id = fields.uuid(told.body, "shop")
         label = fields.text(told.body, "label", fields.LABEL_MOST)
         terminal_id = derived_id("terminal", told.command_id, told.issued_ms, any_partition())
-        certified = await self._certify(told, terminal_id, "pos") if "csr" in told.body else None
+        certified = None
+        if "csr" in told.body:
+            await self._must_be(shop_id, Shop, "shop")
+            certified = await self._certify(told, terminal_id, "pos")
         answer = await self.works.carry_out(
             RegisterTerminal(
                 told.origin,
@@ -164,6 +174,7 @@ class OperatorCommands:
         digests = await self.works.in_lane(lambda: hsm.employee_digests(company_id, person.email))
         certified: dict[str, Certified | None] = {}
         if VIRTUAL in kinds and "csr" in body:
+            await self._must_be(company_id, Company, "company")
             subject_id = card_id(VIRTUAL, told.command_id, told.issued_ms, partition)
             certified[VIRTUAL] = await self._certify(told, subject_id, "card")
         for _ in range(DRAWS_MOST):
@@ -194,6 +205,12 @@ class OperatorCommands:
                 kind: hsm.draw_card(person.first_name, person.last_name, now_us) for kind in kinds
             }
         )
+
+    async def _must_be(self, id: UUID, cls: type, what: str) -> None:
+        """Said before a certificate is made that nobody would get. Raises Denied."""
+        look = Read(id, lambda states, _: states.get(id, cls), self.works.deadline_us())
+        if await self.works.through_engine(look) is None:
+            raise Denied(f"no-such-{what}", f"There is no {what} with that id.")
 
     async def _certify(self, told: Told, subject_id: UUID, role: str) -> Certified | None:
         """A certificate for the key of the request in `csr`; None under an id that was used."""
@@ -304,9 +321,9 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "CORRECT": correct,
     "BLOCK": OperatorCommands.block,
     "MENU": OperatorCommands.menu,
-    "REVOKE": OperatorCommands.two_persons,
+    "REVOKE": revoke,
     "APPROVE": OperatorCommands.approve,
-    "ENROLMENT": OperatorCommands.enrolment,
+    "ENROLMENT": enrolment,
     "POLICY": OperatorCommands.two_persons,
     "ROTATE": OperatorCommands.two_persons,
     "ERASE": OperatorCommands.two_persons,

@@ -67,7 +67,7 @@ class Personalisation(Protocol):
         """A certificate for the key of a PKCS#10 request. Raises Denied for a bad one."""
 
     def enrolment_code(self, command_id: UUID) -> str:
-        """The one-time code of an enrolment: the same for the same command."""
+        """The one-time code of an enrolment: the same for the same command, or new person."""
 
     def code_digests(self, code: str) -> tuple[bytes, ...]:
         """The keyed hashes by which an enrolment is found by its code, however it was typed: by
@@ -270,6 +270,7 @@ class Surroundings:
     `catch_up()` waits, a moment at most, until the projections hold what was committed before
     the call, and says whether they do; it runs in a thread too (`projections.runner.wait_for`).
     `turn` is held from making a generation of a key to its record.
+    `needed()` gives by serial (hex) what must be done before a certificate can be revoked.
     """
 
     submit: Submit
@@ -291,6 +292,7 @@ class Surroundings:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     catch_up: Callable[[], bool] = lambda: True
     rehearse: Rehearse = lambda tried, tell: []
+    needed: Callable[[], Mapping[str, str]] = dict
 
 
 class Denied(Exception):

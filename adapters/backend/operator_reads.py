@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, 
 from typing import Any
 from uuid import UUID
 
+from adapters.backend.carrying_out import CarryingOut
+from adapters.backend.key_dates import dated
 from adapters.backend.operator_ports import Chosen, Denied, Drain, Reply, Rows, Surroundings
 from adapters.backend.past_reads import LISTS as PAST_LISTS
 from adapters.backend.past_reads import past_list
@@ -41,9 +43,11 @@ class OperatorReads:
     async def query(self, body: Body, reply: Reply, drain: Drain) -> None:
         """Rows of a list of the directory, or of what there is in the HSM."""
         what = fields.choice(body, "what", _LISTS)
-        if what in _HSM_LISTS:  # it has nothing to do with the ledger, and waits for nothing of it
+        if what in _HSM_LISTS:  # it waits for nothing of the ledger: dates come where it answers
             hsm = self.outside.hsm
             rows = await asyncio.to_thread(hsm.status if what == "hsm" else hsm.keys)
+            if what == "hsm-keys":
+                rows = await dated(rows, CarryingOut(self.outside))
         else:
             rows = await self.in_thread(self._list(what, body))
         await send_rows("QUERY", body["id"], rows, reply, drain)

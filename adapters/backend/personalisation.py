@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard
-from adapters.hsm.authority import Authority, RequestRefused
+from adapters.hsm.authority import Authority
 from adapters.hsm.card_verification import (
     SERVICE_CODE,
     CardVerification,
@@ -22,6 +22,7 @@ from adapters.hsm.card_verification import (
     stripe_name,
 )
 from adapters.hsm.certificate_store import CertificateStore
+from adapters.hsm.certification_request import AuthorityRevoked, RequestRefused
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinBlockInvalid, PinVerification
 from application.authorize import CARD_NUMBER
@@ -87,11 +88,17 @@ class HsmPersonalisation:
         """See the port; `how` and `replaces` as in the event."""
         try:
             leaf = self._authority.issue_leaf(request_der, subject_id, role, valid_days)
+        except AuthorityRevoked as error:
+            raise Denied("authority-revoked", f"No certificate is issued: {error}.") from None
         except RequestRefused as error:
             raise Denied("bad-request", f"The certificate request is refused: {error}.") from None
         if self._store is not None:
             self._store.put(leaf)
         return Certified(self._authority.chain_der(leaf), recorded(leaf, role, how, replaces))
+
+    def is_of_older_authority(self, certificate: x509.Certificate) -> bool:
+        """Whether another generation than the newest signed it: it may be renewed at any time."""
+        return certificate.issuer != self._authority.issuing.subject
 
     def chain_of(self, serial: str) -> list[bytes]:
         """The chain of a certificate that was issued before. Raises Denied."""

@@ -104,6 +104,11 @@ def _enrolment(enrolment: Enrolment) -> Matter | None:
     )
 
 
+async def _key(desk: Desk, enrolment: Enrolment) -> Rows:
+    """The key that came with the code: whoever decides compares it with the one at the device."""
+    return [{"key_hash": enrolment.key_hash.hex()}]
+
+
 def _dispute(dispute: Dispute) -> Matter | None:
     if dispute.status != OPEN:
         return None
@@ -149,7 +154,7 @@ async def _corrections(desk: Desk, proposal: Proposal) -> Rows:
 KINDS: Final = (
     Kind(name="correction", of="proposal", matter=_correction, detail=_corrections),
     Kind(name="proposal", of="proposal", matter=_proposal, detail=_command),
-    Kind(name="enrolment", of="enrolment", matter=_enrolment),
+    Kind(name="enrolment", of="enrolment", matter=_enrolment, detail=_key),
     Kind(name="dispute", of="dispute", matter=_dispute, detail=_evidence),
 )
 

@@ -1,8 +1,9 @@
 """What holds of every certificate of the private PKI: followed in the log, complete before anybody
 is let in.
 
-Until the first reading is done nobody gets a session; a revocation that was stored is known here a
-moment later, and the sessions opened with that certificate end.
+Until the first reading is done nobody gets a session, and whose certificate is not in the log gets
+none at all; a revocation that was stored is known here a moment later, and the sessions opened
+with that certificate, or under that authority, end.
 """
 
 import logging
@@ -12,7 +13,12 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from application.ports import Unavailable
-from domain.aggregates.certificate import CertificateIssued, CertificateRevoked
+from domain.aggregates.certificate import (
+    AUTHORITY_ISSUING,
+    AUTHORITY_ROOT,
+    CertificateIssued,
+    CertificateRevoked,
+)
 from domain.event import Event, stored_topics
 from projections.ports import Batch, Unreadable
 
@@ -29,6 +35,12 @@ class Revoked(NamedTuple):
     revoked_us: int
     reason: str
     not_after_us: int
+    role: str = ""
+
+    @property
+    def is_authority(self) -> bool:
+        """Whether it signs others': the root's list is the one to hold it."""
+        return self.role in (AUTHORITY_ROOT, AUTHORITY_ISSUING)
 
 
 class CertificateLog(Protocol):
@@ -52,13 +64,14 @@ class Revocations:
     ) -> None:
         self._reader = reader
         self._on_revoked = on_revoked
-        self._issued: dict[UUID, tuple[int, int]] = {}
+        self._issued: dict[UUID, tuple[int, int, str]] = {}
         self._serials: set[int] = set()
         self._revoked: dict[int, Revoked] = {}
         self._position = 0
         self._complete = False
         self._trouble = ""
-        self._stopping = threading.Event()
+        self._wanted = threading.Event()
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name="revocations", daemon=True)
 
     @property
@@ -82,13 +95,18 @@ class Revocations:
         """Every revoked certificate, expired ones too."""
         return list(self._revoked.values())
 
+    def look_soon(self) -> None:
+        """Reads at once what was stored a moment ago: somebody waits for it."""
+        self._wanted.set()
+
     def start(self) -> None:
         """Starts following."""
         self._thread.start()
 
     def stop(self) -> None:
         """Ends."""
-        self._stopping.set()
+        self._stopping = True
+        self._wanted.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
@@ -101,7 +119,9 @@ class Revocations:
                 pass  # nothing can be revoked meanwhile either
             except Exception as error:  # this thread is the only one there is
                 self._say(error)
-            if self._stopping.wait(LOOK_S):
+            self._wanted.wait(LOOK_S)
+            self._wanted.clear()
+            if self._stopping:
                 break
         self._reader.close()
 
@@ -129,11 +149,13 @@ class Revocations:
         for event in events:
             if isinstance(event, CertificateIssued):
                 serial = int(event.serial, 16)
-                self._issued[event.originator_id] = serial, event.not_after_us
+                self._issued[event.originator_id] = serial, event.not_after_us, event.role
                 self._serials.add(serial)
             elif isinstance(event, CertificateRevoked):
-                serial, not_after_us = self._issued[event.originator_id]
-                new[serial] = Revoked(serial, event.recorded_at_us, event.reason, not_after_us)
+                serial, not_after_us, role = self._issued[event.originator_id]
+                new[serial] = Revoked(
+                    serial, event.recorded_at_us, event.reason, not_after_us, role
+                )
         if new:
             self._revoked = {**self._revoked, **new}
             self._on_revoked(frozenset(new))

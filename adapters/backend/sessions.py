@@ -24,6 +24,7 @@ from protocol.errors import (
     TEXTS,
     TIMED_OUT,
     UNAVAILABLE,
+    UNTRUSTED_CERTIFICATE,
     ProtocolError,
     RecordError,
 )
@@ -33,6 +34,9 @@ from protocol.record import Session
 
 log = logging.getLogger(__name__)
 HANDSHAKE_S = 10.0
+RECORDED_S = 2.0
+"""How long a certificate may take from the commit that records it until it is known here."""
+_LOOK_S = 0.05
 OUTSTANDING_MOST = 64
 """Requests that one session may have undecided at a time."""
 
@@ -103,15 +107,32 @@ class Service(Protocol):
     def closed(self, peer: Peer) -> None: ...
 
 
-class _Connection:
-    """A TLS connection at the gateway, before its session is open."""
+class Recorded(Protocol):
+    """What the ledger says of certificates: `adapters.backend.revocations.Revocations`."""
 
-    __slots__ = ("deadline", "peer", "responder", "tls_class")
+    @property
+    def complete(self) -> bool:
+        """Whether enough is known to let anybody in."""
+
+    def is_issued(self, serial: int) -> bool: ...
+
+    def look_soon(self) -> None:
+        """Somebody waits for what was stored just now."""
+
+
+class _Connection:
+    """A TLS connection at the gateway, before its session is open.
+
+    `proven` is the session while it is unknown whether the ledger has the peer's certificate.
+    """
+
+    __slots__ = ("deadline", "peer", "proven", "responder", "tls_class")
 
     def __init__(self, tls_class: str, deadline: float) -> None:
         self.tls_class = tls_class
         self.deadline = deadline
         self.responder: Responder | None = None
+        self.proven: Session | None = None
         self.peer: Peer | None = None
 
 
@@ -126,18 +147,15 @@ class Sessions:
         services: Mapping[str, Service],
         ready: Callable[[Peer], Mapping[str, Any]],
         *,
-        may_open: Callable[[], bool] = lambda: True,
+        recorded: Recorded,
     ) -> None:
-        """`services` by role; RENEW of any role goes to that of `enrollee`.
-
-        `may_open`: whether enough is known (of revocations) to let anybody in.
-        """
+        """`services` by role; RENEW of any role goes to that of `enrollee`."""
         self._identity = identity
         self._trust = trust
         self._lane = lane
         self._services = services
         self._ready = ready
-        self._may_open = may_open
+        self._recorded = recorded
         self._link: Link | None = None
         self._connections: dict[int, _Connection] = {}
         self._by_subject: dict[UUID, Peer] = {}
@@ -173,9 +191,10 @@ class Sessions:
         return self._by_subject.get(subject_id)
 
     def end_sessions_of(self, serials: frozenset[int]) -> None:
-        """Ends every session that was opened with one of these certificates: they are revoked."""
+        """Ends every session that was opened with one of these certificates, or under one of these
+        authorities: they are revoked."""
         for peer in list(self.by_session.values()):
-            if peer.session.peer.serial in serials:
+            if not serials.isdisjoint(_serials(peer.session)):
                 self._refuse(peer.conn, REVOKED_CERTIFICATE)
 
     def end_all(self) -> None:
@@ -232,7 +251,7 @@ class Sessions:
 
     def _handshake(self, conn: int, connection: _Connection, line: Line) -> None:
         now_ms = time.time_ns() // 1_000_000
-        if not self._may_open():
+        if not self._recorded.complete:
             self._refuse(conn, UNAVAILABLE)
         elif line.verb == "HELLO" and connection.responder is None:
             responder = connection.responder = Responder(self._identity, self._trust, now_ms)
@@ -244,8 +263,9 @@ class Sessions:
             allowed = (
                 ROLES_OF_TLS_CLASS.get(connection.tls_class, frozenset()) & self._services.keys()
             )
-            session = connection.responder.finish(line, allowed)
-            self._open(conn, connection, session)
+            connection.proven = connection.responder.finish(line, allowed)
+            connection.responder = None
+            self._admit(conn, connection, asyncio.get_running_loop().time() + RECORDED_S)
         else:
             self._refuse(conn, OUT_OF_TURN)
 
@@ -262,6 +282,23 @@ class Sessions:
             log.error("handshake failed: %s", type(result).__name__)
             self._refuse(conn, INTERNAL)
 
+    def _admit(self, conn: int, connection: _Connection, deadline: float) -> None:
+        """Opens the session once the ledger is known to have the certificate. One that it does not
+        have was made and then not given to anybody: whoever shows it has it from elsewhere."""
+        session = connection.proven
+        if session is None or self._connections.get(conn) is not connection:
+            return
+        if any(map(self._trust.revoked, _serials(session))):
+            self._refuse(conn, REVOKED_CERTIFICATE)  # since the handshake looked
+        elif session.peer.role == ENROLLEE or self._recorded.is_issued(session.peer.serial):
+            connection.proven = None
+            self._open(conn, connection, session)
+        elif (loop := asyncio.get_running_loop()).time() < deadline:
+            self._recorded.look_soon()
+            loop.call_later(_LOOK_S, self._admit, conn, connection, deadline)
+        else:
+            self._refuse(conn, UNTRUSTED_CERTIFICATE)
+
     def _open(self, conn: int, connection: _Connection, session: Session) -> None:
         """Binds the session. An older one of the same subject ends, its undecided requests too."""
         peer = Peer(self.link, conn, session)
@@ -269,7 +306,6 @@ class Sessions:
         if older is not None and peer.role in ("pos", "card", "website"):
             self._forget(older)
             self.link.drop(older.conn, "session-replaced")
-        connection.responder = None
         connection.peer = peer
         self._by_subject[peer.subject_id] = peer
         self.by_session[session.id] = peer
@@ -300,6 +336,8 @@ class Sessions:
         """Tells the offender why and ends its session; the others notice nothing."""
         connection = self._connections.get(conn)
         peer = connection.peer if connection else None
+        if connection is not None:
+            connection.proven = None
         if peer is not None and not peer.gone:
             peer.error(code)
             self._forget(peer)
@@ -307,3 +345,8 @@ class Sessions:
             body = to_json({"code": code, "text": TEXTS.get(code, code)})
             self.link.send(conn, encode(Line("I", "ERROR", "peer", "-", 0, body)))
         self.link.drop(conn, code)
+
+
+def _serials(session: Session) -> tuple[int, ...]:
+    """Of the peer's certificate and of the authorities above it."""
+    return (session.peer.serial, *session.peer.authorities)

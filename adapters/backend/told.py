@@ -28,6 +28,8 @@ class Told:
         self.raw = command.raw
         self.signature = command.signature
         self.signer_id = peer.subject_id
+        self.signer_serials = (peer.kid, *(format(each, "x") for each in peer.authorities))
+        """In hex: of the signer's certificate and of the authorities above it."""
         self.t4 = session.t4
         self.pin_key = session.pin_key
         self.origin = Origin(
@@ -36,6 +38,11 @@ class Told:
             actor=f"{peer.role}:{peer.subject_id}:{peer.kid}",
             issuer_id=issuer_id,
         )
+
+    @property
+    def approves(self) -> bool:
+        """Whether the signer approves here what another operator proposed."""
+        return self.proposal is not None
 
     def proposed(self, body: Mapping[str, Any], proposal: Proposal) -> "Told":
         """This command with the body of the proposal that it approves: ids and times are ours."""

@@ -44,6 +44,9 @@ class Verb(Protocol):
 Stored = Callable[[Mapping[str, Any]], Awaitable[None]]
 """What is done with the body of a proposal once its approval is stored, and again when that is
 given again."""
+Beside = Callable[[Any], Mapping[str, Any]]
+"""What whoever approves is told once, beside the result, of what `Verb.make` gave: no event has it.
+"""
 
 
 class TwoPersons:
@@ -59,19 +62,26 @@ class TwoPersons:
         turn: asyncio.Lock,
         verbs: Mapping[str, Verb],
         stored: Mapping[str, Stored],
+        beside: Mapping[str, Beside],
     ) -> None:
         self._works, self._turn = works, turn
-        self._verbs, self._stored = verbs, stored
+        self._verbs, self._stored, self._beside = verbs, stored, beside
 
     async def give(self, told: Told) -> Answer:
         """Carries it out at once where one operator suffices, else keeps it as a proposal."""
         verb = self._verbs[told.verb]
-        summary = verb.summary(told.body)
+        verb.summary(told.body)  # what is wrong with the command is said first
         if not verb.needs_two(told.body):
             async with self._turn:
                 new = not await self._works.used(told.command_id)
                 made = await verb.make(told) if new else None
                 return await self._works.carry_out(verb.command(told, made))
+        return await self.propose(told)
+
+    async def propose(self, told: Told) -> Answer:
+        """Keeps it for a second operator to decide."""
+        verb = self._verbs[told.verb]
+        summary = verb.summary(told.body)
         return await self._works.carry_out(
             Propose(
                 told.origin,
@@ -139,4 +149,6 @@ class TwoPersons:
         # An approval that was refused, or is of another proposal, raised Denied.
         if proposal.verb in self._stored:
             await self._stored[proposal.verb](command["body"])
+        if made is not None and proposal.verb in self._beside:
+            return {**answer, "result": {**answer["result"], **self._beside[proposal.verb](made)}}
         return answer

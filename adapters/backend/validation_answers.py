@@ -12,9 +12,11 @@ from typing import Final
 
 from adapters.backend.hsm_lane import HsmLane
 from adapters.hsm.validation import CRL_HOURS, Validation
+from adapters.hsm.validation import ROOT as ROOT_LIST
 
 log = logging.getLogger(__name__)
 OCSP, CRL, ROOT, ISSUING = "ocsp", "crl", "root", "issuing"
+CRL_OF_ROOT: Final = "crl-root"
 _GENERATION: Final = re.compile("[1-9][0-9]?")
 _CRL_FRESH_S: Final = CRL_HOURS * 3600 / 4
 Tell = Callable[[bytes], None]
@@ -25,7 +27,7 @@ class ValidationAnswers:
     """For the event loop. `root`: the DER of the root's certificate.
 
     An issuing key's certificate is asked for as `issuing`, its list as `crl`, those of later
-    generations as `issuing-2`, `crl-2` and so on.
+    generations as `issuing-2`, `crl-2` and so on; the root's as `root` and `crl-root`.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class ValidationAnswers:
             tell(self._validation.certificate(generation))
         elif not self._ready():
             tell(b"")
+        elif what == CRL_OF_ROOT:
+            self._tell_crl(ROOT_LIST, tell)
         elif kind == CRL and self._validation.certificate(generation):
             self._tell_crl(generation, tell)
         elif what == OCSP:

@@ -34,8 +34,12 @@ class Made:
 class CeremonyHsm:
     """The HSM of one state folder. Methods raise HsmUnavailable."""
 
-    def __init__(self, home: Path, module: Path | None, label: str) -> None:
+    def __init__(
+        self, home: Path, module: Path | None, label: str, validation_url: str = ""
+    ) -> None:
+        """`validation_url`: where the root's list will be, written into the issuing authority."""
         self._home, self._module, self._label = home, module, label
+        self._validation_url = validation_url.rstrip("/")
 
     @property
     def module(self) -> Path:
@@ -93,7 +97,7 @@ class CeremonyHsm:
         """Root, issuing and TLS authority, as far as they are not there, and the log's key."""
         token = self._open(pin, writable=True)
         try:
-            authority = establish(token)
+            authority = establish(token, validation_url=self._validation_url)
             log_key = Hsm(token).log_public_key()
         finally:
             token.close()

@@ -63,7 +63,7 @@ def verify(folder: Path, root: x509.Certificate | None = None) -> Verdict:
         return Verdict([*checks, Check("what the entries hold", False, "a fact is missing")])
     checks += _signed(folder, entries, plan, own_root)
     checks.append(Check(
-        "nothing secret is left beside it", not is_open(folder), "the ceremony is not closed"
+        "the ceremony is closed", not is_open(folder), "its secrets lie there still"
     ))  # fmt: skip
     return Verdict(
         checks,

@@ -134,7 +134,8 @@ def verify(
         raise misconfigured(f"{error.filename}: {error.strerror}") from None
     except ValueError:
         raise misconfigured(f"{known} holds no certificate") from None
-    _tell(verdict, json, certificate is not None)
+    beside = sum(1 for _ in (where / SHARES_FOLDER).glob("*"))
+    _tell(verdict, json, certificate is not None, beside)
 
 
 def recover(
@@ -198,7 +199,7 @@ def _hold(found: Settings, desk: "Desk", plan: "Plan | None", key_files: dict[st
     from adapters.cli.supervisor import AlreadyServing, sole_use
     from application.ports import Unavailable
 
-    hsm = CeremonyHsm(found.home, found.pkcs11_module, found.hsm_token)
+    hsm = CeremonyHsm(found.home, found.pkcs11_module, found.hsm_token, found.validation_url)
     try:
         private_folder(found.home)
         with sole_use(found):
@@ -235,7 +236,8 @@ def _key_files(given: list[str]) -> dict[str, str]:
     return found
 
 
-def _tell(verdict: "Verdict", json: bool, has_anchor: bool) -> None:
+def _tell(verdict: "Verdict", json: bool, has_anchor: bool, shares_beside: int) -> None:
+    """`shares_beside`: files of custodians' shares in the transcript's folder, as in a sandbox."""
     if json:
         print_json(
             {
@@ -244,6 +246,7 @@ def _tell(verdict: "Verdict", json: bool, has_anchor: bool) -> None:
                 "held": verdict.held,
                 "head": verdict.head,
                 "root_sha256": verdict.root_sha256,
+                "shares_beside": shares_beside,
                 "checks": [
                     {"what": each.what, "ok": each.ok, "why": "" if each.ok else each.why}
                     for each in verdict.checks
@@ -258,6 +261,11 @@ def _tell(verdict: "Verdict", json: bool, has_anchor: bool) -> None:
             print("Compare the first with the foot of the paper that was signed by hand.")
         if verdict.sandbox:
             print("This was a sandbox ceremony: its people do not exist.")
+        if shares_beside:
+            say(
+                f"! {shares_beside} shares of the HSM's PIN lie beside the transcript, in "
+                f"{SHARES_FOLDER}/: fit for a demo only."
+            )
         if not has_anchor:
             say(
                 "! No root certificate was given (--root): compare the root's fingerprint yourself."

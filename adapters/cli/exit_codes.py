@@ -14,8 +14,11 @@ INTEGRITY_BROKEN: Final = 4
 """The log is not what was written: an event was changed, lost, moved or added."""
 CONFIGURATION: Final = 5
 """A setting, a file, a folder or an installed part is wrong or missing."""
+WAITING: Final = 6
+"""Taken note of, and a person has to decide: give the same command again later."""
 
 TABLE: Final = (
     "Exit status: 0 done, 1 refused by the business, 2 wrong usage, 3 a server is not running or "
-    "not reachable, 4 the log's integrity is broken, 5 wrong or missing configuration."
+    "not reachable, 4 the log's integrity is broken, 5 wrong or missing configuration, 6 a person "
+    "has to decide first."
 )

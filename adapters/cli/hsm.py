@@ -1,6 +1,7 @@
 """`hsm status` and `hsm keys`: the HSM as the running backend sees it, or as it is while nothing
 runs. The group of `hsm`."""
 
+import datetime as dt
 from typing import Any
 
 import typer
@@ -84,8 +85,8 @@ def keys(as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
 
 def _print_keys(rows: list[dict[str, Any]]) -> None:
     columns = ("key", "generation", "kind", "may", "state")
-    heads = [*columns, "use"]
-    table = [heads, *([*_cells(row, columns), _use(row)] for row in rows)]
+    heads = [*columns, "since", "use"]
+    table = [heads, *([*_cells(row, columns), _since(row), _use(row)] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for cells in table:
         padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
@@ -94,6 +95,12 @@ def _print_keys(rows: list[dict[str, Any]]) -> None:
 
 def _cells(row: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
     return [_shown(row.get(name, "")) for name in columns]
+
+
+def _since(row: dict[str, Any]) -> str:
+    if not row.get("since_ms"):
+        return "–"
+    return dt.datetime.fromtimestamp(row["since_ms"] / 1000, dt.UTC).date().isoformat()
 
 
 def _use(row: dict[str, Any]) -> str:

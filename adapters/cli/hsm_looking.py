@@ -79,7 +79,7 @@ def _at_token(found: Settings, what: str) -> list[Row]:
         return [_without_answer(found, str(error))]
     try:
         if what != "hsm":
-            return key_rows(token)
+            return key_rows(token, _first_made_ms(found))
         return [
             {
                 "provider": found.hsm_provider,
@@ -97,6 +97,19 @@ def _at_token(found: Settings, what: str) -> list[Row]:
         raise not_running(f"the HSM does not answer: {error}") from None
     finally:
         token.close()
+
+
+def _first_made_ms(found: Settings) -> int | None:
+    """See `made_ms`; None where the root's certificate is not here."""
+    from cryptography import x509
+
+    from adapters.hsm.inventory import made_ms
+
+    try:
+        root = x509.load_pem_x509_certificate((found.home / "pki" / "root.pem").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return made_ms(root)
 
 
 def _without_answer(found: Settings, trouble: str) -> Row:

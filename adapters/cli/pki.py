@@ -8,6 +8,7 @@ import typer
 from adapters.cli import pki_enrolment
 from adapters.cli.options import AsAuditor, AsJson, AsOperator
 from adapters.cli.output import print_json
+from adapters.cli.people import id_of, people
 
 _HEADING = "Operators (signed commands through the gateway)"
 _DAY_MS = 24 * 3600 * 1000
@@ -30,7 +31,8 @@ def register(app: typer.Typer) -> None:
 
 def list_(
     holder: Annotated[
-        str | None, typer.Option(help="Only those of this terminal, card or person.")
+        str | None,
+        typer.Option(help="Only those of this terminal, card or person: its id, or operator-1."),
     ] = None,
     state: Annotated[str | None, typer.Option(help="valid, expired or revoked.")] = None,
     expires_in: Annotated[
@@ -47,23 +49,27 @@ def list_(
         raise typer.BadParameter("--state must be one of: valid, expired, revoked")
     body: dict[str, Any] = {"what": "certificates"}
     if holder:
-        body["of"] = holder
+        body["of"] = id_of(holder)
     if state:
         body["state"] = state
     if expires_in is not None:
         body["until_ms"] = _now_ms() + expires_in * _DAY_MS
     rows = _rows(as_, body)
+    names = people()
+    for row in rows:
+        row["name"] = row["name"] or names.get(row["holder"], "")
     if json:
         print_json(rows)
         return
     if not rows:
         print("no such certificates")
         return
-    print(f"{'certificate':36}  {'state':7}  {'role':8}  {'valid until':11}  serial")
+    print(f"{'state':7}  {'role':17}  {'valid until':11}  {'serial':40}  holder")
     for row in rows:
         until = _date(row["not_after_ms"])
         print(
-            f"{row['certificate']}  {row['state']:7}  {row['role']:8}  {until:11}  {row['serial']}"
+            f"{row['state']:7}  {row['role']:17}  {until:11}  {row['serial']:40}"
+            f"  {row['name'] or row['holder']}"
         )
 
 
@@ -145,7 +151,7 @@ def _by_serial(as_: str, serial: str) -> dict[str, Any]:
     rows = _rows(as_, {"what": "certificates", "serial": _plain(serial)})
     if not rows:
         raise refused(f"no certificate has the serial {serial}")
-    return rows[0]
+    return {**rows[0], "name": rows[0]["name"] or people().get(rows[0]["holder"], "")}
 
 
 def _plain(serial: str) -> str:

@@ -1,4 +1,4 @@
-"""`pki code|queue|decide|enrol|renew|policy`: how devices come to certificates, by what rules."""
+"""`pki code|admit|queue|decide|enrol|renew|policy`: how devices and people come to certificates."""
 
 import datetime as dt
 import json as json_
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters import settings
+from adapters.cli import exit_codes
 from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
 from adapters.cli.output import print_json
 
@@ -17,6 +18,7 @@ _Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The device's id
 def add_to(group: typer.Typer) -> None:
     """Adds the commands."""
     group.command("code")(code)
+    group.command("admit")(admit)
     group.command("queue")(queue)
     group.command("decide")(decide)
     group.command("enrol")(enrol)
@@ -55,27 +57,14 @@ def code(
 
     Example: [bold]ticketrestaurant pki code 0192… --package /media/usb/till-7[/bold]
     """
-    from adapters.cli.failure import misconfigured
     from adapters.cli.operator_link import Operator, as_operator
-    from adapters.tls_material import class_tls_files
-    from devices.enrolment import write_package
-    from devices.identity import show_address
 
-    home = settings.load().home
     role = "card" if card else "pos"
 
     async def work(operator: Operator) -> dict[str, Any]:
         result = await operator.command("ENROLMENT", {"role": role, "subject": subject})
         if package is not None:
-            try:
-                write_package(
-                    package,
-                    gateway=show_address(operator.device.gateway),
-                    root_pem=(home / "pki" / "root.pem").read_bytes(),
-                    tls=class_tls_files(home, role),
-                )
-            except OSError as error:
-                raise misconfigured(f"{package}: {error.strerror}") from None
+            _write_package(package, operator.device.gateway, role)
             result["package"] = str(package)
         return result
 
@@ -89,12 +78,73 @@ def code(
     print("On the device: ticketrestaurant pki enrol FOLDER")
 
 
+def admit(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="operator or auditor.")],
+    package: Annotated[
+        Path,
+        typer.Option(help="The folder to make for the new person: the installation package."),
+    ],
+    why: Annotated[str, typer.Option(help="Who it is and why, for the other and for audits.")],
+    as_: AsOperator = "operator-1",
+    json: AsJson = False,
+) -> None:
+    """Propose a new operator or auditor; a second operator must approve, and is told the code.
+
+    Give the package to the person, let the other operator tell the code: with both he makes his
+    key (`pki enrol`). He waits in the queue where the policy says so, as it does at first.
+
+    Example: [bold]ticketrestaurant pki admit operator --package var/operators/operator-3 --why
+    "Ada follows Bob"[/bold]
+    """
+    from adapters.cli.operator_link import Operator, as_operator
+    from adapters.cli.proposal import tell_proposed
+
+    if role not in ("operator", "auditor"):
+        raise typer.BadParameter("ROLE is operator or auditor; for a device see: pki code")
+
+    async def work(operator: Operator) -> dict[str, Any]:
+        result = await operator.command("ENROLMENT", {"role": role, "why": why})
+        _write_package(package, operator.device.gateway, "website")
+        return {**result, "package": str(package)}
+
+    result = as_operator(as_, work)
+    if json:
+        print_json(result)
+        return
+    tell_proposed(result)
+    print(f"package {package}")
+
+
+def _write_package(package: Path, gateway: tuple[str, int], tls_class: str) -> None:
+    from adapters.cli.failure import misconfigured
+    from adapters.tls_material import class_tls_files
+    from devices.enrolment import write_package
+    from devices.identity import show_address
+    from devices.identity_files import IDENTITY_FILE
+
+    home = settings.load().home
+    if (package / IDENTITY_FILE).exists():
+        raise misconfigured(f"{package} holds an identity already; give another folder")
+    try:
+        write_package(
+            package,
+            gateway=show_address(gateway),
+            root_pem=(home / "pki" / "root.pem").read_bytes(),
+            tls=class_tls_files(home, tls_class),
+        )
+    except OSError as error:
+        raise misconfigured(f"{package}: {error.strerror}") from None
+
+
 def queue(
     every: Annotated[bool, typer.Option("--all", help="Also what is decided or open.")] = False,
     as_: AsAuditor = "auditor-1",
     json: AsJson = False,
 ) -> None:
     """Show the enrolments that wait for a person.
+
+    Before you decide, compare the key's hash with the one that the device shows: it is then the
+    device that you mean, and nobody else who came with its code.
 
     Example: [bold]ticketrestaurant pki queue[/bold]
     """
@@ -108,9 +158,10 @@ def queue(
     if not shown:
         print("no enrolments yet" if every else "no enrolment waits")
     for row in shown:
-        print(
-            f"{row['enrolment']}  {row['status']:9}  {row['role']:5} {row['subject']}  {row['why']}"
-        )
+        holder = row["name"] or row["subject"]
+        print(f"{row['enrolment']}  {row['status']:9}  {row['role']:8} {holder}  {row['why']}")
+        if row["key_hash"]:
+            print(f"{'':36}  key {row['key_hash']}")
 
 
 def decide(
@@ -141,6 +192,8 @@ def enrol(
     """On the device: make its key and fetch its first certificate with a one-time code.
 
     FOLDER is the installation package. The code is asked for, or read from standard input.
+    Where a person has to look first, exit status 6: tell him the key's hash, which is shown, and
+    give the command again with the same code later.
 
     Example: [bold]ticketrestaurant pki enrol /media/usb/till-7[/bold]
     """
@@ -152,11 +205,22 @@ def enrol(
     done = run(fetch(folder, typed), as_json)
     if as_json:
         state = "queued" if done.queued else "done"
-        print_json({"state": state, "subject": done.subject_id, "role": done.role})
+        print_json(
+            {
+                "state": state,
+                "subject": done.subject_id,
+                "role": done.role,
+                "key_hash": done.key_hash,
+            }
+        )
     elif done.queued:
         print(done.text)
     else:
         print(f"{folder} is now {done.role} {done.subject_id}")
+    if not as_json:
+        print(f"key {done.key_hash}")
+    if done.queued:
+        raise typer.Exit(exit_codes.WAITING)
 
 
 def renew(folder: _Folder, as_json: AsJson = False) -> None:

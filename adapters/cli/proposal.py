@@ -138,8 +138,16 @@ def tell_proposed(result: dict[str, Any]) -> bool:
     return True
 
 
+def tell_code(result: dict[str, Any]) -> None:
+    """Prints the one-time code that came with the approval of a new person, if it was one."""
+    code = (result.get("result") or {}).get("code")
+    if code:
+        print(f"code {code}   shown once: for the one who has the package")
+
+
 def _tell(result: dict[str, Any], json: bool) -> None:
     if json:
         print_json(result)
     else:
         print(f"proposal {result['proposal']} is {result['status']}: {result['summary']}")
+        tell_code(result)

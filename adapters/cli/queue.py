@@ -184,6 +184,7 @@ def _to_decide(id: str, name: str, by_default: bool) -> list[Row]:
 def _decide(name: str, row: Row, yes: bool, why: str, json: bool) -> None:
     from adapters.cli.corrections import effect_lines
     from adapters.cli.operator_link import as_operator
+    from adapters.cli.proposal import tell_code
 
     decision = DECISIONS[row["kind"]]
     body = decision.body(row, yes, why)
@@ -195,6 +196,7 @@ def _decide(name: str, row: Row, yes: bool, why: str, json: bool) -> None:
     if row["kind"] == "correction" and "result" in result:
         for line in effect_lines(result["result"]):
             print(line)
+    tell_code(result)
 
 
 def _brief(row: Row, names: Mapping[str, str]) -> Iterator[str]:
@@ -216,6 +218,8 @@ def _in_full(rows: Sequence[Row]) -> Iterator[str]:
             yield from effect_lines(detail["effects"])
         elif "refused" in detail:
             yield f"It cannot be done now ({detail['code']}): {_printable(detail['refused'])}"
+        elif "key_hash" in detail:
+            yield f"    key {_printable(detail['key_hash'])}: is it the one that the device shows?"
     fields = [detail for detail in rows[1:] if "field" in detail]
     if fields:
         yield "as it was signed:"

@@ -95,6 +95,8 @@ def export(
 
     Example: [bold]ticketrestaurant tls export pos pos.p12[/bold]
     """
+    from cryptography.hazmat.primitives.hashes import SHA256
+
     from adapters.tls_material import tls_bundle
     from devices.durable import write_durably
     from devices.pkcs12 import pack
@@ -111,17 +113,25 @@ def export(
         write_durably(file, pack(bundle, password.encode(), f"TicketRestaurant US TLS {holder}"))
     except OSError as error:
         raise misconfigured(f"{file}: {error.strerror}") from None
-    say(f"{file}: key and certificate of {holder}, {len(bundle.authorities)} authorities")
+    say(f"{file}: key and certificate of {holder}, {len(bundle.authorities)} authorities:")
+    for each in bundle.authorities:
+        say(f"  SHA-256 {each.fingerprint(SHA256()).hex()}")
 
 
 def install(
     file: Annotated[Path, typer.Argument(help="A PKCS#12 file of `tls export`.")],
     device: Annotated[Path, typer.Option(help="The identity folder that gets it.")],
     password_file: PasswordFile = None,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SHA256", help="An authority that the device may trust from now on."),
+    ] = None,
 ) -> None:
     """Put a PKCS#12 file into a device's identity folder, where only its key store opens it.
 
-    A running device takes it over at its next connection.
+    A running device takes it over at its next connection. A file that brings an authority which
+    the device does not trust yet is refused with its SHA-256: compare it with `tls export`'s on
+    the servers' machine, and give it with [bold]--trust[/bold].
 
     Example: [bold]ticketrestaurant tls install pos.p12 --device var/devices/0192…[/bold]
     """
@@ -131,7 +141,7 @@ def install(
 
     password = _password(password_file, "Password of the file")
     try:
-        install_file(file, device, password.encode())
+        install_file(file, device, password.encode(), trust or ())
     except Pkcs12Error as error:
         raise refused(f"{file}: {error}") from None
     except (KeyStoreError, ValueError) as error:
@@ -230,10 +240,11 @@ def _rotate_authority(as_: str) -> list[dict[str, Any]] | dict[str, Any]:
     from adapters.cli.tls_rotating import next_authority
 
     home = settings.load().home
-    with _alone(home), step("a new TLS authority in the HSM, trusted beside the old one"):
+    with _alone(home):
         made = as_operator(as_, lambda operator: next_authority(operator, home))
     if isinstance(made, dict):
         return made
+    say("the new TLS authority of the HSM is trusted here, beside the old one")
     with step("servers and devices here know it"):
         time.sleep(_SETTLE_S)
     return [

@@ -28,14 +28,18 @@ _MOST_CONNECTIONS: Final = 128
 _MOST_OF_ADDRESS: Final = 64
 _HEADERS: Final = [(b"x-content-type-options", b"nosniff")]
 _AUTHORITY: Final = re.compile(r"/ca/(root|issuing(?:-[1-9][0-9]?)?)\.cer")
-_LIST: Final = re.compile(r"/crl/issuing(-[1-9][0-9]?)?\.crl")
+_LIST: Final = re.compile(r"/crl/(root|issuing(?:-[1-9][0-9]?)?)\.crl")
+_PLACES: Final = (
+    "there is /crl/issuing.crl, /crl/root.crl, /ocsp, /ca/issuing.cer and /ca/root.cer; of later"
+    " issuing keys /crl/issuing-2.crl and /ca/issuing-2.cer, and so on"
+)
 _BACKLOG: Final = 128
 _Send = Callable[[dict[str, Any]], Awaitable[None]]
 _Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class ValidationHttp:
-    """An ASGI application: /crl/issuing.crl, /ocsp, /ca/root.cer, /ca/issuing.cer.
+    """An ASGI application: /crl/issuing.crl, /crl/root.crl, /ocsp, /ca/issuing.cer, /ca/root.cer.
 
     Later generations of the issuing key have /crl/issuing-2.crl and /ca/issuing-2.cer, and so on.
     """
@@ -70,7 +74,10 @@ class ValidationHttp:
         if method not in ("GET", "HEAD"):
             return _text(405, "only GET, and POST to /ocsp")
         if found_list := _LIST.fullmatch(path):
-            return await self._list("crl" + (found_list[1] or ""))
+            name = found_list[1]
+            return await self._list(
+                "crl-root" if name == "root" else name.replace("issuing", "crl")
+            )
         if named := _AUTHORITY.fullmatch(path):
             found = await self._questions.ask(named[1], b"")
             return (200, "application/pkix-cert", found) if found else _text(503, "try again")
@@ -78,7 +85,7 @@ class ValidationHttp:
         if raw.startswith("/ocsp/"):
             request = _from_url(raw.removeprefix("/ocsp/"))
             return await self._ocsp(request) if request else _text(400, "not an OCSP request")
-        return _text(404, "there is /crl/issuing.crl, /ocsp, /ca/root.cer and /ca/issuing.cer")
+        return _text(404, _PLACES)
 
     async def _ocsp(self, request: bytes) -> tuple[int, str, bytes]:
         found = await self._questions.ask("ocsp", request)

@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -22,6 +21,7 @@ from pkcs11.util.x509 import decode_x509_certificate
 
 from adapters.hsm import certificate_profiles as profiles
 from adapters.hsm.certificate_profiles import Profile
+from adapters.hsm.certification_request import AuthorityRevoked, RequestRefused, validated_key
 from adapters.hsm.generations import labelled
 from adapters.hsm.provision import make_key, spec_of
 from adapters.hsm.session import KeySession
@@ -31,21 +31,20 @@ from adapters.hsm.writing import Runs, written
 from protocol.certificates import BACKEND, PIN, ROLES
 
 ORGANIZATION: Final = "TicketRestaurant US"
-LONGEST_REQUEST: Final = 4096
 BACKDATED: Final = timedelta(minutes=10)
 """For devices whose clock is slow: a certificate is valid from a little before it was made."""
 _ROOT, _ISSUING, _TLS = "CA-ROOT/1", "CA-ISSUING", "CA-TLS"
 
 
-class RequestRefused(Exception):
-    """No certificate for this request; the message says why and holds nothing of it."""
-
-
 class Issuer(NamedTuple):
-    """A generation of the issuing key, with its certificate."""
+    """A key that signs certificates and lists, with its own certificate."""
 
     certificate: x509.Certificate
     key: TokenPrivateKey
+
+
+def _never(_: int) -> bool:
+    return False
 
 
 def _utc_now() -> datetime:
@@ -66,6 +65,8 @@ class Authority:
         `validation_url`: where CRL and OCSP of individuals are asked for, written into them.
         """
         self._validation_url = validation_url
+        self.revoked: Callable[[int], bool] = _never
+        """Asked with the serial of the issuing certificate before anything is signed with it."""
         self.token = token
         self._clock = clock
         self.root = _stored(token, _ROOT)
@@ -78,6 +79,11 @@ class Authority:
     def issuing(self) -> x509.Certificate:
         """The certificate that individuals' certificates are signed with now."""
         return self.issuers[max(self.issuers)].certificate
+
+    @property
+    def root_issuer(self) -> Issuer:
+        """The root with its key, which signs issuing authorities and the list of revoked ones."""
+        return Issuer(self.root, TokenPrivateKey(self.token, _ROOT))
 
     def look_for_own_keys(self) -> None:
         """Learns which keys are the backend's own: every generation that is in the token."""
@@ -113,10 +119,9 @@ class Authority:
         # Any other key with this role could pose as the backend.
         if (role == BACKEND) != (key in self._backend_keys):
             raise RequestRefused("the role backend belongs to the key in the HSM, and to no other")
-        newest = max(self.issuers)
-        issuer = self.issuers[newest]
+        name, issuer = self._issuer()
         builder = profiles.individual(x509.CertificateBuilder(), subject_id, role)
-        builder = profiles.validated_at(builder, self._validation_url, issuer_name(newest))
+        builder = profiles.validated_at(builder, self._validation_url, name)
         days = _checked_days(valid_days, profiles.LEAF)
         return self._issue(builder, key, profiles.LEAF, days, issuer.certificate, issuer.key)
 
@@ -125,8 +130,10 @@ class Authority:
 
         `subject_id` names the key; `generation` 0 is the one in use. Raises RequestRefused.
         """
+        name, issuer = self._issuer()
         builder = profiles.individual(x509.CertificateBuilder(), subject_id, PIN)
-        profile, issuer = profiles.PIN_KEY, self.issuers[max(self.issuers)]
+        builder = profiles.validated_at(builder, self._validation_url, name)
+        profile = profiles.PIN_KEY
         key = self._pin_keys[generation - 1] if generation else self.pin_key
         return self._issue(builder, key, profile, profile.days, issuer.certificate, issuer.key)
 
@@ -176,7 +183,8 @@ class Authority:
             raise RequestRefused("the root's own certificate is not valid now")
         name = profiles.authority_name(_organization(self.root), f"Issuing CA {generation}")
         key = TokenPrivateKey(self.token, label)
-        _establish(writable, label, (key, name), root, profiles.ISSUING, now, end)
+        url = self._validation_url
+        _establish(writable, label, (key, name), root, profiles.ISSUING, now, end, url)
         return _stored(self.token, label)
 
     def use_newest_tls(self) -> None:
@@ -206,6 +214,20 @@ class Authority:
         issuers = [each.certificate for each in self.issuers.values()]
         issuing = next((each for each in issuers if each.subject == leaf.issuer), self.issuing)
         return [each.public_bytes(Encoding.DER) for each in (leaf, issuing)]
+
+    def _issuer(self) -> tuple[str, Issuer]:
+        """The newest generation of the issuing key, and its name where it is asked for.
+
+        Never an older one: those only go on to sign what they revoked. Raises AuthorityRevoked.
+        """
+        newest = max(self.issuers)
+        issuer = self.issuers[newest]
+        if self.revoked(issuer.certificate.serial_number):
+            raise AuthorityRevoked(
+                "the issuing authority is revoked; the next one is made by:"
+                " ticketrestaurant hsm rotate CA-ISSUING"
+            )
+        return issuer_name(newest), issuer
 
     def _issue(
         self,
@@ -248,7 +270,9 @@ def establish(
     first_tls = f"{_TLS}/1"
     tls = TokenPrivateKey(token, first_tls), profiles.authority_name(organization, "TLS CA")
     _establish(token, _ROOT, root, root, profiles.ROOT, now)
-    _establish(token, first_issuing, issuing, root, profiles.ISSUING, now)
+    _establish(
+        token, first_issuing, issuing, root, profiles.ISSUING, now, validation_url=validation_url
+    )
     _establish(token, first_tls, tls, tls, profiles.TLS_AUTHORITY, now)
     return Authority(token, clock, validation_url)
 
@@ -289,6 +313,7 @@ def _establish(
     profile: Profile,
     now: datetime,
     latest: datetime | None = None,
+    validation_url: str = "",
 ) -> None:
     if token.run(lambda keys: keys.certificate(label)) is not None:
         return
@@ -297,28 +322,9 @@ def _establish(
     end = now + timedelta(days=profile.days)
     builder = _dated(builder, now, min(end, latest) if latest else end)
     builder = builder.add_extension(key_id, critical=False)
+    builder = profiles.authority_validated_at(builder, validation_url)
     made = _signed(builder, subject[0].public_key(), profile, issuer[0])
     token.run(lambda keys: _store(keys, label, made))
-
-
-def validated_key(requester: ec.EllipticCurvePublicKey | bytes) -> ec.EllipticCurvePublicKey:
-    """The P-256 key to certify. Of a request its signature is checked: the requester holds the
-    private key. Raises RequestRefused."""
-    key: object = requester
-    if isinstance(requester, bytes):
-        if len(requester) > LONGEST_REQUEST:
-            raise RequestRefused("the request is too long")
-        try:
-            request = x509.load_der_x509_csr(requester)
-            key = request.public_key()
-            signed = request.is_signature_valid
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            raise RequestRefused("the request cannot be read") from None
-        if not signed:
-            raise RequestRefused("the request is not signed with its own key")
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise RequestRefused("only P-256 keys are certified")
-    return key
 
 
 def _checked_days(days: int, profile: Profile) -> int:

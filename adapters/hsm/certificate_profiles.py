@@ -73,19 +73,33 @@ def validated_at(
     builder: x509.CertificateBuilder, url: str, issuer: str = "issuing"
 ) -> x509.CertificateBuilder:
     """Where a checker finds CRL, OCSP and issuer (RFC 5280 sections 4.2.1.13 and 4.2.2.1)."""
+    ocsp = (AuthorityInformationAccessOID.OCSP, "/ocsp")
+    issuing = (AuthorityInformationAccessOID.CA_ISSUERS, f"/ca/{issuer}.cer")
+    return _checked_at(builder, url, f"/crl/{issuer}.crl", (ocsp, issuing))
+
+
+def authority_validated_at(builder: x509.CertificateBuilder, url: str) -> x509.CertificateBuilder:
+    """Where a checker of an authority under the root finds the root's CRL, and the root."""
+    root = (AuthorityInformationAccessOID.CA_ISSUERS, "/ca/root.cer")
+    return _checked_at(builder, url, "/crl/root.crl", (root,))
+
+
+def _checked_at(
+    builder: x509.CertificateBuilder,
+    url: str,
+    crl: str,
+    access: Sequence[tuple[x509.ObjectIdentifier, str]],
+) -> x509.CertificateBuilder:
     if not url:
         return builder
-    crl = x509.UniformResourceIdentifier(f"{url}/crl/{issuer}.crl")
-    point = x509.DistributionPoint([crl], relative_name=None, reasons=None, crl_issuer=None)
-    access = [
+    place = x509.UniformResourceIdentifier(url + crl)
+    point = x509.DistributionPoint([place], relative_name=None, reasons=None, crl_issuer=None)
+    told = [
         x509.AccessDescription(method, x509.UniformResourceIdentifier(url + path))
-        for method, path in (
-            (AuthorityInformationAccessOID.OCSP, "/ocsp"),
-            (AuthorityInformationAccessOID.CA_ISSUERS, f"/ca/{issuer}.cer"),
-        )
+        for method, path in access
     ]
     return builder.add_extension(x509.CRLDistributionPoints([point]), critical=False).add_extension(
-        x509.AuthorityInformationAccess(access), critical=False
+        x509.AuthorityInformationAccess(told), critical=False
     )
 
 

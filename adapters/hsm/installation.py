@@ -4,6 +4,7 @@ What exists is left alone, and nothing is renewed here. Keys made here are files
 except the backend's individual key, which is in the HSM.
 """
 
+import contextlib
 import json
 import secrets
 from collections.abc import Sequence
@@ -14,7 +15,9 @@ from typing import Final
 from uuid import UUID
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -28,6 +31,8 @@ from adapters.tls_material import class_tls_files
 from devices.durable import write_durably
 from devices.identity_files import IDENTITY_FILE
 from devices.personalisation import new_request, write_identity
+from domain.aggregates.certificate import AUTHORITY_ISSUING, AUTHORITY_ROOT, TLS
+from domain.aggregates.key import key_id
 from domain.ids import make_id
 from protocol.certificates import AUDITOR, BACKEND, OPERATOR, PIN, WEBSITE, role_of
 
@@ -85,18 +90,56 @@ def issue_installation(
 
 
 def certified(home: Path) -> list[Individual]:
-    """Everybody of the installation whose certificate is there, read from the state folder.
+    """Everybody of the installation whose certificate is there, read from the state folder, and
+    the authorities and TLS classes.
 
     Raises OSError and ValueError for one that cannot be read.
     """
-    places = [
+    places: list[tuple[str, str, Path]] = [
         ("backend", BACKEND, home / BACKEND_CERTIFICATE),
         ("pin", PIN, home / PIN_CERTIFICATE),
         ("website", WEBSITE, home / WEBSITE_FOLDER / CERTIFICATE_FILE),
     ]
     people = sorted((home / "operators").glob(f"*/{CERTIFICATE_FILE}"))
     places += [(path.parent.name, "", path) for path in people]
-    return [_individual(name, role, path) for name, role, path in places if path.exists()]
+    found = [_individual(name, role, path) for name, role, path in places if path.exists()]
+    return [*_authorities(home / "pki"), *_of_tls(home / "tls"), *found]
+
+
+def _authorities(folder: Path) -> list[Individual]:
+    """The root and each generation of the issuing authority."""
+    places = [("CA-ROOT", AUTHORITY_ROOT, folder / "root.pem")]
+    issuing = sorted(folder.glob("issuing*.pem"))
+    places += [("CA-ISSUING", AUTHORITY_ISSUING, path) for path in issuing]
+    return [
+        Individual(name, key_id(name), role, _first(path))
+        for name, role, path in places
+        if path.exists()
+    ]
+
+
+def _of_tls(folder: Path) -> list[Individual]:
+    """The TLS authorities, and of the classes' certificates those that they issued."""
+    path = folder / "ca.pem"
+    ours = x509.load_pem_x509_certificates(path.read_bytes()) if path.exists() else []
+    found = [Individual("CA-TLS", key_id("CA-TLS"), TLS + "authority", each) for each in ours]
+    for tls_class in _TLS_CLASSES:
+        path = folder / f"{tls_class}.pem"
+        if path.exists() and _is_signed_by(leaf := _first(path), ours):
+            # A class is no individual: the subject is this issuance.
+            number = int.from_bytes(leaf.fingerprint(SHA256())[:8]) >> 2
+            made_ms = int(leaf.not_valid_before_utc.timestamp()) * 1000
+            subject_id = make_id(made_ms, _PARTITION, number)
+            found.append(Individual(tls_class, subject_id, TLS + tls_class, leaf))
+    return found
+
+
+def _is_signed_by(leaf: x509.Certificate, authorities: Sequence[x509.Certificate]) -> bool:
+    for authority in authorities:
+        with contextlib.suppress(InvalidSignature, ValueError, TypeError):
+            leaf.verify_directly_issued_by(authority)
+            return True
+    return False
 
 
 def subject_of(chain: Path) -> tuple[UUID, str]:
@@ -157,9 +200,13 @@ def _issue_identity(
 
 
 def _individual(name: str, role: str, chain: Path) -> Individual:
-    leaf = x509.load_pem_x509_certificates(chain.read_bytes())[0]
+    leaf = _first(chain)
     (common_name,) = leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return Individual(name, UUID(str(common_name.value)), role or role_of(leaf), leaf)
+
+
+def _first(chain: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificates(chain.read_bytes())[0]
 
 
 def _new_id() -> UUID:

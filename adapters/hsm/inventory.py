@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from cryptography import x509
 from pkcs11 import Attribute, KeyType, MechanismFlag, ObjectClass
 from pkcs11.exceptions import AttributeTypeInvalid
 
+from adapters.hsm.generations import FIRST
 from adapters.hsm.provision import KEYS, KeySpec
 from adapters.hsm.session import KeySession
 from adapters.hsm.token import Token
@@ -66,16 +68,27 @@ class KeyState:
         }
 
 
-def key_rows(token: Token) -> list[dict[str, Any]]:
+def key_rows(token: Token, made_ms: int | None) -> list[dict[str, Any]]:
     """A row for each generation of each key, and whether it makes what is new.
 
+    `made_ms`: when the first generations were made; the token does not know. None: not told.
     Raises HsmUnavailable.
     """
     newest = token.generations.newest
+    first = {} if made_ms is None else {"since_ms": made_ms}
     return [
-        {**state.row(), "in_use": newest(state.spec.name) == state.spec.generation}
+        {
+            **state.row(),
+            **(first if state.spec.generation == FIRST else {}),
+            "in_use": newest(state.spec.name) == state.spec.generation,
+        }
         for state in inventory(token)
     ]
+
+
+def made_ms(root: x509.Certificate) -> int:
+    """When the first generations were made, in milliseconds since 1970: with the root."""
+    return int(root.not_valid_before_utc.timestamp()) * 1000
 
 
 def inventory(token: Token, specs: Iterable[KeySpec] = KEYS) -> list[KeyState]:

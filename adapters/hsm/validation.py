@@ -2,8 +2,9 @@
 
 Each generation of the issuing key signs a list and answers of its own. What is revoked is told by
 the ledger, for all of them alike: a serial number is given once, whoever signed it, so every list
-holds all that was revoked. An OCSP request for one that the ledger does not know is answered
-`unknown`.
+holds all individuals that were revoked; the root's holds the authorities. An OCSP request for one
+that the ledger does not know is answered `unknown`; of a revoked authority every certificate is
+`revoked` (RFC 6960 section 2.7).
 """
 
 import hashlib
@@ -24,7 +25,10 @@ ANSWER_MINUTES: Final = 10
 """How long an OCSP answer may be kept."""
 LONGEST_REQUEST: Final = 2048
 _NONCE_BYTES: Final = (1, 128)  # RFC 9654
+_SERIAL_BITS: Final = 160  # RFC 5280: 20 bytes, and positive
 _BACKDATED: Final = timedelta(minutes=5)
+ROOT: Final = 0
+"""In place of a generation of the issuing key: the root."""
 _HASHES: Final = frozenset(each.name for each in (SHA1, SHA224, SHA256, SHA384, SHA512))
 
 
@@ -42,6 +46,9 @@ class Entry(Protocol):
 
     @property
     def not_after_us(self) -> int: ...
+
+    @property
+    def is_authority(self) -> bool: ...
 
 
 class Known(Protocol):
@@ -74,13 +81,16 @@ class Validation:
         return issuer.certificate.public_bytes(Encoding.DER) if issuer else b""
 
     def crl(self, generation: int = 1) -> bytes:
-        """The list of what is revoked and not yet expired, in DER, signed by a generation.
+        """The list of what is revoked and not yet expired, in DER, signed by a generation, or by
+        the root (`ROOT`): that one lists authorities, the others individuals.
 
         Empty where there is no such generation.
 
         Its number is the milliseconds of its making: growing, also over a restart.
         """
-        issuer = self._authority.issuers.get(generation)
+        of_root = generation == ROOT
+        issuers = self._authority.issuers
+        issuer = self._authority.root_issuer if of_root else issuers.get(generation)
         if issuer is None:
             return b""
         issuing, now = issuer.certificate, self._clock()
@@ -98,7 +108,7 @@ class Validation:
             )
         )
         for entry in self._known.all():
-            if entry.not_after_us >= now_us:
+            if entry.not_after_us >= now_us and entry.is_authority == of_root:
                 builder = builder.add_revoked_certificate(_listed(entry))
         return builder.sign(issuer.key, SHA256()).public_bytes(Encoding.DER)
 
@@ -111,13 +121,16 @@ class Validation:
             serial, algorithm = request.serial_number, request.hash_algorithm
             hashes = request.issuer_name_hash, request.issuer_key_hash
             nonce = _nonce_of(request)
-        except (ValueError, NotImplementedError, x509.DuplicateExtension):
+            # A serial that no certificate can have; there is no answer that could name it.
+            if serial <= 0 or serial.bit_length() > _SERIAL_BITS:
+                raise ValueError("no serial number")
+        except Exception:  # whatever a hostile request makes the parser say
             return _unsuccessful(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
         issuer = self._named(algorithm.name, hashes) if algorithm.name in _HASHES else None
         if issuer is None:
             return _unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
         now = self._clock().replace(microsecond=0)
-        status, revoked_at, reason = self._status(serial)
+        status, revoked_at, reason = self._status(serial, issuer)
         builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
             issuer_name_hash=hashes[0],
             issuer_key_hash=hashes[1],
@@ -142,11 +155,15 @@ class Validation:
         return None
 
     def _status(
-        self, serial: int
+        self, serial: int, issuer: Issuer
     ) -> tuple[ocsp.OCSPCertStatus, datetime | None, x509.ReasonFlags | None]:
         entry = self._known.get(serial)
         if entry is not None:
             return ocsp.OCSPCertStatus.REVOKED, _at(entry.revoked_us), _flag(entry.reason)
+        above = self._known.get(issuer.certificate.serial_number)
+        if above is not None:
+            reason = "cACompromise" if above.reason == "keyCompromise" else above.reason
+            return ocsp.OCSPCertStatus.REVOKED, _at(above.revoked_us), _flag(reason)
         if self._known.is_issued(serial):
             return ocsp.OCSPCertStatus.GOOD, None, None
         return ocsp.OCSPCertStatus.UNKNOWN, None, None

@@ -14,6 +14,16 @@ from domain.event import Context, Event, Facts, no_such_event, stamp, stored_as,
 PERSONALISED, INSTALLED, ENROLLED, RENEWED = "personalised", "installed", "enrolled", "renewed"
 """How a certificate came to be: with the device or card; by `init`; by a one-time code; as the
 successor of another."""
+AUTHORITY_ROOT, AUTHORITY_ISSUING = "authority:root", "authority:issuing"
+"""Beside the roles of TR-TPR: certificates that sign others."""
+TLS = "tls:"
+"""What the role of a TLS class or of the TLS authority begins with."""
+_CARRY_OTHERS = frozenset({AUTHORITY_ROOT, AUTHORITY_ISSUING, "backend", "pin"})
+
+
+def carries_others(role: str) -> bool:
+    """Whether the end of one such certificate stops more than its holder: two decide over it."""
+    return role in _CARRY_OTHERS
 
 
 @stored_as("certificate.issued/2")

@@ -36,6 +36,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     version: int
     name: str
     generation: int
+    since: tuple[tuple[int, int], ...] = ()
+    """Of each recorded generation: its number, and when that was recorded, in microseconds."""
 
 
 def evolve(key: Key | None, event: Event) -> Key:
@@ -47,6 +49,7 @@ def evolve(key: Key | None, event: Event) -> Key:
                 version=event.originator_version,
                 name=event.name,
                 generation=event.generation,
+                since=(*(key.since if key else ()), (event.generation, event.recorded_at_us)),
             )
         case _:
             raise no_such_event("key", event)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from adapters.backend.operator_ports import DrawnCard
-from adapters.backend.personalisation import HsmPersonalisation
+from adapters.backend.personalisation import HsmPersonalisation, recorded
 from adapters.composition import issuer_id
 from adapters.hsm.authority import Authority
 from adapters.hsm.pin_verification import PinVerification
@@ -180,6 +180,7 @@ class Populate:
     def _identity(self, name: str, subject: UUID, role: str, shop: UUID | None) -> Path:
         folder = self._settings.home / "devices" / name
         leaf = self._authority.issue_leaf(new_request(folder), subject, role)
+        self._ledger.log.append([recorded(leaf, role).event(self._context, subject)], [])
         write_identity(
             folder,
             subject_id=str(subject),

@@ -88,9 +88,12 @@ def test_a_person_decides_where_the_policy_says_so(
     for verdict, status in ((), 0), (("--reject",), 1):
         folder = tmp_path / f"till-{status}"
         code = new_package(served, town, folder)
-        assert "has to look" in enrol(served, folder, code)[1]
-        assert "has to look" in enrol(served, folder, code)[1], "asked again, still waiting"
+        for _ in range(2):  # asked again, it still waits
+            waits, said = enrol(served, folder, code)
+            assert (waits, "has to look" in said) == (6, True)
         waiting = [row for row in served.json("pki", "queue") if row["status"] == "queued"]
+        assert f"key {waiting[-1]['key_hash']}" in said, "a person can compare it"
+        assert waiting[-1]["name"].startswith("x, Shop ")
         served.json("pki", "decide", waiting[-1]["enrolment"], "--why", "called them", *verdict)
         assert enrol(served, folder, code)[0] == status
         assert (folder / "identity.json").exists() == (status == 0)
@@ -117,3 +120,27 @@ def test_a_damaged_package_is_said_so(served: Installation, tmp_path: Path) -> N
         assert status == 2
         assert "package" in said
         assert "Traceback" not in said
+
+
+def test_a_stripe_card_gets_no_certificate(served: Installation, town: Town) -> None:
+    done = served.run("pki", "code", str(town.cards[0].id), "--card")
+    assert (done.returncode, "virtual" in done.stderr) == (1, True)
+
+
+def test_a_new_operator_is_admitted_by_two(served: Installation, town: Town) -> None:
+    folder = served.home / "operators" / "operator-3"
+    told = served.json("pki", "admit", "operator", "--package", str(folder), "--why", "Ada comes")
+    assert (told["status"], "code" in told) == ("waiting", False)
+    assert served.run("proposal", "approve", told["proposal"], "--as", "operator-1").returncode == 1
+    approved = served.json("proposal", "approve", told["proposal"], "--as", "operator-2")
+    code = approved["result"]["code"]
+    assert enrol(served, folder, code)[0] == 6
+    assert served.run("pki", "list", "--as", "operator-3").returncode != 0
+    (waiting,) = (row for row in served.json("pki", "queue") if row["role"] == "operator")
+    served.json("pki", "decide", waiting["enrolment"], "--why", "she read the key's hash to me")
+    assert enrol(served, folder, code)[0] == 0
+    (row,) = served.json("pki", "list", "--holder", "operator-3", "--as", "operator-3")
+    assert (row["role"], row["how"], row["name"]) == ("operator", "enrolled", "operator-3")
+    served.json("block", str(town.cards[0].id), "--why", "her first command", "--as", "operator-3")
+    served.json("pki", "revoke", row["serial"], "--why", "she left")
+    assert served.run("pki", "list", "--as", "operator-3").returncode != 0

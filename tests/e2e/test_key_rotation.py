@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -63,6 +64,7 @@ def rotated(own: Installation, key: str) -> dict[str, Any]:
 def generations(own: Installation) -> dict[str, int]:
     """What makes what is new."""
     rows = own.json("hsm", "keys")
+    assert all(row["since_ms"] for row in rows), "each generation has its date"
     return {row["key"]: row["generation"] for row in rows if row["in_use"]}
 
 
@@ -213,11 +215,12 @@ def test_a_generation_whose_rotation_was_killed_is_put_on_record(own: Installati
 
     rows = own.json("hsm", "keys")  # nothing serves: the token is asked
     assert max(row["generation"] for row in rows if row["key"] == "K_CVV") == newest + 1
+    assert all(row["since_ms"] for row in rows if row["generation"] == 1), "the root tells the day"
     assert own.json("hsm", "status")["answers"] is True
 
     own.start()
-    assert generations(own)["K_CVV"] == newest + 1
     until(lambda: (newest + 1, ACTOR) in recorded(own, "K_CVV"), "on record")
+    assert generations(own)["K_CVV"] == newest + 1
     assert "keys" not in own.json("status")["backend"]["health"]["warnings"]
     assert own.json("hsm", "rotate", "K_CVV")["generation"] == newest + 2
     assert [each for each, _ in recorded(own, "K_CVV")] == list(range(2, newest + 3))
@@ -230,3 +233,67 @@ def recorded(own: Installation, key: str) -> list[tuple[int, str]]:
         for each in Books.read(own.settings).events
         if isinstance(each, KeyRotated) and each.name == key
     ]
+
+
+def test_an_authority_ends_by_two_and_with_it_every_session_under_it(
+    own: Installation, town: Town
+) -> None:
+    """Last of this file: the first terminals of the town are out afterwards."""
+    old, newest = (_serial(own.home / "pki" / name) for name in ("issuing.pem", "issuing-2.pem"))
+    listed = {row["serial"]: row["role"] for row in own.json("pki", "list")}
+    assert listed[old] == listed[newest] == "authority:issuing"
+    assert {"authority:root", "tls:authority", "tls:pos", "tls:gateway"} <= set(listed.values())
+
+    def refused(serial: str) -> str:
+        done = own.run("pki", "revoke", serial, "--why", "leaked", "--reason", "keyCompromise")
+        assert done.returncode == 1, done.stdout
+        return done.stderr
+
+    assert "hsm rotate CA-ISSUING" in refused(newest)
+    for key in ("BACKEND-ID", "PIN-ENC"):
+        assert f"hsm rotate {key}" in refused(old)
+        own.json("hsm", "rotate", key, "--why", "the authority leaked")
+    assert "pki renew" in refused(old)
+    renew(own, "operators/operator-1")
+    told = own.json("pki", "revoke", old, "--why", "leaked", "--reason", "keyCompromise")
+    assert told["status"] == "waiting", "one operator is not enough"
+    approval = ("proposal", "approve", told["proposal"], "--as", "operator-2")
+    assert "pki renew" in own.run(*approval).stderr
+    for name in ("operators/operator-2", "operators/auditor-1", "pki/website"):
+        renew(own, name)
+
+    async def a_session_under_it_ends() -> None:
+        async with Tills.opened(alone(town, 0)) as tills:
+            (till,) = tills.tills
+            await approved(till)
+            await asyncio.to_thread(own.json, *approval)
+            revoked_s = time.monotonic()
+            while (await till.pay()).decided:
+                assert time.monotonic() - revoked_s < 1, "still paying a second later"
+
+    asyncio.run(a_session_under_it_ends())
+    assert own.json("pki", "show", old)["state"] == "revoked"
+    assert own.json("status")["backend"]["health"]["warnings"].get("revoked") is None
+    assert pays_with_pin(asyncio.run(found_town(own))), "what is under the new authority goes on"
+    url, leaf = own.settings.validated_at, town.terminals[1] / "certificate.pem"
+    status = ("openssl", "ocsp", "-url", f"{url}/ocsp", "-CAfile", str(own.home / "pki/root.pem"),
+              "-issuer", str(own.home / "pki/issuing.pem"), "-cert", str(leaf))  # fmt: skip
+    done = subprocess.run(status, capture_output=True, text=True, timeout=30)
+    assert f"{leaf}: revoked" in done.stdout, done.stdout + done.stderr
+
+    def of_the_root() -> x509.CertificateRevocationList:
+        with urllib.request.urlopen(f"{url}/crl/root.crl", timeout=10) as answer:
+            return x509.load_der_x509_crl(answer.read())
+
+    until(lambda: bool(of_the_root().get_revoked_certificate_by_serial_number(int(old, 16))), "it")
+
+
+def renew(own: Installation, name: str) -> None:
+    """Before its time: the authority above it is not the newest."""
+    done = own.run("pki", "renew", str(own.home / name))
+    assert done.returncode == 0, done.stderr
+
+
+def _serial(chain: Path) -> str:
+    leaf = x509.load_pem_x509_certificates(chain.read_bytes())[0]
+    return format(leaf.serial_number, "x")

@@ -1,8 +1,10 @@
 """A card used as no person uses one: its PIN is wanted, an alert raised, the owner asked."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+import pytest
 from msgspec.structs import replace
 
 from application.alerts import AnswerAlert, CloseAlert
@@ -17,9 +19,20 @@ from domain.aggregates.transaction import Authorized, Declined
 from domain.event import Context
 from domain.ids import make_id
 from domain.suspicion import DEFAULTS, Place, Watch
-from tests.integration.engine.world import World
+from tests.integration.engine.world import Database, World
 
 CHICAGO, NEW_YORK = Place(41_882_600, -87_622_600), Place(40_712_800, -74_006_000)
+
+
+@pytest.fixture
+def world(database: Database) -> Iterator[World]:
+    """Watched by the first rules."""
+    database.empty()
+    world = World(database, watched=True)
+    yield world
+    world.close()
+
+
 WITH_PIN: dict[str, Any] = {"pin_references": (b"right",)}
 
 

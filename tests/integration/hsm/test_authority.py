@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from adapters.hsm.authority import Authority, RequestRefused, establish
+from adapters.hsm.authority import Authority, establish
+from adapters.hsm.certification_request import RequestRefused
 from adapters.hsm.provision import open_token, provision
 from adapters.hsm.token import HsmUnavailable, Token
 from adapters.hsm.token_key import TokenPrivateKey

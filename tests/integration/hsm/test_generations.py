@@ -12,8 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from adapters.hsm.authority import Authority, RequestRefused, establish
+from adapters.hsm.authority import Authority, establish
 from adapters.hsm.card_verification import SERVICE_CODE, CardVerification, Track2, TrackFault
+from adapters.hsm.certification_request import RequestRefused
 from adapters.hsm.generations import labelled
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinBlockInvalid, PinVerification

@@ -71,7 +71,7 @@ class HsmDouble:
         self.key_rows: Rows = []
         self.asked_names: list[str] = []
         self.replaced = ""
-        self.certified = 0
+        self.certified: list[UUID] = []
 
     def draw_card(self, first_name: str, last_name: str, now_us: int) -> DrawnCard:
         if self.error:
@@ -89,9 +89,9 @@ class HsmDouble:
         return (sha256(f"{company_id} {email.casefold()}".encode()).digest(),)
 
     def certify(self, request_der: bytes, subject_id: UUID, role: str) -> Certified:
-        self.certified += 1
         if request_der != b"a request":
             raise Denied("bad-request", "The certificate request is refused.")
+        self.certified.append(subject_id)
         record = IssuedCertificate(
             role=role, serial="2a", fingerprint=b"f" * 32, not_before_us=0, not_after_us=1
         )

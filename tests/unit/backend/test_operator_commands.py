@@ -87,9 +87,12 @@ def test_a_terminal_gets_a_certificate() -> None:
 
 def test_a_terminal_comes_with_a_sound_request_or_without_one() -> None:
     body = {"what": "terminal", "shop": str(happened.SHOP), "label": "Till 1"}
-    assert refused(Scene(), "REGISTER", {**body, "csr": b64(b"junk")})[0] == "bad-request"
+    asked = {**body, "csr": CSR}
     scene = Scene()
+    assert refused(scene, "REGISTER", asked)[0] == "no-such-shop"
+    assert not scene.hsm.certified, "no certificate is made for what is refused"
     scene.ledger.given(happened.shop_registered())
+    assert refused(scene, "REGISTER", {**body, "csr": b64(b"junk")})[0] == "bad-request"
     _, answer = asyncio.run(scene.command("REGISTER", body))
     assert "certificate" not in answer["result"]
 

@@ -79,6 +79,12 @@ def test_everything_that_waits_is_in_one_list(scene: Scene) -> None:
     assert all(row["may_decide"] for row in queue(scene))
 
 
+def test_whoever_decides_over_a_device_is_shown_its_key(scene: Scene) -> None:
+    waiting_device(scene)
+    _, detail = queue(scene, of=str(ENROLMENT))
+    assert detail == {"key_hash": (b"k" * 32).hex()}
+
+
 def test_an_auditor_sees_it_and_decides_nothing() -> None:
     made = Scene("auditor")
     waiting_device(made)

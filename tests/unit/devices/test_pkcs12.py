@@ -1,5 +1,7 @@
 """PKCS#12: what is packed opens, and nothing else does."""
 
+import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from devices.keystore import FileKeyStore, KeyStoreError
 from devices.pkcs12 import MOST_BYTES, ROUNDS_FOR_RANDOM, Bundle, Pkcs12Error, pack, unpack
+from devices.pkcs12_mac import rounds_of
 from devices.tls_files import TlsSource, install_p12, read_bundle
 from tests.unit.devices.authority import Authority
 
@@ -51,6 +54,29 @@ def test_what_was_packed_opens_with_its_password_only() -> None:
     for password in (b"", b"correct horse batterz", PASSWORD + b"\n"):
         with pytest.raises(Pkcs12Error, match="wrong password"):
             unpack(data, password)
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "pässwörd-€-x".encode(), b"p" * 31, b"p" * 200])
+def test_the_seal_costs_a_guesser_as_much_as_the_encryption(password: bytes) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    data = pack(Bundle(key, certificate(key), []), password, "name", 70_000)
+    assert rounds_of(data) == 70_000
+    assert unpack(data, password).certificate == certificate_of(data, password)
+
+
+def certificate_of(data: bytes, password: bytes) -> x509.Certificate | None:
+    return pkcs12.load_key_and_certificates(data, password)[1]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here")
+def test_openssl_opens_it_and_names_the_rounds(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    (tmp_path / "x.p12").write_bytes(pack(Bundle(key, certificate(key), []), PASSWORD, "name"))
+    command = ["openssl", "pkcs12", "-in", str(tmp_path / "x.p12"), "-info", "-noout"]
+    command += ["-passin", "pass:" + PASSWORD.decode()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert "MAC: sha256, Iteration 600000" in done.stderr + done.stdout
 
 
 def test_no_altered_byte_opens() -> None:

@@ -81,6 +81,27 @@ def test_an_rsa_key_enrols_nobody() -> None:
         trust().verify_enrollee(self_signed(own, named=subject_id("x")), NOW_MS)
 
 
+P256, UNKNOWN = bytes.fromhex("06082a8648ce3d030107"), bytes.fromhex("06082a8648ce3d030163")
+
+
+def with_point_off_the_curve(chain: bytes) -> bytes:
+    spki = bytes.fromhex("03420004")
+    at = chain.index(spki) + len(spki)
+    return chain[:at] + b"\x01" * 64 + chain[at + 64 :]
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [self_signed()[0].replace(P256, UNKNOWN), with_point_off_the_curve(self_signed()[0])],
+    ids=["an unknown curve", "no point of the curve"],
+)
+def test_a_key_that_nobody_can_use_is_not_trusted(chain: bytes) -> None:
+    for verify in (trust().verify_enrollee, trust().verify):
+        with pytest.raises(CertificateError) as caught:
+            verify([chain], NOW_MS)
+        assert caught.value.code == "untrusted-certificate"
+
+
 def test_the_authority_believes_no_enrollee() -> None:
     with pytest.raises(CertificateError):
         trust().verify(self_signed(), NOW_MS)

@@ -1,9 +1,11 @@
 """A PKCS#12 file gets into the folder that it is for, and into no other."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from adapters.tls_installing import install_file
@@ -12,6 +14,7 @@ from devices.keystore import FileKeyStore
 from devices.personalisation import TlsFiles
 from devices.pkcs12 import ROUNDS_FOR_RANDOM, Bundle, Pkcs12Error, pack
 from devices.tls_files import read_bundle
+from tests.unit.devices import authority as made_at
 from tests.unit.devices.authority import Authority
 
 PASSWORD = b"correct horse battery"
@@ -36,7 +39,14 @@ def test_the_file_decides_whom_the_device_trusts(authority: Authority, tmp_path:
     folder = authority.device("pos")
     (tmp_path / "other").mkdir()
     other = Authority(tmp_path / "other")
-    install_file(file_of(tmp_path, other.tls_files("pos"), other.tls_root), folder, PASSWORD)
+    path = file_of(tmp_path, other.tls_files("pos"), other.tls_root)
+    sha256 = other.tls_root.fingerprint(SHA256()).hex()
+    with pytest.raises(Pkcs12Error, match=f"--trust {sha256}"):
+        install_file(path, folder, PASSWORD)
+    with pytest.raises(Pkcs12Error, match="does not trust"):
+        install_file(path, folder, PASSWORD, ["0" * 64])
+    assert not (folder / "tls.p12").exists()
+    install_file(path, folder, PASSWORD, [sha256.upper()])
     assert read_bundle(folder, FileKeyStore(folder)).authorities == [other.tls_root]
     assert load_device(folder).tls
 
@@ -58,4 +68,16 @@ def test_a_chain_that_does_not_lead_to_the_certificate_is_refused(
         path = file_of(tmp_path, authority.tls_files("pos"), *authorities)
         with pytest.raises(Pkcs12Error, match="no authority in the file"):
             install_file(path, folder, PASSWORD)
+    assert not (folder / "tls.p12").exists()
+
+
+@pytest.mark.parametrize(("days", "words"), [(-2, "expired on"), (2, "valid from")])
+def test_a_certificate_out_of_its_time_is_refused(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, words: str
+) -> None:
+    folder = authority.device("pos")
+    monkeypatch.setattr(made_at, "_NOW", made_at._NOW + timedelta(days=days))
+    path = file_of(tmp_path, authority.tls_files("pos"), authority.tls_root)
+    with pytest.raises(Pkcs12Error, match=words):
+        install_file(path, folder, PASSWORD)
     assert not (folder / "tls.p12").exists()

@@ -1,0 +1,123 @@
+"""What hangs on a certificate decides how many operators end it, and when."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from adapters.backend.operators import Operators
+from domain.aggregates import certificate as certificates
+from domain.aggregates.certificate import Certificate
+from domain.event import Event
+from domain.ids import make_id
+from tests.unit.application.ledger_double import NOW_MS, context
+from tests.unit.backend.operator_double import Scene, second_operator
+
+ID = make_id(NOW_MS, 0, 21)
+SERIAL = "2b"
+
+
+def issued(role: str, serial: str = SERIAL, id: UUID = ID) -> Event:
+    return certificates.issue(
+        context(),
+        id,
+        subject_id=UUID(int=7),
+        role=role,
+        serial=serial,
+        fingerprint=b"f" * 32,
+        not_before_us=0,
+        not_after_us=1,
+    )
+
+
+class Needing(Scene):
+    """`needs`: what must be done before, by serial."""
+
+    def __init__(self, role: str, serial: str = SERIAL) -> None:
+        super().__init__()
+        self.needs: dict[str, str] = {}
+        self.ledger.given(issued(role, serial))
+        outside = self.surroundings()
+        object.__setattr__(outside, "needed", self._needed)
+        self.operators = Operators(outside)
+
+    def _needed(self) -> Mapping[str, str]:
+        return self.needs
+
+    def revoke(self) -> dict[str, Any]:
+        return self.give("REVOKE", {"certificates": [str(ID)], "why": "a test"})
+
+    def give(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+        return asyncio.run(self.command(verb, body))[1]
+
+    @property
+    def revoked(self) -> bool:
+        state = self.ledger.states.get(ID, Certificate)
+        assert state is not None
+        return state.revoked
+
+
+def approval(told: dict[str, Any]) -> dict[str, Any]:
+    result = told["result"]
+    assert result["status"] == "waiting"
+    return {
+        "proposal": result["proposal"],
+        "approve": True,
+        "command_hash": result["command_hash"],
+    }
+
+
+@pytest.mark.parametrize("role", ["pos", "card", "website", "operator", "auditor", "gateway"])
+def test_a_holders_own_certificate_is_ended_by_one(role: str) -> None:
+    scene = Needing(role)
+    assert scene.revoke()["result"]["revoked"] == [SERIAL]
+    assert scene.revoked
+
+
+@pytest.mark.parametrize("role", ["authority:issuing", "backend", "pin"])
+def test_one_on_which_others_hang_takes_two(role: str) -> None:
+    scene = Needing(role)
+    yes = approval(scene.revoke())
+    assert not scene.revoked
+    second_operator(scene)
+    scene.give("APPROVE", yes)
+    assert scene.revoked
+
+
+def test_what_is_needed_stays_until_there_is_another_also_at_the_approval() -> None:
+    scene = Needing("authority:issuing")
+    scene.needs = {SERIAL: "Rotate CA-ISSUING first."}
+    told = scene.revoke()
+    assert (told["code"], told["text"]) == ("still-needed", "Rotate CA-ISSUING first.")
+    scene.needs = {}
+    yes = approval(scene.revoke())
+    second_operator(scene)
+    scene.needs = {SERIAL: "Rotate CA-ISSUING first."}
+    assert scene.give("APPROVE", yes)["code"] == "still-needed"
+    assert not scene.revoked
+
+
+@pytest.mark.parametrize("role", ["operator", "authority:issuing"])
+def test_nobody_ends_what_he_is_logged_in_by(role: str) -> None:
+    scene = Needing(role, serial="1f" if role == "operator" else "2b")
+    if role != "operator":
+        object.__setattr__(scene.session.peer, "authorities", (0x2B,))
+    told = scene.revoke()
+    assert told["code"] == "still-needed"
+    assert "pki renew" in told["text"]
+    assert not scene.revoked
+
+
+def test_nor_does_he_approve_it() -> None:
+    scene = Needing("authority:issuing")
+    yes = approval(scene.revoke())
+    second_operator(scene)
+    object.__setattr__(scene.session.peer, "authorities", (0x2B,))
+    assert scene.give("APPROVE", yes)["code"] == "still-needed"
+
+
+@pytest.mark.parametrize("role", ["authority:root", "tls:pos", "tls:authority"])
+def test_what_is_ended_otherwise_says_how(role: str) -> None:
+    assert Needing(role).revoke()["code"] == "not-revoked-here"
