@@ -277,7 +277,9 @@ class AnAccount(RuleBasedStateMachine):
     )
     def adjust(self, data: Any, action: str, cents: int) -> None:
         number = data.draw(st.sampled_from(sorted(self.payments)))
-        payment = self.payments[number]
+        payment, before = self.payments[number], self.state.lots
+        if action == life.TIP:
+            cents = min(cents, payment.authorized_cents // 5)
         change = Change(
             id=id_of(5_000 + len(self.log)), action=action, amount_cents=cents, why="x",
             terminal_id=TERMINAL, terminal_active=True, terminal_shop_id=SHOP, closed=False,
@@ -288,6 +290,11 @@ class AnAccount(RuleBasedStateMachine):
         if not isinstance(decided, Refusal):
             self.payments[number] = transactions.evolve(payment, decided[0])
             self.store(decided[1])
+            if action == life.TIP:
+                spent = lots.to_spend(before, cents, day(self.today))
+                assert self.state.lots == lots.remove(before, spent)
+            if action == life.VOID:
+                assert self.state.lots == lots.add(before, payment.lots)
 
     @precondition(lambda self: self.payments)
     @rule(data=st.data(), cents=st.integers(0, 2_000))
