@@ -21,8 +21,10 @@ from adapters.audit.folder import CheckpointFolder
 from adapters.audit.places import places
 from adapters.audit.publishing import Publisher
 from adapters.backend import server
+from adapters.backend.adjustments import Adjustments
 from adapters.backend.carrying_out import CarryingOut
 from adapters.backend.certificate_requests import CertificateRequests
+from adapters.backend.contests import Contests
 from adapters.backend.cryptography_checks import HsmChecks
 from adapters.backend.device_reads import DeviceReads
 from adapters.backend.expiry import Expiry
@@ -176,8 +178,9 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     event_log.on_stored(checkpointer.stored)
     event_log.on_stored(lambda rows: views.runner.wake())
     reads = DeviceReads(engine.submit, views.card_history, views.card_alerts, clock.now_us)
-    services["pos"] = PosService(payments, reads)
-    services["card"] = CardService(reads, CardholdersWord(engine.submit, issuer, clock.now_us))
+    services["pos"] = PosService(payments, Adjustments(engine.submit, issuer), reads)
+    word = CardholdersWord(engine.submit, issuer, clock.now_us)
+    services["card"] = CardService(reads, word, Contests(engine.submit, issuer))
     store = CertificateStore(settings.home / ISSUED_FOLDER)
     personalisation = HsmPersonalisation(hsm, authority, store=store)
     proofs = LedgerProofs(

@@ -86,6 +86,7 @@ def card_history(log: HistoryLog, index: CardIndex, card_id: UUID) -> list[Histo
     # even where the index lost it; the payments of the account's other cards are left out.
     named = {id for event in opened.events() if (id := _transaction_named(event)) is not None}
     opened.read(named, only_card=card_id)
+    opened.read({id for event in opened.events() if (id := getattr(event, "dispute_id", None))})
     return _lines(opened, _names(log, opened.events()))
 
 

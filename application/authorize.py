@@ -14,16 +14,17 @@ from application.group_commit import Needs, Outcome
 from application.states import States
 from domain import authorization
 from domain.aggregates.account import Account
+from domain.aggregates.after_payment import PARTLY
 from domain.aggregates.alert import Alert, alert_id
 from domain.aggregates.card import Card
 from domain.aggregates.company import Company
 from domain.aggregates.programme import Programme, in_force, programme_id
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
-from domain.aggregates.transaction import Declined, Signed, Transaction
+from domain.aggregates.transaction import Authorized, Declined, Signed, Transaction
 from domain.aggregates.watch import WATCH_ID, WatchRules
 from domain.aggregates.watch import in_force as watch_in_force
-from domain.answers import APPROVED_CODE, refusal
+from domain.answers import APPROVED_CODE, PARTIAL_CODE, refusal
 from domain.event import Context
 from domain.ids import partition_of, transaction_id
 from domain.suspicion import NO_SUSPICION, NOTHING, Suspicion, Use, assess
@@ -37,6 +38,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `card_id` is the card whose number was presented; `balance_cents` is for the cardholder's eyes
     only, and there only where that card proved itself: a genuine stripe and its own consent.
+    `approved_cents` where less was approved than the `amount_cents` that were asked for.
     """
 
     transaction_id: UUID
@@ -52,6 +54,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     card_id: UUID | None = None
     balance_cents: int | None = None
     shop_name: str = ""
+    approved_cents: int | None = None
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -60,7 +63,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `card_digest` is the keyed hash of the card number, `older_digests` those by earlier keys, under
     one of which the card may be known; `pin_references` what the HSM made of the
     PIN that was presented, by each generation of its keys, newest first, None for no PIN;
-    `expires_us` the contract's own end.
+    `expires_us` the contract's own end; `partial`, `tip_most_cents` and `group_id` see
+    `domain.authorization.Request`.
     """
 
     terminal_id: UUID
@@ -80,6 +84,9 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     actor: str
     issuer_id: UUID
     older_digests: tuple[bytes, ...] = ()
+    partial: bool = False
+    tip_most_cents: int = 0
+    group_id: UUID | None = None
 
 
 def card_of(states: States, digest: bytes, older: tuple[bytes, ...]) -> UUID | None:
@@ -195,6 +202,9 @@ class Authorize:
             local_date=date,
             year_month=year_month,
             newer_reference=newer_reference,
+            partial=ask.partial,
+            tip_most_cents=ask.tip_most_cents,
+            group_id=ask.group_id,
             programme=programme,
             terms=terms.terms,
             terms_version=terms.number,
@@ -215,16 +225,17 @@ class Authorize:
         )
         first = events[0]
         declined = first if isinstance(first, Declined) else None
+        granted = first.amount_cents if isinstance(first, Authorized) else 0
+        partly = 0 < granted < ask.amount_cents
         balance = None
         if account is not None and request.stripe_genuine and request.consent_valid:
-            spent = ask.amount_cents if declined is None else 0
-            balance = account.available_cents(date) - spent
+            balance = account.available_cents(date) - granted
         decision = Decision(
             transaction_id=self._id,
             approved=declined is None,
-            code=declined.code if declined else APPROVED_CODE,
-            reason=declined.reason if declined else "approved",
-            text=declined.text if declined else "Approved.",
+            code=declined.code if declined else PARTIAL_CODE if partly else APPROVED_CODE,
+            reason=declined.reason if declined else "partial" if partly else "approved",
+            text=declined.text if declined else PARTLY if partly else "Approved.",
             amount_cents=ask.amount_cents,
             would_pass_cents=declined.would_pass_cents if declined else None,
             passes_at_us=declined.passes_at_us if declined else None,
@@ -232,6 +243,7 @@ class Authorize:
             card_id=self._card_id,
             balance_cents=balance,
             shop_name=shop.name if shop else "",
+            approved_cents=granted if partly else None,
         )
         return Outcome(decision, events)
 
@@ -268,7 +280,7 @@ def _again(before: Transaction, ask: Ask) -> Decision:
     """The first answer again; 94 for another contract under the same name, 05 once reversed."""
     if before.contract_hash != ask.signed.contract_hash:
         no = refusal("94", "duplicate")
-    elif before.status == "reversed":
+    elif before.status in ("reversed", "voided"):
         no = refusal("05", "reversed-before")
     else:
         return Decision(
@@ -283,6 +295,7 @@ def _again(before: Transaction, ask: Ask) -> Decision:
             decided_us=before.decided_us,
             duplicate=True,
             card_id=before.card_id,
+            approved_cents=before.authorized_cents if before.code == PARTIAL_CODE else None,
         )
     return Decision(
         transaction_id=before.id,

@@ -1,7 +1,7 @@
 """The settlement of shops for a period of business days: every payment, totals, in order.
 
 What it says line by line is decided here; `adapters/reports` write it as CSV or XML. A day that is
-over does not change any more: a reversal or correction made later is an adjustment, a line of the
+over does not change any more: what changes a payment later is an adjustment, a line of the
 day on which it was made, which names the payment and its day. The same period of the same ledger
 gives the same text.
 """
@@ -32,7 +32,7 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True):
 class PaymentLine(msgspec.Struct, frozen=True, kw_only=True):
     """A payment of the shop named last; its times as the shop's clocks show them.
 
-    `changed_at` is when it was reversed or last corrected, None for never.
+    `changed_at` is when its amount last changed, None for never.
     """
 
     shop: SettledShop
@@ -50,12 +50,12 @@ class AdjustmentLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Totals(msgspec.Struct, kw_only=True):
-    """Sums in cents: net = authorized + corrected − reversed.
+    """Sums in cents: net = authorized + tipped + corrected − reversed − refunded − credited.
 
-    `payments` are those that stand: all but the reversed ones, which are counted beside them. Of
-    those that stand, `corrected` ones are worth another amount than at first. `adjustments` are
-    changes of payments of settled days; their amounts are in the sums. The website's pages count
-    in the same way.
+    `payments` are those that stand: all but the reversed and voided ones, which are counted beside
+    them. Of those that stand, `corrected` ones are worth another amount than at first, by a
+    correction, a tip, a refund or a dispute. `adjustments` are changes of payments of settled days;
+    their amounts are in the sums. The website's pages count in the same way.
     """
 
     payments: int = 0
@@ -65,26 +65,34 @@ class Totals(msgspec.Struct, kw_only=True):
     authorized_cents: int = 0
     corrected_cents: int = 0
     reversed_cents: int = 0
+    tipped_cents: int = 0
+    refunded_cents: int = 0
+    credited_cents: int = 0
     net_cents: int = 0
 
     def add(self, payment: Payment) -> None:
         """Counts a payment in."""
-        self.payments += payment.status != "reversed"
-        self.reversed += payment.status == "reversed"
-        self.corrected += payment.status == "corrected"
+        self.payments += not payment.reversed
+        self.reversed += payment.reversed
+        self.corrected += not payment.reversed and payment.status != "approved"
         self.authorized_cents += payment.authorized_cents
         self.corrected_cents += payment.corrected_cents
         self.reversed_cents += payment.reversed_cents
+        self.tipped_cents += payment.tipped_cents
+        self.refunded_cents += payment.refunded_cents
+        self.credited_cents += payment.credited_cents
         self.net_cents += payment.net_cents
 
     def adjust(self, adjustment: Adjustment) -> None:
         """Counts an adjustment in."""
         self.adjustments += 1
         self.net_cents += adjustment.change_cents
-        if adjustment.kind == "reversed":
-            self.reversed_cents -= adjustment.change_cents
-        else:
-            self.corrected_cents += adjustment.change_cents
+        moved = by_column(adjustment)
+        self.corrected_cents += moved["corrected"]
+        self.tipped_cents += moved["tipped"]
+        self.reversed_cents -= moved["reversed"]
+        self.refunded_cents -= moved["refunded"]
+        self.credited_cents -= moved["disputed"]
 
 
 class ShopTotal(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +186,13 @@ def _payment(shop: SettledShop, payment: Payment, zone: ZoneInfo) -> PaymentLine
         decided_at=_local(payment.decided_us, zone),
         changed_at=_local(payment.changed_us, zone) if payment.changed_us else None,
     )
+
+
+def by_column(adjustment: Adjustment) -> dict[str, int]:
+    """The cents of an adjustment in the column that it belongs to, 0 in the others."""
+    kind = "reversed" if adjustment.kind == "voided" else adjustment.kind
+    columns = ("corrected", "reversed", "tipped", "refunded", "disputed")
+    return {name: adjustment.change_cents if name == kind else 0 for name in columns}
 
 
 def money(cents: int) -> str:

@@ -13,6 +13,15 @@ from domain.aggregates.account import (
     DebitCorrected,
     DebitReversed,
 )
+from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
+from domain.aggregates.after_payment import (
+    Disputed,
+    DisputeDecided,
+    Refunded,
+    TermsAgreed,
+    Tipped,
+    Voided,
+)
 from domain.aggregates.card import (
     PIN_TRIES,
     Card,
@@ -25,6 +34,7 @@ from domain.aggregates.card import (
 )
 from domain.aggregates.cardholder import Cardholder, CardholderErased, CardholderRegistered
 from domain.aggregates.certificate import Certificate, CertificateIssued, CertificateRevoked
+from domain.aggregates.dispute import Dispute, DisputeClosed, DisputeOpened, EvidenceGiven
 from domain.aggregates.expired_money import LotDonated, LotExpired, LotReactivated, LotReturned
 from domain.aggregates.transaction import Authorized, Corrected, Declined, Reversed, Transaction
 from domain.answers import dollars
@@ -62,7 +72,7 @@ def describe(event: Event, names: Mapping[UUID, str]) -> str:
         case AccountDebited():
             return f"{dollars(event.amount_cents)} debited for a payment."
         case DebitReversed():
-            return f"{dollars(event.amount_cents)} given back for a reversed payment."
+            return f"{dollars(event.amount_cents)} given back for a payment that was taken back."
         case DebitCorrected():
             verb = "given back" if event.change_cents >= 0 else "debited in addition"
             return f"{dollars(abs(event.change_cents))} {verb} for a corrected payment."
@@ -75,7 +85,47 @@ def describe(event: Event, names: Mapping[UUID, str]) -> str:
             card = f"{event.kind.capitalize()} card {event.masked_pan}"
             return f"{card} issued, valid to {year_and_month(event.expiry)}."
         case _:
-            return _of_card_and_person(event)
+            return _of_later_life(event) or _of_card_and_person(event)
+
+
+def _of_later_life(event: Event) -> str:
+    match event:
+        case TermsAgreed():
+            return _terms(event)
+        case Voided():
+            return f"The terminal voided the payment: {dollars(event.amount_cents)} returned."
+        case Refunded():
+            return f"The shop refunded {dollars(event.amount_cents)}."
+        case Tipped():
+            return f"A tip of {dollars(event.amount_cents)} was added."
+        case Disputed():
+            return f"{dollars(event.amount_cents)} of the payment are in dispute."
+        case DisputeDecided(credited_cents=0) | DisputeClosed(credited_cents=0):
+            return "The dispute was decided for the shop."
+        case DisputeDecided() | DisputeClosed():
+            cents = dollars(event.credited_cents)
+            return f"The dispute was decided for the cardholder: {cents} credited."
+        case DisputeOpened():
+            who = "An operator" if event.opened_by else "The cardholder"
+            return f"{who} opened a dispute over {dollars(event.amount_cents)}."
+        case EvidenceGiven():
+            return f"Evidence of the {event.side}."
+        case DebitRefunded():
+            return f"{dollars(event.amount_cents)} given back for a refund."
+        case TipDebited():
+            return f"{dollars(event.amount_cents)} debited for a tip."
+        case DisputeCredited():
+            return f"{dollars(event.amount_cents)} given back for a dispute."
+    return ""
+
+
+def _terms(event: TermsAgreed) -> str:
+    said = [f"{dollars(event.requested_cents)} were asked for"]
+    if event.tip_most_cents:
+        said.append(f"a tip of up to {dollars(event.tip_most_cents)} was agreed to")
+    if event.group_id is not None:
+        said.append("the payment is one of a shared bill")
+    return f"By the contract {', '.join(said)}."
 
 
 def _of_expired_money(event: LotExpired | LotReactivated | LotReturned | LotDonated) -> str:
@@ -150,6 +200,8 @@ def facts(state: Any) -> Facts:
             if state.contract_hash:
                 found["amount", CENTS] = state.net_cents
             return found
+        case Dispute():
+            return {("dispute", TEXT): state.status}
         case Card():
             return {
                 ("status", TEXT): state.status,

@@ -14,6 +14,9 @@ MOST_ROWS = 100
 MOST_BYTES = 40_000
 """Of the body as JSON: sealed and in base64 it still fits a line of 65,536 bytes."""
 
+_ON_WEBSITE = {"voided": "reversed", "refunded": "corrected", "tipped": "corrected"}
+"""The website knows three words: it stands as it was, it is worth another amount, it is gone."""
+
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """Shops and payments as they stand, among them all that changed in (`after`, `upto`], and
@@ -92,7 +95,7 @@ def _payment(payment: Payment) -> dict[str, list[dict[str, Any]]]:
         "kind": payment.kind,
         "amount_cents": payment.net_cents,
         "original_cents": payment.authorized_cents,
-        "status": payment.status,
+        "status": _ON_WEBSITE.get(payment.status, payment.status),
     }
     return {"rows": [row]}
 

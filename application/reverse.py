@@ -14,6 +14,8 @@ from domain.aggregates.transaction import Transaction
 from domain.event import Context, Event
 from domain.ids import partition_of, transaction_id
 
+_BACK = ("reversed", "voided")
+
 
 class ReverseAsk(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the terminal wants back. `card_digest` for a stripe, `card_id` for a phone card."""
@@ -108,7 +110,7 @@ class Reverse:
             context, before, id, terminal_id=ask.terminal_id, why=ask.why
         )
         if taken_back is None:
-            if before is None or before.status != "reversed" or not before.contract_hash:
+            if before is None or before.status not in _BACK or not before.contract_hash:
                 return Outcome(self._nothing())
             return Outcome(Reversal(transaction_id=id, state="reversed", amount_cents=0))
         if before is None:

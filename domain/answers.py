@@ -18,6 +18,7 @@ class Refusal(msgspec.Struct, frozen=True, gc=False):
 
 
 APPROVED_CODE = "00"
+PARTIAL_CODE = "10"
 
 # code, reason -> what a cashier reads. One table for the rules, the specification and the tests.
 TEXTS: dict[tuple[str, str], str] = {
@@ -25,7 +26,18 @@ TEXTS: dict[tuple[str, str], str] = {
     ("12", "stale-clock"): "Refused: the terminal's clock is off by more than five minutes.",
     ("12", "expired-contract"): "Refused: this payment was prepared too long ago. Start again.",
     ("12", "foreign-session"): "Refused: this payment belongs to another connection. Start again.",
+    ("12", "already-refunded"): "Refused: money of this payment was given back already.",
+    ("12", "already-reversed"): "Refused: this payment was taken back already.",
+    ("12", "already-voided"): "Refused: this payment was voided already.",
+    ("12", "day-closed"): "Refused: the day of this payment is closed. Refund it instead.",
+    ("12", "disputed"): "Refused: this payment is in dispute. A refund is still possible.",
+    ("12", "disputed-before"): "Refused: a dispute over this payment was decided before.",
+    ("12", "no-dispute"): "Refused: no dispute over this payment is open.",
+    ("12", "not-approved"): "Refused: this payment was not approved.",
+    ("12", "tip-given"): "Refused: this payment has its tip already. Void it or refund it.",
+    ("12", "too-late"): "Refused: a payment can be disputed for 60 days.",
     ("13", "amount"): "Refused: the amount must be between $0.01 and $21,474,836.47.",
+    ("13", "over-original"): "Refused: more than is left of the payment.",
     ("14", "unknown-card"): "Refused: this card is not one of ours.",
     ("25", "unknown-transaction"): "There is no such payment.",
     ("41", "card-lost"): "Refused: this card was reported lost.",
@@ -40,6 +52,8 @@ TEXTS: dict[tuple[str, str], str] = {
     ("57", "holiday"): "Refused: this card does not pay on this day.",
     ("57", "hours"): "Refused: this card does not pay at this hour.",
     ("58", "terminal"): "Refused: this terminal is not allowed to take payments.",
+    ("58", "other-terminal"): "Refused: only the terminal that took this payment may void it.",
+    ("61", "tip-ceiling"): "Refused: over the tip that the cardholder agreed to.",
     ("61", "payment-limit"): "Refused: over what this card may spend at a time.",
     ("61", "daily-limit"): "Refused: over what this card may spend in a day.",
     ("61", "weekly-limit"): "Refused: over what this card may spend in a week.",
@@ -49,6 +63,7 @@ TEXTS: dict[tuple[str, str], str] = {
     ("62", "account-closed"): "Refused: the account of this card is closed.",
     ("63", "card-check"): "Refused: the card's security check failed.",
     ("63", "consent"): "Refused: the cardholder's signature does not fit this payment.",
+    ("65", "refund-count"): "Refused: this payment was refunded 50 times; no more fit.",
     ("65", "daily-count"): "Refused: as many payments today as this card may make in a day.",
     ("65", "weekly-count"): "Refused: as many payments this week as this card may make in one.",
     ("65", "monthly-count"): "Refused: as many payments this month as this card may make in one.",
@@ -63,6 +78,13 @@ TEXTS: dict[tuple[str, str], str] = {
 def refusal(code: str, reason: str) -> Refusal:
     """The refusal of the table. KeyError for one that is not in it."""
     return Refusal(code, reason, TEXTS[code, reason])
+
+
+def less_would_pass(code: str, reason: str, most_cents: int) -> Refusal:
+    """The refusal of an amount, with the largest that would pass, 0 for none."""
+    no = refusal(code, reason)
+    words = f" {dollars(most_cents)} would pass." if most_cents else ""
+    return Refusal(code, reason, no.text + words, most_cents)
 
 
 def dollars(cents: int) -> str:

@@ -3,9 +3,12 @@
 The rules are `domain.rules`, each a pure function; what they need to know was loaded before.
 """
 
+from msgspec.structs import replace
+
 from domain.aggregates import account as accounts
 from domain.aggregates import card as cards
 from domain.aggregates.account import Account
+from domain.aggregates.after_payment import TermsAgreed
 from domain.aggregates.alert import raise_
 from domain.aggregates.transaction import Authorized, Declined
 from domain.answers import Refusal
@@ -20,6 +23,9 @@ from domain.suspicion import Use
 
 __all__ = ["RULES", "Request", "RuleResult", "dates", "decide", "explain", "judge"]
 
+PARTLY = frozenset({"51", "61"})
+"""Refusals for the amount, after which less may be approved for split tender."""
+
 
 def judge(request: Request) -> Refusal | None:
     """The first refusal, with what would pass instead; None for yes."""
@@ -33,9 +39,14 @@ def decide(context: Context, request: Request, *, next_version: int = 1) -> list
     A refusal is an event too. The PIN is counted in the same commit as the answer, where the
     rules came as far as looking at it.
     """
-    judged = order.judge(request)
+    judged, asked_cents, no = order.judge(request), request.amount_cents, None
     if judged is not None:
         no = with_what_would_pass(judged.refusal, request)
+        less = _less(request, no)
+        if less is not None:
+            request, judged = less, None
+    if judged is not None:
+        assert no is not None
         events: list[Event] = [_declined(context, request, no, next_version)]
         if no.reason in _SUSPICIOUS:
             events.append(_alert(context, request))
@@ -49,8 +60,29 @@ def decide(context: Context, request: Request, *, next_version: int = 1) -> list
         date=request.local_date,
         use=_use(context, request),
     )
-    yes = _authorized(context, request, next_version, debit.lots)
-    return [yes, debit, *_of_pin(context, request, None)]
+    events = [_authorized(context, request, next_version, debit.lots), debit]
+    if request.partial or request.tip_most_cents or request.group_id is not None:
+        events.append(_terms(context, request, asked_cents, next_version + 1))
+    return events + _of_pin(context, request, None)
+
+
+def _less(request: Request, no: Refusal) -> Request | None:
+    """The request for as much as would pass, where terminal and programme take a part and every
+    rule passes that."""
+    wanted = request.partial and request.terms.partial_approval and no.code in PARTLY
+    if not wanted or not no.would_pass_cents:
+        return None
+    less = replace(request, amount_cents=no.would_pass_cents)
+    return less if order.judge(less) is None else None
+
+
+def _terms(context: Context, request: Request, asked_cents: int, version: int) -> TermsAgreed:
+    return TermsAgreed(
+        **stamp(context, request.transaction_id, version),
+        requested_cents=asked_cents,
+        tip_most_cents=request.tip_most_cents,
+        group_id=request.group_id,
+    )
 
 
 _SUSPICIOUS = frozenset({"suspicion", "step-up"})

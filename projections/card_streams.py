@@ -1,4 +1,5 @@
-"""Which streams concern a card: its transactions, also the declined ones, and its certificates.
+"""Which streams concern a card: its transactions, also the declined ones, their disputes, and its
+certificates.
 
 The card's own stream, its account's and its cardholder's are named in the card's first event. So
 a card's full history is found without reading the log from its beginning.
@@ -9,6 +10,7 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from domain.aggregates.certificate import CertificateIssued
+from domain.aggregates.dispute import DisputeOpened
 from domain.aggregates.transaction import Authorized, Declined
 from domain.event import stored_topics
 from projections.ports import Entry
@@ -36,7 +38,7 @@ class CardStreams:
 
     name = NAME
     tables = ("card_streams",)
-    topics = stored_topics((Authorized, Declined, CertificateIssued))
+    topics = stored_topics((Authorized, Declined, CertificateIssued, DisputeOpened))
 
     def __init__(self, table: CardStreamTable) -> None:
         self._table = table
@@ -49,7 +51,7 @@ class CardStreams:
         found = []
         for position, event in entries:
             card_id: UUID | None = None
-            if isinstance(event, (Authorized, Declined)):
+            if isinstance(event, (Authorized, Declined, DisputeOpened)):
                 card_id = event.card_id
             elif isinstance(event, CertificateIssued):
                 card_id = event.subject_id

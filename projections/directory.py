@@ -18,6 +18,7 @@ from domain.aggregates.card import Card
 from domain.aggregates.cardholder import Cardholder, CardholderErased
 from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
+from domain.aggregates.dispute import Dispute
 from domain.aggregates.enrolment import Enrolment
 from domain.aggregates.policy import Policy
 from domain.aggregates.programme import Programme
@@ -43,6 +44,7 @@ KINDS: dict[str, type[Any]] = {
     "proposal": Proposal,
     "enrolment": Enrolment,
     "policy": Policy,
+    "dispute": Dispute,
     "programme": Programme,
     "alert": Alert,
     "watch": WatchRules,

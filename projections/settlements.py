@@ -1,4 +1,4 @@
-"""What shops are owed: a row per approved payment, and one per reversal or correction of it.
+"""What shops are owed: a row per approved payment, and one per later change of what it is worth.
 
 The business day is the shop's own: the date in its time zone when the backend decided. Decided,
 not when the terminal says it happened: the log's times only grow, so a past day gets no new rows.
@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from application.cache import Cache
+from domain.aggregates.after_payment import DisputeDecided, Refunded, Tipped, Voided
 from domain.aggregates.shop import ShopRegistered
 from domain.aggregates.terminal import TerminalRegistered
 from domain.aggregates.transaction import Authorized, Corrected, Reversed
@@ -24,8 +25,11 @@ from domain.settled_days import counts_on
 from projections.ports import Entry
 
 NAME = "settlements/2"
-CHANGES = (Reversed, Corrected)
+CHANGES = (Reversed, Corrected, Voided, Refunded, Tipped, DisputeDecided)
 """What changes a payment that is there; as the first event of its stream, none that ever was."""
+
+_Change = Reversed | Corrected | Voided | Refunded | Tipped | DisputeDecided
+_BACK = ("reversed", "voided")
 
 
 class SettledShop(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -47,8 +51,10 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One payment as of its event at `position`. Amounts in cents, times in microseconds UTC.
 
     As its own day left it: `corrected_cents` is the sum of the corrections (may be negative),
-    `reversed_cents` what was taken back; `changed_us` the time of the last of either, 0 for none.
-    `later_cents` is the sum of the adjustments since, `later_reversed` whether one took it back.
+    `reversed_cents` what was taken back whole (also by a void), `refunded_cents` what the shop gave
+    back, `credited_cents` what a dispute did; `changed_us` the time of the last change, 0 for none.
+    `later_cents` is the sum of the adjustments since, `later_reversed` whether one took it back,
+    `later_refunded` whether one gave part or all of it back.
     `card_id` serves the cardholder's own history.
     """
 
@@ -71,17 +77,28 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     later_cents: int = 0
     later_us: int = 0
     later_reversed: bool = False
+    voided: bool = False
+    tipped_cents: int = 0
+    refunded_cents: int = 0
+    credited_cents: int = 0
+    later_refunded: bool = False
 
     @property
     def net_cents(self) -> int:
         """What the payment counts in its own day."""
-        return self.authorized_cents + self.corrected_cents - self.reversed_cents
+        more = self.authorized_cents + self.tipped_cents + self.corrected_cents
+        return more - self.reversed_cents - self.refunded_cents - self.credited_cents
 
     @property
     def status(self) -> str:
-        """`approved`, `corrected` or `reversed` in its own day; the last word wins."""
+        """In its own day `approved`, `tipped`, `corrected`, `refunded` (part or all, by the shop or
+        a dispute), `voided` or `reversed`; the later in this list wins."""
         if self.reversed:
-            return "reversed"
+            return "voided" if self.voided else "reversed"
+        if self.refunded_cents or self.credited_cents:
+            return "refunded"
+        if self.tipped_cents and not self.corrected_cents:
+            return "tipped"
         return "corrected" if self.changed_us else "approved"
 
     @property
@@ -94,15 +111,18 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """The same words, of all that happened until now."""
         if self.later_reversed:
             return "reversed"
-        return "corrected" if self.later_us and not self.reversed else self.status
+        if self.reversed or not self.later_us:
+            return self.status
+        return "refunded" if self.later_refunded or self.status == "refunded" else "corrected"
 
 
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A reversal or correction, by the event at `position`, in the business day it counts in.
+    """A change of a payment, by the event at `position`, in the business day it counts in.
 
     `late`: the payment's own day (`payment_date`) was settled, so this is a line of its own; else
-    the payment's row has it. `kind` is `corrected` or `reversed`; `change_cents` what the shop is
-    owed more by it. The rest is the payment's, so that a statement needs nothing else.
+    the payment's row has it, as of a dispute that the shop won, which changes nothing. `kind` is
+    `corrected`, `reversed`, `voided`, `refunded`, `tipped` or `disputed`; `change_cents` what the
+    shop is owed more by it. The rest is the payment's, so that a statement needs nothing else.
     """
 
     id: UUID
@@ -241,16 +261,11 @@ def _authorized(shop: SettledShop, position: int, event: Authorized) -> Payment:
     )
 
 
-def _adjustment(
-    payment: Payment, shop: SettledShop, position: int, event: Reversed | Corrected
-) -> Adjustment:
+def _adjustment(payment: Payment, shop: SettledShop, position: int, event: _Change) -> Adjustment:
     """What the event changes, and in which day."""
     at_us, day = event.recorded_at_us, payment.local_date
     counted = counts_on(day, at_us, shop.timezone)
-    if isinstance(event, Reversed):
-        kind, change_cents = "reversed", -event.amount_cents
-    else:
-        kind, change_cents = "corrected", event.to_cents - event.from_cents
+    kind, change_cents = _kind_and_change(event)
     label = f"adjustment {event.originator_version}"
     partition = partition_of(payment.transaction_id)
     return Adjustment(
@@ -258,7 +273,7 @@ def _adjustment(
         position=position,
         shop_id=shop.id,
         local_date=counted,
-        late=counted != day,
+        late=counted != day and change_cents != 0,
         kind=kind,
         change_cents=change_cents,
         made_us=at_us,
@@ -272,28 +287,46 @@ def _adjustment(
     )
 
 
+def _kind_and_change(event: _Change) -> tuple[str, int]:
+    match event:
+        case Reversed():
+            return "reversed", -event.amount_cents
+        case Voided():
+            return "voided", -event.amount_cents
+        case Refunded():
+            return "refunded", -event.amount_cents
+        case Tipped():
+            return "tipped", event.amount_cents
+        case DisputeDecided():
+            return "disputed", -event.credited_cents
+        case Corrected():
+            return "corrected", event.to_cents - event.from_cents
+
+
 def _changed(payment: Payment, by: Adjustment) -> Payment:
     """The payment after it: changed in its own day, or only adjusted since."""
-    back = by.kind == "reversed"
     if by.late:
         return replace(
             payment,
             position=by.position,
             later_cents=payment.later_cents + by.change_cents,
             later_us=by.made_us,
-            later_reversed=back,
+            later_reversed=payment.later_reversed or by.kind in _BACK,
+            later_refunded=payment.later_refunded or by.kind in ("refunded", "disputed"),
         )
-    if back:
-        return replace(
-            payment,
-            position=by.position,
-            reversed_cents=-by.change_cents,
-            changed_us=by.made_us,
-            reversed=True,
-        )
-    return replace(
-        payment,
-        position=by.position,
-        corrected_cents=payment.corrected_cents + by.change_cents,
-        changed_us=by.made_us,
-    )
+    changed: dict[str, object] = {"position": by.position, "changed_us": by.made_us}
+    match by.kind:
+        case "reversed" | "voided":
+            changed["reversed_cents"] = -by.change_cents
+            changed["reversed"], changed["voided"] = True, by.kind == "voided"
+        case "refunded":
+            changed["refunded_cents"] = payment.refunded_cents - by.change_cents
+        case "tipped":
+            changed["tipped_cents"] = payment.tipped_cents + by.change_cents
+        case "disputed" if by.change_cents == 0:
+            changed["changed_us"] = payment.changed_us
+        case "disputed":
+            changed["credited_cents"] = payment.credited_cents - by.change_cents
+        case _:
+            changed["corrected_cents"] = payment.corrected_cents + by.change_cents
+    return replace(payment, **changed)

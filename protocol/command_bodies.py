@@ -105,6 +105,36 @@ class Correct(TypedDict):
     preview: NotRequired[bool]
 
 
+class OpenDispute(TypedDict):
+    """For a cardholder who called. `amount_cents` is missing for all that is left."""
+
+    do: Literal["open"]
+    transaction: str
+    amount_cents: NotRequired[int]
+    text: str
+    document_sha256: NotRequired[str]
+
+
+class DisputeEvidence(TypedDict):
+    """What one side says; an operator enters it."""
+
+    do: Literal["evidence"]
+    dispute: str
+    side: Literal["cardholder", "shop"]
+    text: str
+    document_sha256: NotRequired[str]
+
+
+class DecideDispute(TypedDict):
+    """`amount_cents` only for the cardholder; missing for all that is in dispute and left."""
+
+    do: Literal["decide"]
+    dispute: str
+    winner: Literal["cardholder", "shop"]
+    amount_cents: NotRequired[int]
+    why: str
+
+
 class BlockCard(TypedDict):
     """`status` is `blocked` where it is missing."""
 

@@ -38,6 +38,7 @@ _KEYS: Final = frozenset({
     "amount_cents", "card", "counter", "currency", "expires_ms", "items", "ms", "session",
     "shop", "terminal",
 })  # fmt: skip
+_MORE: Final = _KEYS | {"group", "partial", "tip_cents"}
 
 _NUMBER, _HASH, _ID = rb"([1-9][0-9]{0,18})", rb'"([A-Za-z0-9_-]{43})"', rb'"([0-9a-f-]{36})"'
 _USUAL: Final = re.compile(
@@ -64,6 +65,12 @@ class Contract(NamedTuple):
     """t4 of the session between POS and backend."""
     shop: UUID
     terminal: UUID
+    group: UUID | None = None
+    """The bill that several cards share; None for a bill of one card."""
+    partial: bool = False
+    """Whether the POS takes an approval of part of the amount (answer 10)."""
+    tip_cents: int = 0
+    """The highest tip that the cardholder agrees to; 0 where none is named."""
 
 
 def encode_contract(contract: Contract) -> bytes:
@@ -79,19 +86,32 @@ def encode_contract(contract: Contract) -> bytes:
         "session": b64(contract.session),
         "shop": str(contract.shop),
         "terminal": str(contract.terminal),
+        **_more(contract),
     })  # fmt: skip
     parse_contract(raw)
     return raw
 
 
+def _more(contract: Contract) -> dict[str, Any]:
+    more: dict[str, Any] = {}
+    if contract.group is not None:
+        more["group"] = str(contract.group)
+    if contract.partial:
+        more["partial"] = True
+    if contract.tip_cents:
+        more["tip_cents"] = contract.tip_cents
+    return more
+
+
 def parse_contract(raw: bytes) -> Contract:
-    """The contract in `raw`. Raises BodyError `bad-contract` for anything but exactly the ten
-    members, each of its type and range, none twice. The order of members is free."""
+    """The contract in `raw`. Raises BodyError `bad-contract` for anything but the ten members and
+    those of the three more that apply, each of its type and range, none twice, in any order."""
     try:
         if len(raw) > MAX_CONTRACT_BYTES:
             raise ValueError("too long")
-        body = _usual(raw) or from_json(raw)
-        if body.keys() != _KEYS:
+        usual = _usual(raw)
+        body = usual or from_json(raw)
+        if usual is None and not _KEYS <= body.keys() <= _MORE:
             raise ValueError("wrong members")
         if body["currency"] != "USD":
             raise ValueError("wrong currency")
@@ -99,6 +119,7 @@ def parse_contract(raw: bytes) -> Contract:
         expires_ms = _integer(body["expires_ms"], MAX_MS)
         if expires_ms <= ms:
             raise ValueError("expires before it begins")
+        more = _NO_MORE if usual is not None else _read_more(body)
         return Contract(
             amount_cents=_integer(body["amount_cents"], MAX_AMOUNT_CENTS),
             card=_hash(body["card"]),
@@ -110,9 +131,25 @@ def parse_contract(raw: bytes) -> Contract:
             session=_hash(body["session"]),
             shop=_uuid(body["shop"]),
             terminal=_uuid(body["terminal"]),
+            group=more[0],
+            partial=more[1],
+            tip_cents=more[2],
         )
     except ValueError:
         raise BodyError(BAD_CONTRACT) from None
+
+
+_NO_MORE: Final[tuple[UUID | None, bool, int]] = (None, False, 0)
+
+
+def _read_more(body: dict[str, Any]) -> tuple[UUID | None, bool, int]:
+    """The members that most contracts do not have. Raises ValueError."""
+    group, partial = body.get("group"), "partial" in body
+    if partial and (body["partial"] is not True or group is not None):
+        # All shares of a bill or none: a share in part would be neither.
+        raise ValueError("not a partial approval that can be")
+    tip_cents = _integer(body["tip_cents"], MAX_AMOUNT_CENTS) if "tip_cents" in body else 0
+    return _uuid(group) if "group" in body else None, partial, tip_cents
 
 
 def _usual(raw: bytes) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ integer milliseconds since 1970 UTC; `b64` values are base64url without padding.
 
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+from protocol.adjustment import ACTIONS, SignedRequest
 from protocol.book_reads import Books
 from protocol.certificate_messages import Enrol, Renew, WebsiteStatus
 from protocol.sealed_track import SealedTrack
@@ -78,7 +79,10 @@ class PresentPin(TypedDict):
 
 
 class Decision(TypedDict):
-    """I DECISION, backend → POS (with `re`) and card (with `shop_name`, `balance_cents`)."""
+    """I DECISION, backend → POS (with `re`) and card (with `shop_name`, `balance_cents`).
+
+    `approved_cents` where less was approved than asked for (code 10).
+    """
 
     re: NotRequired[int]
     counter: int
@@ -93,6 +97,7 @@ class Decision(TypedDict):
     text: str
     decided_ms: int
     duplicate: bool
+    approved_cents: NotRequired[int]
     shop_name: NotRequired[str]
     balance_cents: NotRequired[int | None]
 
@@ -161,11 +166,13 @@ class OrderItem(TypedDict):
 
 
 class Order(TypedDict):
-    """D ORDER, card → POS. `card`: b64 of the card reference."""
+    """D ORDER, card → POS. `card`: b64 of the card reference; `tip_cents`: the highest tip that
+    the cardholder agrees to, wanted in the contract."""
 
     id: int
     items: list[OrderItem]
     card: str
+    tip_cents: NotRequired[int]
 
 
 class ContractOffer(TypedDict):
@@ -354,7 +361,7 @@ _COMMANDS: Final = (
         "CLOSE",
         "RECONCILE",
     ),
-    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROJECTION", "WATCH", "ALERT"),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROJECTION", "WATCH", "ALERT", "DISPUTE"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}
@@ -374,6 +381,7 @@ REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
         "C AUTHORIZE": Authorize,
         "C PRESENT-PIN": PresentPin,
         "C REVERSE": Reverse,
+        **{f"C {action}": SignedRequest for action in ACTIONS},
         "C MENU": Ask,
     },
     "card": {
@@ -381,6 +389,7 @@ REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
         "C HISTORY": Ask,
         "C ALERTS": Ask,
         "C ANSWER": AlertAnswer,
+        "C DISPUTE": SignedRequest,
         **_RENEW,
     },
     "operator": {**{f"C {verb}": SignedCommand for verb in _COMMANDS}, **_READS, **_RENEW},

@@ -10,6 +10,7 @@ from adapters.backend.holder_names import HolderNames
 from adapters.backend.lot_lists import balance, lot_rows
 from adapters.backend.operator_ports import Chosen, Rows
 from adapters.backend.proposal_shown import proposal_rows
+from application.contest import shown as shown_dispute
 from application.enrol import shown
 from application.ports import Clock
 from application.programme import versions_of
@@ -20,6 +21,7 @@ from domain.aggregates.card import PIN_TRIES, Card
 from domain.aggregates.cardholder import Cardholder
 from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
+from domain.aggregates.dispute import Dispute
 from domain.aggregates.enrolment import Enrolment
 from domain.aggregates.policy import Policy
 from domain.aggregates.programme import programme_id
@@ -204,6 +206,10 @@ class DirectoryLists:
     def policy(self) -> Rows:
         """The certificate policy in force, a row a role."""
         return shown(next(self._all(Policy, "policy"), None))
+
+    def disputes(self, now_us: int) -> Rows:
+        """Disputes over payments with their evidence, oldest first."""
+        return [shown_dispute(each, now_us) for each in self._all(Dispute, "dispute")]
 
     def programme(self, company: UUID, now_us: int) -> Rows:
         """The versions of a company's programme, latest in effect first."""

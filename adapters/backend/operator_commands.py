@@ -14,6 +14,7 @@ from adapters.backend.book_commands import close, reconcile
 from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.certifying import Certifying, NewPerson, PolicyVerb, enrolment
 from adapters.backend.correcting import Correcting, correct
+from adapters.backend.dispute_commands import dispute
 from adapters.backend.erasing import ErasingVerb
 from adapters.backend.funds import Funds
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
@@ -330,6 +331,7 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "TLS": tls,
     "CLOSE": close,
     "RECONCILE": reconcile,
+    "DISPUTE": dispute,
     "PROJECTION": projection,
     "PROGRAMME": programme,
     "WATCH": OperatorCommands.two_persons,

@@ -22,7 +22,7 @@ PART_BYTES = 40_000
 Body = Mapping[str, Any]
 _LISTS = (
     *("certificates", "proposals", "proposal", "queue", "enrolments", "policy", "programme"),
-    *("companies", "shops", "terminals", "cards", "accounts", "lots"),
+    *("companies", "shops", "terminals", "cards", "accounts", "lots", "disputes"),
     *("hsm", "hsm-keys"),
     *("alerts", "watch"),
     *PAST_LISTS,
@@ -68,6 +68,8 @@ class OperatorReads:
             return directory.proposals
         if what == "enrolments":
             return directory.enrolments
+        if what == "disputes":
+            return lambda: directory.disputes(self.outside.clock.now_us())
         if what in ("policy", "alerts", "watch"):
             return {
                 "policy": directory.policy,

@@ -27,7 +27,7 @@ class AuthorizeBody(msgspec.Struct, gc=False):
     card_id: str = ""
 
 
-class _Decision(msgspec.Struct, gc=False):
+class _Decision(msgspec.Struct, gc=False, omit_defaults=True):
     re: int
     counter: int
     ms: int
@@ -41,9 +41,10 @@ class _Decision(msgspec.Struct, gc=False):
     text: str
     decided_ms: int
     duplicate: bool
+    approved_cents: int | None = None
 
 
-class _PhoneDecision(msgspec.Struct, gc=False):
+class _PhoneDecision(msgspec.Struct, gc=False, omit_defaults=True):
     counter: int
     ms: int
     transaction: UUID
@@ -58,6 +59,7 @@ class _PhoneDecision(msgspec.Struct, gc=False):
     duplicate: bool
     shop_name: str
     balance_cents: int | None
+    approved_cents: int | None = None
 
 
 _READ_AUTHORIZE = msgspec.json.Decoder(AuthorizeBody)
@@ -125,6 +127,7 @@ def to_pos(request: int, contract: Contract, answer: Decision) -> bytes:
         answer.text,
         answer.decided_us // 1000,
         answer.duplicate,
+        answer.approved_cents,
     )
     return _WRITE.encode(body)
 
@@ -145,6 +148,7 @@ def to_phone(contract: Contract, answer: Decision) -> bytes:
         answer.duplicate,
         answer.shop_name,
         answer.balance_cents,
+        answer.approved_cents,
     )
     return _WRITE.encode(body)
 

@@ -234,6 +234,9 @@ class Payments:
             signed=payment.signed(),
             actor=peer.who,
             issuer_id=self._issuer_id,
+            partial=contract.partial,
+            tip_most_cents=contract.tip_cents,
+            group_id=contract.group,
         )
         work = Authorize(ask, self._now_us() + DEADLINE_US, lambda: not peer.gone)
         if not self._submit(work, lambda answer: self._answer(payment, answer)):

@@ -19,6 +19,8 @@ from adapters.backend.correcting import effects, money_moved, previewed, read_co
 from adapters.backend.operator_ports import Denied, Rows, Surroundings
 from application import fields
 from application.command import Origin
+from application.contest import shown
+from domain.aggregates.dispute import OPEN, Dispute
 from domain.aggregates.enrolment import QUEUED, Enrolment
 from domain.aggregates.proposal import WAITING, Proposal
 from protocol import bodies, messages
@@ -107,6 +109,24 @@ async def _key(desk: Desk, enrolment: Enrolment) -> Rows:
     return [{"key_hash": enrolment.key_hash.hex()}]
 
 
+def _dispute(dispute: Dispute) -> Matter | None:
+    if dispute.status != OPEN:
+        return None
+    said = dispute.evidence[0].text
+    return Matter(
+        id=dispute.id,
+        what=f"Dispute over payment {dispute.transaction_id}: {said}",
+        since_us=dispute.opened_us,
+        asked_by=dispute.opened_by,
+        amount_cents=dispute.amount_cents,
+    )
+
+
+async def _evidence(desk: Desk, dispute: Dispute) -> Rows:
+    """What both sides said."""
+    return [shown(dispute, desk.outside.clock.now_us())]
+
+
 async def _command(desk: Desk, proposal: Proposal) -> Rows:
     """The signed command, field by field: what exactly would be done."""
     return list(_in_rows(_command_of(proposal)))
@@ -135,6 +155,7 @@ KINDS: Final = (
     Kind(name="correction", of="proposal", matter=_correction, detail=_corrections),
     Kind(name="proposal", of="proposal", matter=_proposal, detail=_command),
     Kind(name="enrolment", of="enrolment", matter=_enrolment, detail=_key),
+    Kind(name="dispute", of="dispute", matter=_dispute, detail=_evidence),
 )
 
 

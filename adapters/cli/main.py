@@ -56,6 +56,7 @@ COMMANDS: Final = {
     "correct": Entry("correct", "Correct a wrong amount by a compensating event.", _OPERATORS),
     "alert": Entry("alert", "Suspicious payments: list them, close them.", _OPERATORS),
     "watch": Entry("watch", "The rules that watch for cloned cards; rehearse others.", _OPERATORS),
+    "dispute": Entry("dispute", "Payments that cardholders contest.", _OPERATORS),
     "block": Entry("block", "Block a card.", _OPERATORS),
     "pki": Entry("pki", "Certificates: list, revoke, enrol, renew; their policy.", _OPERATORS),
     "privacy": Entry("privacy", "Erase a person's data for good.", _OPERATORS),

@@ -49,10 +49,17 @@ def _of_enrolment(row: Row, approve: bool, why: str) -> dict[str, Any]:
     return {"enrolment": row["id"], "approve": approve, "why": why}
 
 
+def _of_dispute(row: Row, approve: bool, why: str) -> dict[str, Any]:
+    """Yes: all that is left of it goes back to the cardholder. `dispute decide` knows parts."""
+    winner = "cardholder" if approve else "shop"
+    return {"do": "decide", "dispute": row["id"], "winner": winner, "why": why}
+
+
 DECISIONS: Final = {
     "correction": Decision("APPROVE", _of_proposal),
     "proposal": Decision("APPROVE", _of_proposal),
     "enrolment": Decision("ENROLMENT", _of_enrolment, why_yes=True),
+    "dispute": Decision("DISPUTE", _of_dispute, why_yes=True),
 }
 """By kind, as `adapters/backend/queue.py` lists them."""
 
@@ -60,7 +67,8 @@ DECISIONS: Final = {
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     group = typer.Typer(
-        help="See and decide what waits for an operator: corrections, proposals, enrolments.\n\n"
+        help="See and decide what waits for an operator: corrections, proposals, enrolments,"
+        " disputes.\n\n"
         "Example: [bold]ticketrestaurant queue list[/bold]",
         no_args_is_help=True,
         rich_markup_mode="rich",

@@ -20,8 +20,10 @@ from application.export_settlements import (
     ShopTotal,
     Total,
     Totals,
+    by_column,
     money,
 )
+from projections.settlements import Payment
 
 COLUMNS = (
     *("record", "shop", "shop_name", "transaction", "date", "time", "time_zone"),
@@ -29,6 +31,7 @@ COLUMNS = (
     *("authorized", "corrected", "reversed", "net", "currency"),
     *("changed_at", "payments", "payments_corrected", "payments_reversed"),
     *("payment_date", "adjustments"),
+    *("tipped", "refunded", "disputed"),
 )
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _NOT_A_PAYMENT = ("",) * 8  # transaction … status
@@ -72,18 +75,20 @@ def _payment(line: PaymentLine) -> tuple[object, ...]:
         *(money(payment.authorized_cents), money(payment.corrected_cents)),
         *(money(-payment.reversed_cents), money(payment.net_cents), payment.currency),
         *(_time(line.changed_at) if line.changed_at else "", "", "", "", "", ""),
+        *_moved(payment),
     )
 
 
 def _adjustment(line: AdjustmentLine) -> tuple[object, ...]:
     shop, made = line.shop, line.adjustment
-    change, taken = money(made.change_cents), made.kind == "reversed"
+    moved = {name: money(cents) for name, cents in by_column(made).items()}
     return (
         *("adjustment", shop.id, safe(shop.name), made.transaction_id),
         *(made.local_date, _time(line.made_at), shop.timezone),
         *(safe(made.terminal_label), made.card_masked, made.card_kind, made.kind),
-        *(money(0), money(0) if taken else change, change if taken else money(0), change),
+        *(money(0), moved["corrected"], moved["reversed"], money(made.change_cents)),
         *(made.currency, "", "", "", "", made.payment_date, ""),
+        *(moved["tipped"], moved["refunded"], moved["disputed"]),
     )
 
 
@@ -92,7 +97,13 @@ def _totals(totals: Totals) -> tuple[object, ...]:
         *(money(totals.authorized_cents), money(totals.corrected_cents)),
         *(money(-totals.reversed_cents), money(totals.net_cents), CURRENCY, ""),
         *(totals.payments, totals.corrected, totals.reversed, "", totals.adjustments),
+        *_moved(totals),
     )
+
+
+def _moved(sums: Payment | Totals) -> tuple[str, str, str]:
+    """Tips, and what was given back by refunds and for disputes."""
+    return money(sums.tipped_cents), money(-sums.refunded_cents), money(-sums.credited_cents)
 
 
 def _time(at: datetime) -> str:

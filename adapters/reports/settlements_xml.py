@@ -14,9 +14,10 @@ from application.export_settlements import (
     ShopTotal,
     Total,
     Totals,
+    by_column,
     money,
 )
-from projections.settlements import SettledShop
+from projections.settlements import Payment, SettledShop
 
 NAMESPACE = "urn:ticketrestaurant-us:settlements:1"
 SCHEMA = Path(__file__).with_name("settlements.xsd")
@@ -69,6 +70,7 @@ def _payment(line: PaymentLine) -> str:
             "authorized": money(payment.authorized_cents),
             "corrected": money(payment.corrected_cents),
             "reversed": money(-payment.reversed_cents),
+            **_moved(payment),
             "net": money(payment.net_cents),
         },
         changed,
@@ -77,7 +79,6 @@ def _payment(line: PaymentLine) -> str:
 
 def _adjustment(line: AdjustmentLine) -> str:
     made, change = line.adjustment, money(line.adjustment.change_cents)
-    taken = made.kind == "reversed"
     return _empty(
         "adjustment",
         {
@@ -90,8 +91,7 @@ def _adjustment(line: AdjustmentLine) -> str:
             "kind": made.card_kind,
             "status": made.kind,
             "authorized": money(0),
-            "corrected": money(0) if taken else change,
-            "reversed": change if taken else money(0),
+            **{name: money(cents) for name, cents in by_column(made).items()},
             "net": change,
         },
     )
@@ -106,7 +106,17 @@ def _totals(totals: Totals) -> Mapping[str, object]:
         "authorized": money(totals.authorized_cents),
         "corrected": money(totals.corrected_cents),
         "reversed": money(-totals.reversed_cents),
+        **_moved(totals),
         "net": money(totals.net_cents),
+    }
+
+
+def _moved(sums: Payment | Totals) -> Mapping[str, object]:
+    """Tips, and what was given back by refunds and for disputes."""
+    return {
+        "tipped": money(sums.tipped_cents),
+        "refunded": money(-sums.refunded_cents),
+        "disputed": money(-sums.credited_cents),
     }
 
 

@@ -20,6 +20,7 @@ from devices.menu import Menu, OrderLine, choose, lines_body, read_menu, total_c
 from devices.money import show_amount
 from devices.personalisation import load_card
 from devices.wording import after_verdict
+from protocol.adjustment import TYP_DISPUTE, DisputeRequest, encode_dispute
 from protocol.certificates import Peer
 from protocol.contract import (
     SALT_BYTES,
@@ -74,6 +75,7 @@ class _Wish:
     lines: tuple[OrderLine, ...]
     salt: bytes
     reference: bytes
+    tip_cents: int
 
 
 class VirtualCard:
@@ -142,18 +144,21 @@ class VirtualCard:
         """
         return await self._menu(await self._calls.to(terminal))
 
-    async def order(self, terminal: UUID, wanted: Sequence[tuple[str, int]]) -> Decision:
+    async def order(
+        self, terminal: UUID, wanted: Sequence[tuple[str, int]], *, tip_cents: int = 0
+    ) -> Decision:
         """Orders (item or name, quantity) pairs, waits for the cashier, pays, waits for the
-        backend's decision.
+        backend's decision. `tip_cents`: the highest tip that the shop may add afterwards.
 
         Raises Refused (the shop said no), NotWhatWasOrdered, NoAnswer (no decision was heard: the
         history tells), Unreachable, ProtocolError, MenuError.
         """
         pos = await self._calls.to(terminal)
-        wish = self._wish(await self._menu(pos), wanted)
+        wish = self._wish(await self._menu(pos), wanted, tip_cents)
         number = pos.next_id()
         pos.expect(number)
         order = {"id": number, "items": lines_body(wish.lines), "card": b64(wish.reference)}
+        order |= {"tip_cents": tip_cents} if tip_cents else {}
         pos.post("D", "ORDER", order)
         offer = await pos.asked(number, self._cashier_timeout_s)
         try:
@@ -165,9 +170,27 @@ class VirtualCard:
         pos.post("D", "CONSENT", {"re": number, **self._consent(backend, raw, wish)})
         return await self._decision(backend, contract)
 
-    def _wish(self, menu: Menu, wanted: Sequence[tuple[str, int]]) -> _Wish:
+    async def dispute(
+        self, transaction: UUID, text: str, *, amount_cents: int = 0, document: bytes = b""
+    ) -> Body:
+        """Contests a payment of the account, or tells how its dispute stands.
+
+        `amount_cents` 0: all that is left of it; `document`: SHA-256 of what can be shown. Raises
+        Unreachable, NoAnswer, Refused; BodyError for what cannot be said.
+        """
+        me = self.device
+        asked = DisputeRequest(amount_cents, me.id, document, self.link.now_ms(), text, transaction)
+        raw = encode_dispute(asked)
+        signature = sign_detached(raw, TYP_DISPUTE, me.serial, me.identity.sign)
+        backend = await self._backend()
+        body = {"request": b64(raw), "signature": signature}
+        answer = await backend.ask("C", "DISPUTE", body, self._answer_timeout_s)
+        return _without_re(answer.body)
+
+    def _wish(self, menu: Menu, wanted: Sequence[tuple[str, int]], tip_cents: int) -> _Wish:
         salt = os.urandom(SALT_BYTES)
-        return _Wish(menu, choose(menu, wanted), salt, card_reference(salt, self._data.pan))
+        reference = card_reference(salt, self._data.pan)
+        return _Wish(menu, choose(menu, wanted), salt, reference, tip_cents)
 
     def _consent(self, backend: Exchange, contract: bytes, wish: _Wish) -> Body:
         """The cardholder's signature, and the track that only the backend can open."""
@@ -215,6 +238,7 @@ def _check_offer(
     total = total_cents(wish.lines)
     checks = (
         (contract.amount_cents == total, f"the amount is not {show_amount(total)}"),
+        (contract.tip_cents == wish.tip_cents, f"the tip is not {show_amount(wish.tip_cents)}"),
         (contract.items == items_hash(lines_body(wish.lines)), "the items are not those ordered"),
         (contract.card == wish.reference, "it is for another card"),
         (contract.terminal == terminal.subject_id, "it is from another terminal"),

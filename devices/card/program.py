@@ -6,13 +6,14 @@ Exit codes: 0 approved or done, 1 refused, 2 wrong use or unreadable input, 3 un
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from devices.card.core import UNDECIDED, Decision, VirtualCard, in_words
-from devices.card.script import CardScript, parse_alert, parse_terminal
+from devices.card.script import CardScript, parse_alert, parse_payment, parse_terminal
 from devices.card_package import take_card
 from devices.edge import (
     OK,
@@ -30,7 +31,8 @@ from devices.edge import (
 from devices.exchange import Body
 from devices.identity import load_device
 from devices.menu import table
-from devices.money import show_amount
+from devices.money import parse_amount, show_amount
+from protocol.adjustment import TEXT_MOST
 
 _CONNECT_S = 5.0
 
@@ -198,6 +200,9 @@ def order(
     device: DeviceFolder,
     terminal: Terminal,
     item: Annotated[list[str], typer.Option(help="Item, QUICHE or QUICHE:2; repeatable.")],
+    tip_up_to: Annotated[
+        str, typer.Option(metavar="DOLLARS", help="The highest tip that the shop may add.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Orders, waits for the cashier, pays, and shows the backend's decision.
@@ -208,10 +213,11 @@ def order(
         to, wanted = parse_terminal(terminal), [parse_choice(text) for text in item]
         if not wanted:
             raise WrongUse("give --item")
+        tip_cents = parse_amount(tip_up_to) if tip_up_to else 0
 
     async def pay() -> Decision:
         async with _open(device) as card:
-            return await card.order(to, wanted)
+            return await card.order(to, wanted, tip_cents=tip_cents)
 
     decision = run(pay(), as_json)
     if as_json:
@@ -224,10 +230,66 @@ def order(
 
 
 @app.command()
+def dispute(
+    device: DeviceFolder,
+    payment: Annotated[
+        str, typer.Argument(metavar="PAYMENT", help="Its id, as `card history` shows it.")
+    ],
+    why: Annotated[str, typer.Option(help="What is wrong, in one line.")],
+    amount: Annotated[
+        str, typer.Option(metavar="DOLLARS", help="Only so much of it; else all.")
+    ] = "",
+    document: Annotated[
+        Path | None,
+        typer.Option(
+            help="What you can show. Only its SHA-256 is sent; keep the file.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Contests a payment of your account, within 60 days. Again: tells how the dispute stands.
+
+    Example: ticketrestaurant card dispute 019f6b1c-… --device var/devices/CARD-ID
+    --why "I was not there"
+    """
+    with errors_in_words(as_json):
+        to, cents = parse_payment(payment), parse_amount(amount) if amount else 0
+        if not why.strip() or len(why) > TEXT_MOST or not why.isprintable():
+            raise WrongUse(f"--why takes one line of 1 to {TEXT_MOST} characters")
+        shown = sha256(document.read_bytes()).digest() if document else b""
+
+    async def ask() -> Body:
+        async with _open(device) as card:
+            return await card.dispute(to, why, amount_cents=cents, document=shown)
+
+    answer = run(ask(), as_json)
+    if as_json:
+        say_json(answer)
+    else:
+        typer.echo(_dispute_in_words(answer))
+    raise typer.Exit(REFUSED if answer.get("state") == "refused" else OK)
+
+
+def _dispute_in_words(answer: Body) -> str:
+    words = str(answer.get("text", ""))
+    if answer.get("state") == "refused":
+        return words
+    words += f" In dispute: {_amount(answer.get('amount_cents'))}"
+    if answer.get("credited_cents"):
+        words += f" · given back: {_amount(answer.get('credited_cents'))}"
+    until = answer.get("decide_until_ms")
+    if answer.get("state") == "open" and type(until) is int:
+        words += f" · by {datetime.fromtimestamp(until / 1000).astimezone():%Y-%m-%d}"
+    return f"{words} · dispute {answer.get('dispute', '')}"
+
+
+@app.command()
 def script(device: DeviceFolder) -> None:
     """One long session driven by JSON lines: commands on stdin, answers on stdout.
 
-    Commands: balance, history, menu, order, quit.
+    Commands: balance, history, menu, order, dispute, quit.
 
     Example: echo '{"do":"balance"}' | ticketrestaurant card script --device var/devices/CARD-ID
     """
@@ -250,7 +312,7 @@ def _show_history(rows: Sequence[Body]) -> None:
         line = f"{when:<20}  {_amount(cents):>11}  {row.get('state', '')!s:<12}"
         line += f" {row.get('shop_name', '')}"
         before = row.get("original_cents", cents)
-        line += f" (corrected from {_amount(before)})" if before != cents else ""
+        line += f" (was {_amount(before)})" if before != cents else ""
         typer.echo(f"{line} · payment {row.get('transaction', '')}")
 
 

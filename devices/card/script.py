@@ -26,6 +26,7 @@ class CardScript:
             "history": self._history,
             "menu": self._menu,
             "order": self._order,
+            "dispute": self._dispute,
         }
 
     async def _balance(self, _: Body) -> Body:
@@ -39,8 +40,16 @@ class CardScript:
 
     async def _order(self, command: Body) -> Body:
         wanted = wanted_items(command.get("items"))
-        decision = await self._card.order(_terminal(command), wanted)
+        tip_cents = int(command.get("tip_up_to_cents", 0))
+        decision = await self._card.order(_terminal(command), wanted, tip_cents=tip_cents)
         return {**asdict(decision), "words": in_words(decision)}
+
+    async def _dispute(self, command: Body) -> Body:
+        return await self._card.dispute(
+            parse_payment(str(command.get("transaction", ""))),
+            str(command.get("text", "")),
+            amount_cents=int(command.get("amount_cents", 0)),
+        )
 
 
 def _terminal(command: Body) -> UUID:
@@ -61,3 +70,11 @@ def parse_terminal(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise WrongUse("a terminal is named by its id, 36 characters") from None
+
+
+def parse_payment(text: str) -> UUID:
+    """The payment's id. Raises WrongUse."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise WrongUse("a payment is named by its id, 36 characters; see the history") from None

@@ -16,7 +16,8 @@ from devices.exchange import Body
 class Bill:
     """One payment as this POS saw it end. `ms`: milliseconds since 1970 UTC.
 
-    `state`: approved, refused, unanswered (and to be reversed), reversed, nothing-to-reverse.
+    `state`: approved, refused, unanswered (and to be reversed), reversed, nothing-to-reverse; of a
+    change of an earlier payment (`of`, its id) voided, refunded, tipped, refused, unanswered.
     """
 
     counter: int
@@ -28,6 +29,7 @@ class Bill:
     reason: str = ""
     transaction: str = ""
     items: list[Body] = field(default_factory=list)
+    of: str = ""
 
 
 class Bills:

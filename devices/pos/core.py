@@ -21,13 +21,16 @@ from devices.link import Link
 from devices.magstripe import Stripe, read_stripe
 from devices.menu import Menu, OrderLine, read_menu, total_cents
 from devices.money import MAX_AMOUNT_CENTS, AmountError
+from devices.pos.adjustments import Adjustments
 from devices.pos.bills import Bill, Bills
 from devices.pos.journal import Journal, JournalError
 from devices.pos.payment import (
+    USUAL,
     Moment,
     Offer,
     Outcome,
     Payment,
+    Terms,
     check_pin,
     make_offer,
     phone_payment,
@@ -92,9 +95,11 @@ class Pos:
             self._journal = Journal(self.device.folder, self.device.keystore)
             self._journal.pending()  # better to stop here than never to be able to reverse
             self.reversals = Reversals(self.link, self._journal, self.bills)
+            self.adjustments = Adjustments(self.device, self.link, self._journal, self.bills)
             await stack.enter_async_context(self.link)
-            working = asyncio.create_task(self.reversals.run(), name="reversals")
-            stack.push_async_callback(_stop, working)
+            for part in (self.reversals, self.adjustments):
+                working = asyncio.create_task(part.run(), name=type(part).__name__)
+                stack.push_async_callback(_stop, working)
             self._closing = stack.pop_all()
         return self
 
@@ -123,11 +128,13 @@ class Pos:
         pin: str = "",
         lines: Sequence[OrderLine] = (),
         *,
+        terms: Terms = USUAL,
         drop_answer: bool = False,
     ) -> Outcome:
         """A payment by the stripe whose text the reader delivered, with the PIN if one was entered.
 
-        Raises AmountError, PinError and StripeError before anything is sent.
+        Raises AmountError, PinError and StripeError before anything is sent. An approved share of
+        a bill (`terms.group`) is reversed unless `reversals.keep` is called: `devices.pos.split`.
         `drop_answer` behaves as if the decision had been lost on its way (a simulation).
         """
         _check_amount(amount_cents, lines)
@@ -135,10 +142,11 @@ class Pos:
         stripe = read_stripe(track)
         try:
             backend = await self.link.backend(_CONNECT_PATIENCE_S)
-            payment = self._stripe_payment(backend, amount_cents, stripe, pin, lines)
+            payment = self._stripe_payment(backend, amount_cents, stripe, pin, lines, terms)
         except Unreachable as error:
             return undecided(amount_cents, stripe.masked, f"No connection: {error}.", reason=_DOWN)
-        return await self._authorize(backend, payment, drop_answer=drop_answer)
+        shared = terms.group is not None
+        return await self._authorize(backend, payment, shared=shared, drop_answer=drop_answer)
 
     async def resend_last(self) -> Outcome:
         """The last request once more, byte for byte: a duplicate. The first answer stands, so
@@ -177,8 +185,9 @@ class Pos:
         except Unreachable as error:
             return self._no_consent(order, f"No connection: {error}.", reason=_DOWN)
         try:
+            terms, moment = Terms(tip_cents=order.tip_cents), self._moment(backend)
             offer = make_offer(
-                self.device, self._moment(backend), order.amount_cents, order.lines, order.card
+                self.device, moment, order.amount_cents, order.lines, order.card, terms
             )
             payment = await self._consented(order, offer)
         except Refused as error:
@@ -202,11 +211,12 @@ class Pos:
         stripe: Stripe,
         pin: str,
         lines: Sequence[OrderLine],
+        terms: Terms,
     ) -> Payment:
         pin_key = self._pin_key() if pin else None
         moment = self._moment(backend)
         block = present_pin(pin, stripe, pin_key, moment) if pin_key is not None else None
-        return stripe_payment(self.device, moment, amount_cents, lines, stripe, block)
+        return stripe_payment(self.device, moment, amount_cents, lines, stripe, block, terms)
 
     def _pin_key(self) -> ec.EllipticCurvePublicKey:
         return read_pin_key(self.link.ready, self.device.trust, self.link.now_ms())
@@ -215,9 +225,17 @@ class Pos:
         return Moment(self._journal.reserve(), self.link.now_ms(), backend.session.t4)
 
     async def _authorize(
-        self, backend: Exchange, payment: Payment, *, drop_answer: bool = False
+        self,
+        backend: Exchange,
+        payment: Payment,
+        *,
+        shared: bool = False,
+        drop_answer: bool = False,
     ) -> Outcome:
-        """Asks, and writes down what came of it before anybody sees it."""
+        """Asks, and writes down what came of it before anybody sees it.
+
+        A share of a bill that was approved waits for the others before it counts as decided.
+        """
         asked = payment.pending
         try:
             self.reversals.begin(asked)
@@ -232,7 +250,9 @@ class Pos:
         if drop_answer:
             outcome = _unheard(payment, "no-answer", "No answer was heard.")
         self._bill(payment, outcome)
-        if outcome.decided:
+        if outcome.approved and shared:
+            pass
+        elif outcome.decided:
             self.reversals.decided(asked.counter)
         else:
             self.reversals.unheard(asked.counter, outcome.reason)
@@ -305,7 +325,7 @@ class Pos:
                 counter=payment.pending.counter,
                 ms=payment.pending.ms,
                 state=state if outcome.decided else "unanswered",
-                amount_cents=outcome.amount_cents,
+                amount_cents=outcome.approved_cents or outcome.amount_cents,
                 card=outcome.card,
                 code=outcome.code,
                 reason=outcome.reason,
@@ -317,6 +337,7 @@ class Pos:
     def _line_changed(self, up: bool) -> None:
         if up:
             self.reversals.try_now()
+            self.adjustments.try_now()
         else:
             self.phones.hang_up()
 

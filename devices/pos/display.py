@@ -4,6 +4,7 @@ import textwrap
 import time
 
 from devices.money import show_amount
+from devices.pos.bills import Bill
 from devices.pos.payment import Outcome
 from devices.pos.till_states import (
     Amount,
@@ -61,6 +62,9 @@ _BILL_STATES = {
     "unanswered": "CANCELLING",
     "reversed": "CANCELLED",
     "nothing-to-reverse": "NOT DEBITED",
+    "voided": "VOIDED",
+    "refunded": "REFUNDED",
+    "tipped": "TIP",
 }
 
 
@@ -168,10 +172,16 @@ def _bills(state: BillView) -> list[str]:
     when = time.strftime("%m/%d %H:%M", time.localtime(bill.ms / 1000))
     return [
         _spread(when, f"{state.at + 1}/{len(state.bills)}"),
-        _spread(_BILL_STATES.get(bill.state, bill.state), show_amount(bill.amount_cents)),
+        _spread(_bill_state(bill), show_amount(bill.amount_cents)),
         _spread("card", _card(bill.card)),
         "UP DOWN   CLEAR back",
     ]
+
+
+def _bill_state(bill: Bill) -> str:
+    if bill.of and bill.state == "unanswered":
+        return "ASKING"
+    return _BILL_STATES.get(bill.state, bill.state)
 
 
 def _card(shown: str) -> str:

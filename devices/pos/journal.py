@@ -1,4 +1,5 @@
-"""What a POS must not forget when its power fails: its counter, and payments not yet decided.
+"""What a POS must not forget when its power fails: its counter, payments not yet decided, and
+voids, refunds and tips not yet answered.
 
 Each change is on disk before the call returns. Of a stripe only salt and PAN are kept, sealed by
 the key store, and only until the decision or the reversal is acknowledged; never the track, the
@@ -47,6 +48,7 @@ class Journal:
         self._keystore = keystore
         self._counter = 0
         self._rows: dict[int, dict[str, Any]] = {}
+        self._asked: dict[int, str] = {}
         if self._path.exists():
             self._load()
 
@@ -73,10 +75,28 @@ class Journal:
         }
         self._save()
 
-    def settle(self, counter: int) -> None:
-        """The payment is decided, or its reversal acknowledged: its data is gone for good."""
-        if self._rows.pop(counter, None) is not None:
+    def settle(self, *counters: int) -> None:
+        """The payments are decided, or their reversals acknowledged: their data is gone for good,
+        with one write."""
+        if [row for counter in counters if (row := self._rows.pop(counter, None)) is not None]:
             self._save()
+
+    def ask(self, counter: int, request: str) -> None:
+        """From now on this void, refund or tip (b64 of its bytes) is asked for until `answered`,
+        also by a later run."""
+        if len(self._asked) >= MOST_PENDING:
+            raise JournalError(f"{MOST_PENDING} changes wait for their answer; connect first")
+        self._asked[counter] = request
+        self._save()
+
+    def answered(self, counter: int) -> None:
+        """It was carried out, or refused."""
+        if self._asked.pop(counter, None) is not None:
+            self._save()
+
+    def asked(self) -> dict[int, str]:
+        """The requests that wait for their answer, by counter, oldest first."""
+        return dict(self._asked)
 
     def pending(self) -> list[Pending]:
         """The payments to reverse, oldest first."""
@@ -91,7 +111,11 @@ class Journal:
             raise JournalError(f"{self._path.name}: a pending reversal cannot be opened") from None
 
     def _save(self) -> None:
-        state = {"counter": self._counter, "pending": list(self._rows.values())}
+        state = {
+            "counter": self._counter,
+            "pending": list(self._rows.values()),
+            "asked": {str(counter): request for counter, request in self._asked.items()},
+        }
         write_durably(self._path, json.dumps(state, indent=1).encode() + b"\n")
 
     def _load(self) -> None:
@@ -100,5 +124,7 @@ class Journal:
             state = json.loads(self._path.read_bytes())
             self._counter = int(state["counter"])
             self._rows = {int(row["counter"]): row for row in state["pending"]}
-        except (OSError, ValueError, KeyError, TypeError):
+            # A file of before there were such changes has none.
+            self._asked = {int(n): str(text) for n, text in state.get("asked", {}).items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise JournalError(f"{self._path.name} is damaged; the POS needs service") from None

@@ -58,6 +58,18 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What a contract may say besides (TR-TPR 7.1): see `protocol.contract.Contract`."""
+
+    partial: bool = False
+    tip_cents: int = 0
+    group: UUID | None = None
+
+
+USUAL = Terms()
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """Everything to ask for one authorization. `repr` shows no card data.
 
@@ -75,6 +87,7 @@ class Outcome:
     """How a payment ended for the POS.
 
     `reversal`: empty; or `pending`, `reversed`, `nothing-to-reverse` where no decision was heard.
+    `approved_cents` of `amount_cents`: less where only part was approved, 0 where nothing was.
     """
 
     approved: bool
@@ -89,6 +102,7 @@ class Outcome:
     transaction: str = ""
     duplicate: bool = False
     reversal: str = ""
+    approved_cents: int = 0
 
     @property
     def decided(self) -> bool:
@@ -97,7 +111,12 @@ class Outcome:
 
 
 def make_offer(
-    device: Device, moment: Moment, amount_cents: int, lines: Sequence[OrderLine], card: bytes
+    device: Device,
+    moment: Moment,
+    amount_cents: int,
+    lines: Sequence[OrderLine],
+    card: bytes,
+    terms: Terms = USUAL,
 ) -> Offer:
     """The contract for `card` (its salted reference), signed by this POS."""
     assert device.shop is not None
@@ -113,6 +132,9 @@ def make_offer(
             session=moment.t4,
             shop=device.shop,
             terminal=device.id,
+            group=terms.group,
+            partial=terms.partial,
+            tip_cents=terms.tip_cents,
         )
     )
     signature = sign_detached(contract, TYP_POS, device.serial, device.identity.sign)
@@ -126,11 +148,12 @@ def stripe_payment(
     lines: Sequence[OrderLine],
     stripe: Stripe,
     pin: Body | None,
+    terms: Terms = USUAL,
 ) -> Payment:
     """A payment by a stripe that was just read; `pin` is its PRESENT-PIN, if one was entered."""
     salt = os.urandom(SALT_BYTES)
     reference = card_reference(salt, stripe.pan)
-    offer = make_offer(device, moment, amount_cents, lines, reference)
+    offer = make_offer(device, moment, amount_cents, lines, reference, terms)
     body = _authorize(offer, salt=b64(salt), pin=pin is not None, track2=stripe.track2)
     pending = _pending(offer, stripe.masked, pan=stripe.pan, salt=b64(salt))
     return Payment(pending, body, pin, lines_body(lines))
@@ -201,6 +224,9 @@ def read_decision(body: Body, payment: Payment) -> Outcome:
         raise ValueError("not the decision that was asked for")
     if would_pass is not None and type(would_pass) is not int:
         raise ValueError("not an amount")
+    granted = body.get("approved_cents", asked.amount_cents)
+    if type(granted) is not int or not 1 <= granted <= asked.amount_cents:
+        raise ValueError("not what can be approved")
     passes_at = body.get("passes_at_ms")
     if passes_at is not None and not (type(passes_at) is int and 0 <= passes_at < _LAST_MS):
         raise ValueError("not a time")
@@ -216,6 +242,7 @@ def read_decision(body: Body, payment: Payment) -> Outcome:
         passes_at_ms=passes_at,
         transaction=str(body.get("transaction", "")),
         duplicate=body.get("duplicate") is True,
+        approved_cents=granted if approved else 0,
     )
 
 
@@ -229,6 +256,10 @@ def in_words(outcome: Outcome) -> str:
     amount = show_amount(outcome.amount_cents)
     if outcome.approved:
         words = f"APPROVED {amount}"
+        left = outcome.amount_cents - outcome.approved_cents
+        if left:
+            words = f"APPROVED {show_amount(outcome.approved_cents)} of {amount}"
+            words += f" · {show_amount(left)} left to pay another way"
     elif outcome.decided:
         words = f"REFUSED {amount} ({outcome.code}): {after_verdict(outcome.text)}"
         passes = outcome.would_pass_cents

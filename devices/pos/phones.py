@@ -15,6 +15,7 @@ from devices.exchange import Exchange, Message, NoAnswer, Refused, Unreachable
 from devices.identity import Device
 from devices.link import Link
 from devices.menu import Menu, MenuError, OrderLine, check_prices, read_lines, total_cents
+from devices.money import MAX_AMOUNT_CENTS
 from protocol import errors
 from protocol.encoding import to_json, unb64
 from protocol.errors import TEXTS, ProtocolError
@@ -39,6 +40,7 @@ class PhoneOrder:
     card: bytes
     wire_id: int
     exchange: Exchange
+    tip_cents: int = 0
 
 
 class Phones:
@@ -179,7 +181,10 @@ class Phones:
             return
         self._numbers += 1
         card = _reference(message.body.get("card"))
-        order = PhoneOrder(self._numbers, lines, total_cents(lines), card, number, exchange)
+        tip_cents = _tip(message.body.get("tip_cents", 0))
+        order = PhoneOrder(
+            self._numbers, lines, total_cents(lines), card, number, exchange, tip_cents
+        )
         self.orders[order.number] = order
         self.arrived.put_nowait(order)
 
@@ -197,6 +202,12 @@ def _reference(value: object) -> bytes:
     if len(reference) != 32:
         raise MenuError("the order names no card")
     return reference
+
+
+def _tip(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_AMOUNT_CENTS:
+        raise MenuError("the tip of the order is no amount")
+    return value
 
 
 def _error(exchange: Exchange, re: int, code: str, text: str) -> None:

@@ -29,11 +29,13 @@ from devices.edge import (
 from devices.identity import load_device
 from devices.menu import choose, table, total_cents
 from devices.money import parse_amount, show_amount
+from devices.pos import after_sale
+from devices.pos.after_sale import outcome_body
 from devices.pos.bills import Bill
 from devices.pos.core import DECISION_TIMEOUT_S, Pos
-from devices.pos.payment import Outcome, in_words
+from devices.pos.payment import Outcome, Terms, in_words
 from devices.pos.phones import PhoneOrder
-from devices.pos.script import PosScript, order_body, outcome_body, settled
+from devices.pos.script import PosScript, order_body, settled
 
 _CONNECT_S = 5.0
 _REVERSAL_S = 10.0
@@ -82,6 +84,12 @@ def sale(
     item: Annotated[
         list[str] | None, typer.Option(help="Item of the menu, QUICHE or QUICHE:2; repeatable.")
     ] = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Take less where the card does not hold all of it.")
+    ] = False,
+    tip_up_to: Annotated[
+        str, typer.Option(metavar="DOLLARS", help="Agree on a lower tip than the usual 20 %.")
+    ] = "",
     timeout: Timeout = DECISION_TIMEOUT_S,
     as_json: AsJson = False,
 ) -> None:
@@ -97,18 +105,25 @@ def sale(
         wanted = [parse_choice(text) for text in item or []]
         if not cents and not wanted:
             raise WrongUse("give --amount or --item")
+        terms = Terms(partial=partial, tip_cents=parse_amount(tip_up_to) if tip_up_to else 0)
         track, pin = read_secret("Swipe the card: "), read_secret("PIN (empty for none): ")
-    outcome = run(_sale(device, cents, wanted, track, pin, timeout), as_json)
+    outcome = run(_sale(device, cents, wanted, track, pin, terms, timeout), as_json)
     _show(outcome, as_json)
 
 
 async def _sale(
-    folder: Path, cents: int, wanted: list[tuple[str, int]], track: str, pin: str, timeout_s: float
+    folder: Path,
+    cents: int,
+    wanted: list[tuple[str, int]],
+    track: str,
+    pin: str,
+    terms: Terms,
+    timeout_s: float,
 ) -> Outcome:
     async with _open(folder, timeout_s) as pos:
         await pos.connected(_CONNECT_S)
         lines = choose(await pos.menu(), wanted) if wanted else ()
-        outcome = await pos.sale(cents or total_cents(lines), track, pin, lines)
+        outcome = await pos.sale(cents or total_cents(lines), track, pin, lines, terms=terms)
         return await settled(pos, outcome, _REVERSAL_S)
 
 
@@ -202,7 +217,7 @@ def _show_bills(found: Sequence[Bill]) -> None:
         when = datetime.fromtimestamp(bill.ms / 1000).astimezone()
         amount, why = show_amount(bill.amount_cents), f"{bill.code or '–':<2} {bill.reason}"
         line = f"{when:%Y-%m-%d %H:%M:%S %Z}  {amount:>11}  {bill.state:<18} {why:<16}"
-        typer.echo(f"{line} {bill.card:<16} {bill.transaction}".rstrip())
+        typer.echo(f"{line} {bill.card:<16} {bill.transaction or bill.of}".rstrip())
 
 
 @app.command()
@@ -211,18 +226,20 @@ def reverse(
     timeout: Annotated[float, typer.Option(help="Seconds to try.", min=1, max=3600)] = 30,
     as_json: AsJson = False,
 ) -> None:
-    """Takes back the payments whose decision was never heard. The POS does so by itself, too.
+    """Takes back the payments whose decision was never heard, or whose bill was not completed,
+    and finishes voids, refunds and tips that were not answered. The POS does so by itself, too.
 
     Example: ticketrestaurant pos reverse --device var/devices/POS-ID
     """
 
     async def finish() -> tuple[int, int]:
         async with _open(device) as pos:
-            before = len(pos.reversals.waiting())
+            before = _left(pos)
             if before:
                 await pos.connected(_CONNECT_S)
                 await pos.reversals.finished(timeout)
-            return before, len(pos.reversals.waiting())
+                await pos.adjustments.finished(timeout)
+            return before, _left(pos)
 
     before, after = run(finish(), as_json)
     if as_json:
@@ -234,11 +251,16 @@ def reverse(
     raise typer.Exit(UNREACHABLE if after else OK)
 
 
+def _left(pos: Pos) -> int:
+    return len(pos.reversals.waiting()) + pos.adjustments.waiting()
+
+
 @app.command()
 def script(device: DeviceFolder, timeout: Timeout = DECISION_TIMEOUT_S) -> None:
     """One long session driven by JSON lines: commands on stdin, answers on stdout.
 
-    Commands: sale, resend-last, menu, wait-order, confirm, refuse, reverse, bills, quit.
+    Commands: sale, resend-last, void, refund, tip, split, menu, wait-order, confirm, refuse,
+    reverse, bills, quit.
 
     Example: echo '{"do":"menu"}' | ticketrestaurant pos script --device var/devices/POS-ID
     """
@@ -260,6 +282,8 @@ def _show(outcome: Outcome, as_json: bool) -> None:
             typer.echo(f"payment {outcome.transaction}")
     raise typer.Exit(OK if outcome.approved else REFUSED if outcome.decided else UNREACHABLE)
 
+
+after_sale.add_to(app)
 
 if __name__ == "__main__":
     app()

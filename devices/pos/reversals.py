@@ -6,6 +6,7 @@ A reversal has no clock limit and may overtake its authorization; the backend re
 import asyncio
 import contextlib
 import logging
+from collections.abc import Collection
 
 from devices.exchange import Body, NoAnswer, Refused, Unreachable
 from devices.link import Backoff, Link
@@ -48,6 +49,12 @@ class Reversals:
         """Its decision was heard and written down: nothing is left to reverse."""
         self._journal.settle(counter)
         self._awaited.discard(counter)
+        self.try_now()
+
+    def keep(self, counters: Collection[int]) -> None:
+        """Payments that were approved together stand: in one write, so all of them or none."""
+        self._journal.settle(*counters)
+        self._awaited.difference_update(counters)
         self.try_now()
 
     def try_now(self) -> None:

@@ -7,17 +7,15 @@ from devices.edge import Commands, WrongUse, say_json, serve_script, wanted_item
 from devices.exchange import Body, NoAnswer
 from devices.menu import OrderLine, choose, lines_body, total_cents
 from devices.money import parse_amount
+from devices.pos.after_sale import adjusted_body, outcome_body, parse_payment, split_body
 from devices.pos.core import Pos
-from devices.pos.payment import Outcome, in_words
+from devices.pos.payment import Outcome, Terms
 from devices.pos.phones import PhoneOrder
+from devices.pos.split import Share, split
+from protocol.adjustment import REFUND, TIP, VOID
 
 _PATIENCE_S = 15.0
 _ORDER_PATIENCE_S = 60.0
-
-
-def outcome_body(outcome: Outcome) -> Body:
-    """The outcome for programs, with the sentence for people."""
-    return {**asdict(outcome), "words": in_words(outcome)}
 
 
 def order_body(order: PhoneOrder) -> Body:
@@ -54,6 +52,10 @@ class PosScript:
         return {
             "sale": self._sale,
             "resend-last": self._resend,
+            "void": self._void,
+            "refund": self._refund,
+            "tip": self._tip,
+            "split": self._split,
             "menu": self._menu,
             "wait-order": self._wait_order,
             "confirm": self._confirm,
@@ -69,12 +71,40 @@ class PosScript:
             str(command.get("track", "")),
             str(command.get("pin", "")),
             lines,
+            terms=Terms(
+                partial=command.get("partial") is True,
+                tip_cents=int(command.get("tip_up_to_cents", 0)),
+            ),
             drop_answer=command.get("drop_answer") is True,
         )
         return outcome_body(await settled(self._pos, outcome, _PATIENCE_S))
 
     async def _resend(self, _: Body) -> Body:
         return outcome_body(await self._pos.resend_last())
+
+    async def _void(self, command: Body) -> Body:
+        return await self._adjust(VOID, command, 0)
+
+    async def _refund(self, command: Body) -> Body:
+        return await self._adjust(REFUND, command, _amount(command, ()))
+
+    async def _tip(self, command: Body) -> Body:
+        return await self._adjust(TIP, command, _amount(command, ()))
+
+    async def _adjust(self, action: str, command: Body, cents: int) -> Body:
+        answer = await self._pos.adjustments.ask(
+            action,
+            parse_payment(str(command.get("transaction", ""))),
+            cents,
+            str(command.get("why", "")),
+            drop_answer=command.get("drop_answer") is True,
+        )
+        return adjusted_body(answer)
+
+    async def _split(self, command: Body) -> Body:
+        shares = command.get("shares")
+        wanted = [_share(each) for each in shares] if isinstance(shares, list) else []
+        return split_body(await split(self._pos, wanted, timeout_s=_PATIENCE_S))
 
     async def _menu(self, _: Body) -> Body:
         return (await self._pos.menu()).body()
@@ -108,6 +138,17 @@ class PosScript:
         return choose(await self._pos.menu(), pairs) if pairs else ()
 
 
+def _share(share: Any) -> Share:
+    if not isinstance(share, dict):
+        raise WrongUse("a share has amount_cents or amount, track and pin")
+    return Share(
+        _amount(share, ()),
+        str(share.get("track", "")),
+        str(share.get("pin", "")),
+        drop_answer=share.get("drop_answer") is True,
+    )
+
+
 def _amount(command: Body, lines: tuple[OrderLine, ...]) -> int:
     match command:
         case {"amount_cents": int(cents)}:
@@ -116,7 +157,7 @@ def _amount(command: Body, lines: tuple[OrderLine, ...]) -> int:
             return parse_amount(text)
     if lines:
         return total_cents(lines)
-    raise WrongUse("a sale needs amount_cents, amount or items")
+    raise WrongUse("this needs amount_cents or amount (a sale may have items instead)")
 
 
 def _number(command: Body) -> int:

@@ -1,6 +1,7 @@
 """The account behind one or more cards: what an employee may spend.
 
-What becomes of money whose last day has passed is in `expired_money`. Amounts are integer cents.
+What becomes of money whose last day has passed is in `expired_money`, what follows a debit at the
+shop's or a cardholder's wish in `after_debit`. Amounts are integer cents.
 Times are given by the caller, never read here.
 """
 
@@ -10,6 +11,7 @@ import msgspec
 
 from domain import lots as lots_
 from domain.aggregates import expired_money
+from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.answers import Refusal, refusal
 from domain.event import Context, Event, no_such_event, stamp, stored_as
 from domain.local_time import local_date
@@ -58,9 +60,10 @@ class AccountDebited(Event, frozen=True, kw_only=True, gc=False, omit_defaults=T
 
 @stored_as("account.debit_reversed/1")
 class DebitReversed(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """Compensates a whole debit: the terminal heard no answer. Names the event it corrects.
+    """Compensates a whole debit: the terminal heard no answer, or voided the payment.
 
-    `lots` go back with the last days that they had, also where those have passed.
+    Names the event it corrects. `lots` go back with the last days that they had, also where those
+    have passed.
     """
 
     amount_cents: int
@@ -143,6 +146,10 @@ def evolve(account: Account | None, event: Event) -> Account:
             return _moved(account, event, event.amount_cents, event.local_date, event.lots, -1)
         case DebitCorrected():
             return _moved(account, event, event.change_cents, event.local_date, event.lots)
+        case DebitRefunded() | DisputeCredited():
+            return _moved(account, event, event.amount_cents, event.local_date, event.lots)
+        case TipDebited():
+            return _moved(account, event, -event.amount_cents, event.local_date, event.lots)
         case CreditCorrected():
             return _moved(account, event, event.change_cents, None, event.lots)
         case AccountOpened():

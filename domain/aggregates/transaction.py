@@ -1,5 +1,6 @@
 """A transaction: one payment that a terminal asked for, from the answer to its corrections.
 
+What else may become of an approved one is in `after_payment`.
 The stream's id is derived from what the terminal named (`domain.ids.transaction_id`), so the
 first event of the stream is the one answer that this payment ever gets.
 """
@@ -10,6 +11,8 @@ import msgspec
 from msgspec.structs import replace
 
 from domain import lots as lots_
+from domain.aggregates import after_payment
+from domain.aggregates.after_payment import Adjusted
 from domain.answers import APPROVED_CODE, Refusal
 from domain.event import Context, Event, Facts, no_such_event, stamp, stored_as, upcast
 from domain.grounds import NO_GROUNDS, Grounds
@@ -118,10 +121,11 @@ upcast("transaction.corrected/1", "transaction.corrected/2", _corrected_1)
 class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The transaction as its events made it.
 
-    `status` is `approved`, `declined` or `reversed`; `amount_cents` what was asked for;
-    `net_cents` what the shop is owed for it now; `amount_version` and `debit_version` are the
-    versions, here and in the account, of the events that a correction would correct; `lots` what
-    of `net_cents` is money with a last day, so that it can go back to where it came from.
+    `status` is `approved`, `declined`, `reversed` or `voided`; `amount_cents` what was asked for,
+    `authorized_cents` what of it was approved; `net_cents` what the shop is owed for it now, `lots`
+    what of that is money with a last day, so that it can go back to where it came from;
+    `amount_version` and `debit_version` are the versions, here and in the account, of the events
+    that a correction would correct. `consented`: a phone signed the contract.
     """
 
     id: UUID
@@ -144,6 +148,16 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     amount_version: int = 0
     debit_version: int = 0
     lots: Lots = ()
+    authorized_cents: int = 0
+    consented: bool = False
+    tip_most_cents: int = 0
+    tipped_cents: int = 0
+    refunded_cents: int = 0
+    credited_cents: int = 0
+    group_id: UUID | None = None
+    dispute_id: UUID | None = None
+    in_dispute: bool = False
+    adjustments: tuple[Adjusted, ...] = ()
 
 
 def evolve(transaction: Transaction | None, event: Event) -> Transaction:
@@ -169,6 +183,8 @@ def evolve(transaction: Transaction | None, event: Event) -> Transaction:
                 amount_version=event.originator_version,
                 debit_version=event.account_version + 1,
                 lots=event.lots,
+                authorized_cents=event.amount_cents,
+                consented=bool(event.signed.consent),
             )
         case Declined():
             return Transaction(
@@ -199,6 +215,8 @@ def evolve(transaction: Transaction | None, event: Event) -> Transaction:
                 debit_version=event.account_version + 1,
                 lots=event.lots,
             )
+        case _ if transaction is not None:
+            return after_payment.after(transaction, event)
         case _:
             raise no_such_event("transaction", event)
 

@@ -13,6 +13,7 @@ from domain.aggregates.account import (
     DebitCorrected,
     DebitReversed,
 )
+from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.aggregates.expired_money import LotDonated, LotExpired, LotReactivated, LotReturned
 from domain.books.chart import CARDHOLDERS, COMPANY_FUNDS, DONATIONS, EXPIRED, SHOPS
 from domain.books.posting import Rule, moves
@@ -23,6 +24,10 @@ MOVES: dict[type[Event], Rule] = {
     AccountDebited: moves(CARDHOLDERS, SHOPS),
     DebitReversed: moves(SHOPS, CARDHOLDERS),
     DebitCorrected: moves(SHOPS, CARDHOLDERS, "change_cents"),
+    DebitRefunded: moves(SHOPS, CARDHOLDERS),
+    TipDebited: moves(CARDHOLDERS, SHOPS),
+    # The shop bears what a dispute gives back.
+    DisputeCredited: moves(SHOPS, CARDHOLDERS),
     CreditCorrected: moves(COMPANY_FUNDS, CARDHOLDERS, "change_cents"),
     LotExpired: moves(CARDHOLDERS, EXPIRED),
     LotReactivated: moves(EXPIRED, CARDHOLDERS),

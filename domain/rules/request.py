@@ -27,6 +27,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `consent_valid` is what the cardholder's signature came to; None for a stripe.
     `suspicion` is what the account's recent uses say, by the rules of `watch_version`; `alert` the
     account's of the day, where one may be raised.
+    `partial`: the terminal takes an approval of part of the amount. `tip_most_cents` and `group_id`
+    are the contract's, 0 and None where it names none.
     `terms` are those of `programme` in force now, `terms_version` their number, 0 for the standard.
     """
 
@@ -59,3 +61,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     suspicion: Suspicion = NO_SUSPICION
     watch_version: int = 0
     alert: Alert | None = None
+    partial: bool = False
+    tip_most_cents: int = 0
+    group_id: UUID | None = None

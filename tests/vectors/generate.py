@@ -29,6 +29,7 @@ from protocol.pin import pin_block, pin_context, seal_pin
 from protocol.record import Session
 from protocol.sealed_track import seal_track
 from tests.vectors import refusals, stranger
+from tests.vectors.adjustments import adjustments
 from tests.vectors.malformed import bad_contracts, lines
 from tests.vectors.material import (
     NOW_MS,
@@ -376,6 +377,7 @@ def everything() -> dict[str, Json]:
         "pin.json": pins(client.t4),
         "track.json": tracks(card_client, contract["contract"]),
         "command.json": commands(),
+        "adjustment.json": adjustments(),
     }
 
 

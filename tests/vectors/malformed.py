@@ -107,7 +107,19 @@ def bad_contracts(text: str) -> list[tuple[str, str]]:
     ]
     return [
         *made,
-        ("another member", compact({**good, "tip_cents": 1}).decode()),
+        ("another member", compact({**good, "discount_cents": 1}).decode()),
+        *(
+            (f"more: {more}", compact({**good, **more}).decode())
+            for more in (
+                {"partial": False},
+                {"partial": 1},
+                {"tip_cents": 0},
+                {"tip_cents": "1"},
+                {"group": None},
+                {"group": "table 4"},
+                {"group": good["shop"], "partial": True},
+            )
+        ),
         ("a member twice", text.replace("{", '{"amount_cents":1,', 1)),
         ("text behind", text + "{}"),
         ("a list", f"[{text}]"),

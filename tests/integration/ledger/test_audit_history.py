@@ -9,7 +9,7 @@ from application.audit_history import HistoryLine, card_history
 from domain.aggregates.card import CardIssued
 from domain.event import Event
 from tests.integration.ledger.databases import LedgerDatabase
-from tests.integration.ledger.town import OPERATOR, Town, busy_day
+from tests.integration.ledger.town import OPERATOR, Town, busy_day, eventful_day
 from tests.integration.ledger.views import Views
 
 
@@ -68,6 +68,25 @@ def test_it_is_complete_for_every_card(ledger: LedgerDatabase, views: Views) -> 
             event = everything[line.position - 1]
             assert (line.stream, line.topic) == (event.originator_id, event.TOPIC)
             assert (line.who, line.at_us) == (event.actor, event.recorded_at_us)
+
+
+def test_what_became_of_a_payment_is_told_in_words(ledger: LedgerDatabase, views: Views) -> None:
+    card, events = eventful_day(Town())
+    ledger.append(events)
+    views.catch_up()
+    lines = history(views, card)
+    assert lines == card_history(views.reader, NoIndex(), card)
+    shop_and_till = 4  # the company, the shop, the terminal and its certificate
+    assert len(lines) == len(events) - shop_and_till - 1, "all but the refill's own event"
+    assert not [line.topic for line in lines if line.what == line.topic]
+    told = " ".join(line.what for line in lines)
+    for words in (
+        "voided the payment: $11.01",
+        "refunded $3.00",
+        "A tip of $2.00",
+        "opened a disp",
+    ):
+        assert words in told
 
 
 def test_what_the_account_names_is_found_without_the_index(
@@ -145,13 +164,17 @@ def test_each_line_says_what_changed(ledger: LedgerDatabase, views: Views) -> No
             "The terminal took the payment back: $10.00 returned.",
             {"status": ("approved", "reversed"), "amount": (1_000, 0)},
         ),
-        ("account", "$10.00 given back for a reversed payment.", {"balance": (4_000, 5_000)}),
+        (
+            "account",
+            "$10.00 given back for a payment that was taken back.",
+            {"balance": (4_000, 5_000)},
+        ),
         ("card", "Card taken out of use: lost.", {"status": ("active", "lost")}),
     ]
     by_what = {line.what: line for line in lines}
     approved = by_what["Payment of $12.50 approved at Joe's Diner, Till 1."]
     corrected = by_what["Amount corrected from $12.50 to $10.00."]
-    given_back = by_what["$10.00 given back for a reversed payment."]
+    given_back = by_what["$10.00 given back for a payment that was taken back."]
     assert (corrected.corrects, corrected.why) == (approved.position, "typed wrong")
     assert corrected.who == OPERATOR
     assert given_back.transaction == corrected.transaction == payment

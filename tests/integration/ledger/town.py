@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from application.states import EVOLVE
-from domain import authorization
+from domain import adjustment, authorization, contesting
 from domain.aggregates import account as accounts
 from domain.aggregates import card as cards
 from domain.aggregates import cardholder as cardholders
@@ -21,6 +21,8 @@ from domain.aggregates.transaction import Signed
 from domain.answers import Refusal
 from domain.event import Context, Event
 from domain.ids import make_id, transaction_id
+from domain.signed_request import SignedRequest
+from domain.terms import STANDARD
 
 NOW_US = 1_795_000_000_000_000  # 2026-11-18 11:06:40 UTC
 ISSUER = UUID("00000000-0000-8000-8000-0000000000aa")
@@ -243,6 +245,55 @@ class Town:
             )
         return self.happened(*events)
 
+    def adjusted(self, id: UUID, terminal: UUID, action: str, cents: int = 0) -> list[Event]:
+        """A void, refund or tip of an approved payment, on its day."""
+        before = self.states[id]
+        context = self.context(f"pos:{terminal}:2f")
+        change = adjustment.Change(
+            id=context.command_id,
+            action=action,
+            amount_cents=cents,
+            why="as agreed",
+            terminal_id=terminal,
+            terminal_active=True,
+            terminal_shop_id=self.states[terminal].shop_id,
+            closed=False,
+            today=before.local_date,
+            agreed=STANDARD,
+            terms=STANDARD,
+            signed=SignedRequest(request=b"{}", request_hash=bytes(32), signature="s" * 120),
+        )
+        decided = adjustment.decide(context, before, self.states[before.account_id], change)
+        assert not isinstance(decided, Refusal), decided
+        return self.happened(*decided)
+
+    def disputed(self, id: UUID, credited_cents: int) -> list[Event]:
+        """A dispute over all of a payment, decided at once; 0 cents: for the shop."""
+        opened = contesting.contest(
+            self.context(),
+            self.states[id],
+            self.new_id(),
+            amount_cents=0,
+            closed=False,
+            text="I was not there",
+            document_sha256=bytes(32),
+            opened_by=None,
+        )
+        assert not isinstance(opened, Refusal), opened
+        events = self.happened(*opened)
+        payment = self.states[id]
+        decided = contesting.settle(
+            self.context(),
+            self.states[payment.dispute_id],
+            payment,
+            self.states[payment.account_id],
+            credited_cents=credited_cents,
+            why="looked at both",
+            decided_by=self.new_id(),
+        )
+        assert not isinstance(decided, Refusal), decided
+        return events + self.happened(*decided)
+
     def correction(self, id: UUID, to_cents: int, why: str = "typed wrong") -> list[Event]:
         before = self.states[id]
         account = self.states[before.account_id]
@@ -262,6 +313,28 @@ class Town:
         )
         assert not isinstance(moved, Refusal)
         return self.happened(corrected, moved)
+
+
+def eventful_day(town: Town) -> tuple[UUID, list[Event]]:
+    """A card, and its payments: tipped, voided, refunded, disputed with and without success."""
+    company, events = town.company()
+    shop, more = town.shop()
+    till, terminal = town.terminal(shop)
+    (card,), person = town.person(company)
+    events += more + terminal + person + town.refill(company, card)
+    ids = []
+    for n in range(6):
+        id, more = town.payment(till, card, 1_000 + n)
+        ids.append(id)
+        events += more
+    events += town.adjusted(ids[0], till, "TIP", 200)
+    events += town.adjusted(ids[1], till, "TIP", 100)
+    events += town.adjusted(ids[1], till, "VOID")
+    events += town.adjusted(ids[2], till, "REFUND", 300)
+    events += town.adjusted(ids[2], till, "REFUND", 50)
+    events += town.disputed(ids[3], 500)
+    events += town.disputed(ids[4], 0)
+    return card, events
 
 
 def busy_day(town: Town | None = None, people: int = 2, payments: int = 12) -> list[Event]:

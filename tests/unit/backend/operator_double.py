@@ -180,6 +180,9 @@ class DirectoryDouble:
 
     enrolments = policy = alerts = watch = proposals
 
+    def disputes(self, now_us: int) -> Rows:
+        return self.rows
+
     def states(self, kind: str) -> list[Any]:
         """What the ledger holds of a kind, as the projection would list it."""
         if self.ledger is None:

@@ -70,6 +70,7 @@ class FakeBackend:
         self.relayed = 0
         self.decided: dict[tuple[UUID, int], Body] = {}  # by terminal and counter
         self.reversed: list[int] = []
+        self.adjusted: dict[str, Body] = {}  # by request
         self.connections: list[Connection] = []
         self._identity, self._trust = authority.backend()
 
@@ -259,6 +260,24 @@ class FakeBackend:
             self.reversed.append(body["counter"])
         answer = {"re": body["id"], "state": state, "transaction": "", "amount_cents": cents}
         one.send("I", "STATUS", answer)
+
+    def _adjust(self, one: Connection, body: Body) -> None:
+        """As the backend would: the same bytes are carried out once."""
+        asked = from_json(unb64(body["request"]))
+        if self.error:
+            one.send("I", "ERROR", {"re": body["id"], "code": self.error, "text": "no"})
+            return
+        duplicate = body["request"] in self.adjusted
+        self.adjusted[body["request"]] = asked
+        if self.silent:
+            return
+        one.send("I", "STATUS", {
+            "re": body["id"], "state": "done", "transaction": asked["transaction"], "code": "00",
+            "reason": "approved", "text": "Done.", "amount_cents": asked["amount_cents"],
+            "net_cents": 0, "would_pass_cents": None, "duplicate": duplicate,
+        })  # fmt: skip
+
+    _void = _refund = _tip = _adjust
 
 
 def _notice(one: Connection, code: str, **more: str) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import application.states  # noqa: F401 - registers every topic
 from domain.aggregates import account as accounts
 from domain.aggregates import closing, reconciliation
+from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.aggregates.reconciliation import MatchedLine
 from domain.books import chart
 from domain.books.bank import REFERENCE_CHARACTERS, reference_of
@@ -110,6 +111,9 @@ def statement(*lines: tuple[int, str]) -> Event:
     (reversal(500), {SHOPS: 500, CARDHOLDERS: -500}),
     (correction(500), {SHOPS: 500, CARDHOLDERS: -500}),
     (correction(-500), {CARDHOLDERS: 500, SHOPS: -500}),
+    (sample(DebitRefunded), {SHOPS: 1_250, CARDHOLDERS: -1_250}),
+    (sample(TipDebited), {CARDHOLDERS: 1_250, SHOPS: -1_250}),
+    (sample(DisputeCredited), {SHOPS: 1_250, CARDHOLDERS: -1_250}),
     (statement((500, COMPANY_FUNDS), (200, PROCESSOR_CLEARING), (-300, SHOPS)),
      {BANK: 400, COMPANY_FUNDS: -500, PROCESSOR_CLEARING: -200, SHOPS: 300}),
 ])  # fmt: skip

@@ -10,8 +10,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from domain import authorization, lots
+from domain import adjustment, authorization, contesting, lots
+from domain import payment_life as life
+from domain.adjustment import Change
 from domain.aggregates import account as accounts
+from domain.aggregates import dispute as disputes
 from domain.aggregates import expired_money
 from domain.aggregates import transaction as transactions
 from domain.aggregates.account import Account, AccountCredited, AccountDebited, DebitCorrected
@@ -21,11 +24,15 @@ from domain.event import Context, Event
 from domain.lots import Lot
 from domain.rules.instead import with_what_would_pass
 from domain.rules.spending import within_balance
+from domain.signed_request import SignedRequest
+from domain.terms import STANDARD
 from tests.unit.domain.material import (
     ACCOUNT,
     COMPANY,
     HOLDER,
     NOW_US,
+    SHOP,
+    TERMINAL,
     TODAY,
     account,
     context,
@@ -150,6 +157,15 @@ def test_a_correction_gives_back_what_was_taken_last() -> None:
     assert lots.to_give_back(parts, 900, 700) == (Lot(day(1), 100, 2), Lot(day(9), 500, 3))
 
 
+def test_a_part_is_approved_of_what_can_be_spent_today_and_not_of_what_expired() -> None:
+    state = with_lots((-1, 500), (0, 300), rest=100)
+    yes, debit, *_ = authorization.decide(
+        context(), request(account=state, amount_cents=850, partial=True)
+    )
+    assert isinstance(yes, Authorized)
+    assert (yes.amount_cents, held(accounts.evolve(state, debit))) == (400, [(day(-1), 500)])
+
+
 def test_a_lot_is_never_overdrawn() -> None:
     with pytest.raises(ValueError, match="no lot of"):
         lots.remove((Lot(day(1), 300, 2),), (Lot(day(1), 301, 2),))
@@ -252,6 +268,53 @@ class AnAccount(RuleBasedStateMachine):
             self.store(moved)
             told = transactions.with_lots(corrected, payment.lots, moved.lots)
             self.payments[number] = transactions.evolve(payment, told)
+
+    @precondition(lambda self: self.payments)
+    @rule(
+        data=st.data(),
+        action=st.sampled_from([life.REFUND, life.REFUND, life.TIP, life.VOID]),
+        cents=st.integers(1, 2_000),
+    )
+    def adjust(self, data: Any, action: str, cents: int) -> None:
+        number = data.draw(st.sampled_from(sorted(self.payments)))
+        payment, before = self.payments[number], self.state.lots
+        if action == life.TIP:
+            cents = min(cents, payment.authorized_cents // 5)
+        change = Change(
+            id=id_of(5_000 + len(self.log)), action=action, amount_cents=cents, why="x",
+            terminal_id=TERMINAL, terminal_active=True, terminal_shop_id=SHOP, closed=False,
+            today=day(self.today), agreed=STANDARD, terms=STANDARD,
+            signed=SignedRequest(request=b"{}", request_hash=b"h" * 32, signature="a..b"),
+        )  # fmt: skip
+        decided = adjustment.decide(self.now(), payment, self.state, change)
+        if not isinstance(decided, Refusal):
+            self.payments[number] = transactions.evolve(payment, decided[0])
+            self.store(decided[1])
+            if action == life.TIP:
+                spent = lots.to_spend(before, cents, day(self.today))
+                assert self.state.lots == lots.remove(before, spent)
+            if action == life.VOID:
+                assert self.state.lots == lots.add(before, payment.lots)
+
+    @precondition(lambda self: self.payments)
+    @rule(data=st.data(), cents=st.integers(0, 2_000))
+    def dispute(self, data: Any, cents: int) -> None:
+        number = data.draw(st.sampled_from(sorted(self.payments)))
+        payment = self.payments[number]
+        opened = contesting.contest(
+            self.now(), payment, id_of(99_999), amount_cents=0, closed=False, text="no",
+            document_sha256=b"", opened_by=None,
+        )  # fmt: skip
+        if isinstance(opened, Refusal):
+            return
+        made, payment = disputes.evolve(None, opened[0]), transactions.evolve(payment, opened[1])
+        decided = contesting.settle(
+            self.now(), made, payment, self.state, credited_cents=min(cents, payment.net_cents),
+            why="y", decided_by=id_of(5),
+        )  # fmt: skip
+        assert not isinstance(decided, Refusal)
+        self.payments[number] = transactions.evolve(payment, decided[1])
+        self.store(*decided[2:])
 
     @rule(days=st.integers(1, 6))
     def time_passes(self, days: int) -> None:

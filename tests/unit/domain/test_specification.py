@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import fields, replace
 
 from domain import authorization
+from domain import payment_life as life
 from domain.answers import TEXTS, dollars
 from domain.rules import behaviour, message, spending
 from domain.suspicion import DEFAULTS, REFUSE, SIGNALS, STEP_UP, Suspicion
@@ -72,8 +73,26 @@ def test_the_two_tables_name_every_answer_once() -> None:
     others = [(row[0], row[1]) for row in OTHERS]
     told = of_rules + others
     assert len(set(told)) == len(told)
-    # Approval is no refusal; in-doubt has the text of unavailable.
-    assert set(told) - {("00", "approved"), ("91", "in-doubt")} == TEXTS.keys()
+    # Approvals are no refusals; in-doubt has the text of unavailable.
+    answers = {("00", "approved"), ("10", "partial"), ("91", "in-doubt")}
+    assert set(told) - answers == TEXTS.keys()
+
+
+def test_the_table_of_a_payment_s_life_is_the_code_s() -> None:
+    (rows,) = tables(section("TR-BEFS", "7.4"))
+    told = {
+        row[0]: dict(zip(life.STEPS, (cell.replace("`", "") for cell in row[1:]), strict=True))
+        for row in rows
+    }
+    assert told == {
+        state: {step: _cell(to) for step, to in steps.items()} for state, steps in life.LIFE.items()
+    }
+
+
+def _cell(step: life.To | life.No) -> str:
+    if isinstance(step, frozenset):
+        return "→ " + ", ".join(state for state in life.STATES if state in step)
+    return f"{step[0]} {step[1]}"
 
 
 def test_the_terms_of_a_programme_are_those_of_the_code() -> None:

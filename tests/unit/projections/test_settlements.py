@@ -14,7 +14,7 @@ from domain.event import Event
 from domain.local_time import local_date
 from projections.ports import Entry
 from projections.settlements import Adjustment, Payment, SettledShop, Settlements
-from tests.integration.ledger.town import Town, busy_day
+from tests.integration.ledger.town import Town, busy_day, eventful_day
 
 
 class MemoryTables:
@@ -108,7 +108,49 @@ def test_what_shops_are_owed_is_what_accounts_paid() -> None:
     assert owed == credited - left
 
 
+def test_whatever_becomes_of_payments_shops_are_owed_what_accounts_paid() -> None:
+    town = Town()
+    _, events = eventful_day(town)
+    tables = project([[entry] for entry in entries(events)], forget=True)
+    payments = list(tables.known_payments.values())
+    assert [(each.status, each.net_cents) for each in payments] == [
+        ("tipped", 1_200), ("voided", 0), ("refunded", 652), ("refunded", 503),
+        ("approved", 1_004), ("approved", 1_005),
+    ]  # fmt: skip
+    (left,) = (s.balance_cents for s in town.states.values() if isinstance(s, Account))
+    assert sum(each.net_cents for each in payments) == 100_000 - left
+
+
 DAY_US = 24 * 3600 * 1_000_000
+
+
+def test_what_becomes_of_a_payment_of_a_settled_day_is_a_row_of_its_own() -> None:
+    town = Town()
+    company, events = town.company()
+    (card,), person = town.person(company)
+    shop, more = town.shop()
+    till, terminal = town.terminal(shop)
+    events += person + town.refill(company, card) + more + terminal
+    refunded, first = town.payment(till, card, 1_000)
+    lost, second = town.payment(till, card, 2_000)
+    won, third = town.payment(till, card, 500)
+    events += first + second + third
+    town.now_us += DAY_US
+    next_day = local_date(town.now_us, "America/Chicago")
+    events += town.adjusted(refunded, till, "REFUND", 300)
+    events += town.disputed(lost, 0) + town.disputed(won, 450)
+    tables = project([entries(events)])
+
+    payments = tables.known_payments
+    assert [payments[id].net_cents for id in (refunded, lost, won)] == [1_000, 2_000, 500]
+    assert [payments[id].worth_cents for id in (refunded, lost, won)] == [700, 2_000, 50]
+    assert [payments[id].status_now for id in (refunded, lost, won)] == [
+        "refunded", "approved", "refunded",
+    ]  # fmt: skip
+    late = [each for each in tables.adjustments.values() if each.late]
+    assert [(each.kind, each.change_cents, each.local_date) for each in late] == [
+        ("refunded", -300, next_day), ("disputed", -450, next_day),
+    ]  # fmt: skip
 
 
 def test_a_settled_day_stays_and_the_change_is_a_row_of_the_day_it_is_made_on() -> None:

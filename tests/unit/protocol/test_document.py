@@ -7,7 +7,7 @@ from typing import Any, is_typeddict
 import pytest
 
 from domain.answers import TEXTS as ANSWERS
-from protocol import certificate_messages, command_bodies, messages
+from protocol import adjustment, certificate_messages, command_bodies, messages
 from protocol.bodies import fitting
 from protocol.certificates import ROLE_OID, ROLES_OF_TLS_CLASS
 from protocol.encoding import from_json, to_json
@@ -21,7 +21,7 @@ from tests.vectors.worked_example import DOCUMENT, put_into
 TEXT = DOCUMENT.read_text("utf-8")
 SHAPES: dict[str, Any] = {
     name: shape
-    for module in (messages, certificate_messages, command_bodies)
+    for module in (messages, adjustment, certificate_messages, command_bodies)
     for name, shape in vars(module).items()
     if is_typeddict(shape)
 }
@@ -70,7 +70,9 @@ def test_the_table_of_codes_is_the_one_in_the_code() -> None:
 
 def test_every_answer_is_in_the_table() -> None:
     table = {(row[0], row[1]) for row in rows(section("11.2"))[1:]}
-    assert table - ANSWERS.keys() == {("00", "approved"), ("91", "in-doubt")}
+    assert table - ANSWERS.keys() == {
+        *(("00", "approved"), ("10", "partial"), ("91", "in-doubt")),
+    }
     assert ANSWERS.keys() <= table
 
 

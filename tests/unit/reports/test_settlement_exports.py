@@ -40,6 +40,17 @@ def corrected_payment(number: int) -> Payment:
     return payment(number, 2_000, corrected_cents=-505, changed_us=NOON_US + 86_400_000_000)
 
 
+def lived_on() -> list[Payment]:
+    """Tipped, refunded in part after a tip, credited, voided with its tip."""
+    at = {"changed_us": NOON_US}
+    return [
+        payment(6, 1_000, tipped_cents=150, **at),
+        payment(7, 1_000, tipped_cents=100, refunded_cents=400, **at),
+        payment(8, 1_000, credited_cents=1_000, **at),
+        payment(9, 1_000, tipped_cents=50, reversed_cents=1_050, reversed=True, voided=True, **at),
+    ]
+
+
 def records() -> Records:
     return Records(
         (shop(), [payment(1), reversed_payment(2), corrected_payment(3)]),
@@ -77,10 +88,44 @@ def test_each_payment_a_record_then_totals() -> None:
     assert [of_shop[f"payments_{what}"] for what in ("corrected", "reversed")] == ["1", "1"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [
+        *(("corrected", "corrected"), ("reversed", "reversed"), ("voided", "reversed")),
+        *(("refunded", "refunded"), ("tipped", "tipped"), ("disputed", "disputed")),
+    ],
+)
+def test_an_adjustment_is_in_the_column_of_its_kind(kind: str, column: str) -> None:
+    found = Records((shop(), [adjustment(-500, kind)]))
+    row, of_shop, _ = as_csv(found)
+    assert (row["status"], row[column], row["net"]) == (kind, "-5.00", "-5.00")
+    for each in (row, of_shop):
+        assert sum(Decimal(each[name]) for name in SUMS) == Decimal("-5.00") == Decimal(each["net"])
+    _SCHEMA.validate(as_xml(found))
+
+
+SUMS = ("authorized", "corrected", "reversed", "tipped", "refunded", "disputed")
+
+
 def test_the_columns_add_up() -> None:
-    for row in as_csv(records()):
-        parts = [Decimal(row[name]) for name in ("authorized", "corrected", "reversed")]
-        assert sum(parts) == Decimal(row["net"])
+    for row in as_csv(Records((shop(), [payment(1), corrected_payment(3), *lived_on()]))):
+        assert sum(Decimal(row[name]) for name in SUMS) == Decimal(row["net"])
+
+
+def test_tips_refunds_and_disputes_are_told() -> None:
+    found = Records((shop(), lived_on()))
+    *rows, of_shop, _ = as_csv(found)
+    assert [(row["status"], row["net"]) for row in rows] == [
+        ("tipped", "11.50"), ("refunded", "7.00"), ("refunded", "0.00"), ("voided", "0.00"),
+    ]  # fmt: skip
+    assert [of_shop[name] for name in SUMS[2:]] == ["-10.50", "3.00", "-4.00", "-10.00"]
+    counts = ("payments", "payments_corrected", "payments_reversed")
+    assert [of_shop[name] for name in counts] == ["3", "3", "1"]
+    text = as_xml(found)
+    _SCHEMA.validate(text)
+    element = etree.fromstring(text.encode()).find(".//{*}payment[2]")
+    told = [element.get(name) for name in SUMS]
+    assert told == ["10.00", "0.00", "0.00", "1.00", "-4.00", "0.00"]
 
 
 def test_the_xml_fits_its_schema_and_says_the_same() -> None:
