@@ -70,6 +70,7 @@ from adapters.postgres.log_reader import SealedLogReader
 from adapters.postgres.mapper import SealedMapper
 from adapters.postgres.recorder import ShardRecorder
 from adapters.postgres.resealing import Resealing
+from adapters.refilling import build_refilling
 from adapters.settings import Settings
 from adapters.tls_rotation import WatchedTls
 from application.group_commit import GroupCommit
@@ -192,6 +193,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     )
     published = Erasures(settings.publish_folder) if settings.publish_folder else None
     eraser = Eraser(Erasures(settings.checkpoints), keys, views.connect, clock, published)
+    refilling = build_refilling(settings, loop, views, clock, issuer)
     outside = Surroundings(
         submit=engine.submit,
         lane=lane,
@@ -203,12 +205,15 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         proofs=proofs,
         rotation=rotation,
         erasing=eraser,
+        refills=refilling.work,
+        refill_reads=refilling.reads,
         clock=clock,
         issuer_id=issuer,
         catch_up=views.caught_up,
     )
+    refilling.attach(CarryingOut(outside))
     operators = Operators(outside)
-    services["website"] = WebsiteService(views.reports)
+    services["website"] = WebsiteService(views.reports, refilling.webhooks.received)
     services["enrollee"] = CertificateRequests(CarryingOut(outside), personalisation, issuer)
     services["operator"] = services["auditor"] = OperatorService(operators, sessions.drain)
     answers = ValidationAnswers(
@@ -245,6 +250,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         parts=[
             *(publisher, checkpointer, eraser, resealing),
             *(views, revocations, installed, monitor),
+            *refilling.parts,
         ],
         link_changed=watched.link_changed,
     )

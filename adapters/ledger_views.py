@@ -30,6 +30,7 @@ from application.audit_history import card_history
 from application.export_settlements import BadPeriod, export_settlements
 from application.ports import Clock
 from application.report_changes import Changes
+from domain.event import Event
 from projections.card_streams import CardStreams
 from projections.directory import Directory
 from projections.guarded import Guarded
@@ -79,7 +80,8 @@ class LedgerViews:
         self._settlements = SettlementReader(readers, keys)
         self._streams = CardStreamReader(readers)
         self._guarded = Guarded(self.runner)
-        self.directory = DirectoryLists(_Listed(DirectoryReader(readers, keys), self._guarded))
+        self.listed = Listed(DirectoryReader(readers, keys), self._guarded)
+        self.directory = DirectoryLists(self.listed)
         self._counted_at_s = 0.0
         self.reports = Reports(
             self._changes,
@@ -112,6 +114,15 @@ class LedgerViews:
         reader = SealedLogReader(self.connect, self._mapper)
         try:
             return [line.row() for line in card_history(reader, self._streams, card_id)]
+        finally:
+            reader.close()
+
+    def stream(self, id: UUID) -> list[Event]:
+        """The events of one stream, oldest first, on a connection of its own."""
+        reader = SealedLogReader(self.connect, self._mapper)
+        try:
+            events = (reader.open(row) for row in reader.streams([id]))
+            return [event for event in events if event is not None]
         finally:
             reader.close()
 
@@ -165,7 +176,7 @@ class LedgerViews:
         self._pool.close()
 
 
-class _Listed:
+class Listed:
     """The directory's states of a kind, page by page."""
 
     def __init__(self, reader: DirectoryReader, guarded: Guarded) -> None:
@@ -174,6 +185,9 @@ class _Listed:
 
     def pages(self, kind: str, parent: UUID | None = None, size: int = 100) -> Iterator[list[Any]]:
         return self._guarded.pieces(Directory.name, self._reader.pages(kind, parent, size))
+
+    def ids(self, kind: str, parent: UUID) -> list[UUID]:
+        return self._guarded.read(Directory.name, lambda: self._reader.ids(kind, parent))
 
     def get(self, id: UUID) -> Any | None:
         return self._guarded.read(Directory.name, lambda: self._reader.get(id))

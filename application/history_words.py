@@ -9,6 +9,7 @@ from domain.aggregates.account import (
     AccountCredited,
     AccountDebited,
     AccountOpened,
+    CreditTakenBack,
     DebitCorrected,
     DebitReversed,
 )
@@ -53,6 +54,8 @@ def describe(event: Event, names: Mapping[UUID, str]) -> str:
             return f"Account opened, {_named(names, event.company_id, 'company')}."
         case AccountCredited():
             return f"{dollars(event.amount_cents)} credited by a refill."
+        case CreditTakenBack():
+            return f"{dollars(event.amount_cents)} of a refill taken back: it was charged back."
         case AccountDebited():
             return f"{dollars(event.amount_cents)} debited for a payment."
         case DebitReversed():

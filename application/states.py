@@ -17,13 +17,16 @@ from domain.aggregates import (
     certificate,
     company,
     enrolment,
+    group,
     key,
     policy,
     proposal,
     refill,
+    schedule,
     shop,
     terminal,
     transaction,
+    webhook,
 )
 from domain.aggregates.transaction import Transaction
 from domain.event import Event, topics
@@ -35,13 +38,16 @@ _MODULES = {
     "certificate": certificate,
     "company": company,
     "enrolment": enrolment,
+    "group": group,
     "key": key,
     "policy": policy,
     "proposal": proposal,
     "refill": refill,
+    "schedule": schedule,
     "shop": shop,
     "terminal": terminal,
     "transaction": transaction,
+    "webhook": webhook,
 }
 EVOLVE: dict[type[Event], Callable[[Any, Any], Any]] = {
     cls: _MODULES[name.partition(".")[0]].evolve for name, cls in topics().items()

@@ -18,11 +18,14 @@ from domain.aggregates.cardholder import Cardholder, CardholderErased
 from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
 from domain.aggregates.enrolment import Enrolment
+from domain.aggregates.group import Group
 from domain.aggregates.policy import Policy
 from domain.aggregates.proposal import Proposal
 from domain.aggregates.refill import Refill
+from domain.aggregates.schedule import Schedule
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
+from domain.aggregates.webhook import Webhook
 from domain.event import stored_topics, topics
 from projections.ports import Entry
 
@@ -37,6 +40,9 @@ KINDS: dict[str, type[Any]] = {
     "card": Card,
     "certificate": Certificate,
     "refill": Refill,
+    "schedule": Schedule,
+    "group": Group,
+    "webhook": Webhook,
     "proposal": Proposal,
     "enrolment": Enrolment,
     "policy": Policy,
@@ -54,6 +60,8 @@ _PARENT_OF: dict[type[Any], Callable[[Any], UUID]] = {
     Card: attrgetter("account_id"),
     Certificate: attrgetter("subject_id"),
     Refill: attrgetter("company_id"),
+    Schedule: attrgetter("company_id"),
+    Group: attrgetter("company_id"),
     Enrolment: attrgetter("subject_id"),
 }
 

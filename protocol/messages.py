@@ -284,8 +284,17 @@ class Proof(TypedDict):
     old_size: NotRequired[int]
 
 
+class Document(TypedDict):
+    """D DOCUMENT: the receipt of refill `of`, or the invoice for its fee: a PDF in b64, in parts as
+    D EXPORT."""
+
+    id: int
+    what: Literal["receipt", "invoice"]
+    of: str
+
+
 class Done(TypedDict):
-    """I STATUS: an operator's command was carried out."""
+    """I STATUS: an operator's command, or the website's C WEBHOOK, was carried out."""
 
     re: int
     state: Literal["done"]
@@ -327,6 +336,16 @@ class WebsiteStatus(TypedDict):
     upto: int
 
 
+class Webhook(TypedDict):
+    """C WEBHOOK, website → backend: what a payment processor sent to the website, as it came.
+    `body` is b64 of its bytes, `signature` the header that covers them."""
+
+    id: int
+    processor: str
+    body: str
+    signature: str
+
+
 # --- Certificates ---
 
 
@@ -357,6 +376,7 @@ class Queued(TypedDict):
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
     *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE"),
+    *("SCHEDULE", "CHARGEBACK"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}
@@ -365,6 +385,7 @@ _READS: Final[dict[str, type[Any]]] = {
     "D AUDIT": Audit,
     "D EXPORT": Export,
     "D PROOF": Proof,
+    "D DOCUMENT": Document,
 }
 
 REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
@@ -379,6 +400,11 @@ REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
     "card": {"C BALANCE": Ask, "C HISTORY": Ask, **_RENEW},
     "operator": {**{f"C {verb}": SignedCommand for verb in _COMMANDS}, **_READS, **_RENEW},
     "auditor": {**_READS, **_RENEW},
-    "website": {"I STATUS": WebsiteStatus, "I ERROR": ErrorBody, **_RENEW},
+    "website": {
+        "I STATUS": WebsiteStatus,
+        "I ERROR": ErrorBody,
+        "C WEBHOOK": Webhook,
+        **_RENEW,
+    },
 }
 """What each role may send to the backend in its session, by `<kind> <verb>`."""

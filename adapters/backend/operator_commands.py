@@ -4,7 +4,6 @@ What a command needs of the HSM (a card number, a certificate, the reference of 
 the HSM's lane first; none of it is good for anything before the engine stored the command.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
@@ -14,6 +13,7 @@ from adapters.backend.carrying_out import Answer, CarryingOut, any_partition
 from adapters.backend.certifying import Certifying, PolicyVerb
 from adapters.backend.erasing import ErasingVerb
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
+from adapters.backend.refill_commands import ChargeBackVerb, charged_back, refill, schedule
 from adapters.backend.revoking import Revoking
 from adapters.backend.rotating import Rotating
 from adapters.backend.tls_commands import NextTlsAuthority, tls
@@ -24,13 +24,10 @@ from application.block import STATUSES, BlockCard, BlockTerminal
 from application.correct import CorrectPayment
 from application.issue import NUMBER_TAKEN, STRIPE, VIRTUAL, Issue, NewCard, Person, card_id
 from application.menu import SetMenu
-from application.refill import RefillAccounts
 from application.register import RegisterCompany, RegisterShop, RegisterTerminal
 from application.set_pin import SetPin
-from domain.aggregates import refill as refills
 from domain.ids import derived_id
 from protocol.encoding import b64, unb64
-from protocol.errors import UNAVAILABLE
 from protocol.pin import read_sealed_pin
 
 DRAWS_MOST = 5
@@ -55,8 +52,9 @@ class OperatorCommands:
                 "ROTATE": Rotating(self.works, surroundings.rotation),
                 "ERASE": erasing,
                 "TLS": NextTlsAuthority(self.works, surroundings.personalisation),
+                "CHARGEBACK": ChargeBackVerb(self.works),
             },
-            {"ERASE": erasing.stored},
+            {"ERASE": erasing.stored, "CHARGEBACK": charged_back(surroundings.refills)},
         )
         self._certifying = Certifying(self.works, surroundings.personalisation)
 
@@ -208,42 +206,6 @@ class OperatorCommands:
             SetPin(told.origin, self.works.deadline_us(), card_id=of_card, reference=reference)
         )
 
-    async def refill(self, told: Told) -> Answer:
-        """Named accounts, or each account of the company that the directory knows."""
-        company_id = fields.uuid(told.body, "company")
-        if "each_cents" in told.body:
-            if "lines" in told.body:
-                raise fields.Invalid("lines", "or each_cents: give one of the two.")
-            each = fields.cents(told.body, "each_cents", 1, refills.MOST_CENTS)
-            lines = [(account, each) for account in await self._accounts(company_id)]
-        else:
-            lines = fields.refill_lines(told.body)
-        return await self.works.carry_out(
-            RefillAccounts(
-                told.origin, self.works.deadline_us(), company_id=company_id, lines=lines
-            )
-        )
-
-    async def _accounts(self, company_id: UUID) -> list[UUID]:
-        outside = self.outside
-
-        def known() -> list[UUID]:
-            if not outside.catch_up():
-                # An account that is not listed yet would go without its money, unnoticed.
-                raise Denied(UNAVAILABLE, "The list of accounts is behind. Try again in a moment.")
-            return [UUID(str(row["account"])) for row in outside.directory.accounts(company_id)]
-
-        accounts = await asyncio.to_thread(known)
-        if not accounts:
-            raise Denied("no-accounts", "This company has no accounts yet. Issue cards first.")
-        if len(accounts) > fields.REFILL_MOST_LINES:
-            raise Denied(
-                "refill-size",
-                f"This company has {len(accounts):,} accounts and a refill at most"
-                f" {fields.REFILL_MOST_LINES:,}. Give the lines in several refills.",
-            )
-        return accounts
-
     async def correct(self, told: Told) -> Answer:
         """The right amount of an approved payment; with `preview` nothing is stored."""
         return await self.works.carry_out(
@@ -294,7 +256,9 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "REGISTER": OperatorCommands.register,
     "ISSUE": OperatorCommands.issue,
     "PIN": OperatorCommands.set_pin,
-    "REFILL": OperatorCommands.refill,
+    "REFILL": refill,
+    "SCHEDULE": schedule,
+    "CHARGEBACK": OperatorCommands.two_persons,
     "CORRECT": OperatorCommands.correct,
     "BLOCK": OperatorCommands.block,
     "MENU": OperatorCommands.menu,

@@ -9,8 +9,9 @@ from typing import Any
 from uuid import UUID
 
 from adapters.backend.operator_ports import Chosen, Denied, Drain, Reply, Rows, Surroundings
+from adapters.backend.refill_reads import LISTS as REFILL_LISTS
 from application import fields
-from protocol.encoding import to_json
+from protocol.encoding import b64, to_json
 
 PART_BYTES = 40_000
 """Of JSON in one answer: sealed and in base64url it stays under the 65,536 of a line."""
@@ -19,6 +20,7 @@ _LISTS = (
     *("companies", "shops", "terminals", "cards", "accounts"),
     *("certificates", "proposals", "enrolments", "policy"),
     *("hsm", "hsm-keys"),
+    *REFILL_LISTS,
 )
 _STATES = ("valid", "expired", "revoked")
 _HSM_LISTS = ("hsm", "hsm-keys")
@@ -45,6 +47,9 @@ class OperatorReads:
 
     def _list(self, what: str, body: Body) -> Callable[[], Rows]:
         directory = self._outside.directory
+        if what in REFILL_LISTS:
+            of = fields.uuid(body, "of") if "of" in body else None
+            return lambda: self._outside.refill_reads.rows(what, of)
         if what == "companies":
             return directory.companies
         if what == "shops":
@@ -108,6 +113,13 @@ class OperatorReads:
         finally:
             await asyncio.to_thread(_close, pieces)
 
+    async def document(self, body: Body, reply: Reply, drain: Drain) -> None:
+        """A receipt or an invoice as PDF, in base64url."""
+        what, refill_id = body["what"], fields.uuid(body, "of")
+        read = self._outside.refill_reads
+        pdf = await self._in_thread(lambda: read.document(what, refill_id))
+        await _send_text("DOCUMENT", body["id"], text_parts([b64(pdf)]), reply, drain)
+
     async def proof(self, body: Body, reply: Reply, drain: Drain) -> None:
         """A proof file: of an event, of a stream's events, or that the log extends an older one."""
         make = self._proof(body)
@@ -142,6 +154,7 @@ READS: dict[str, Callable[[OperatorReads, Body, Reply, Drain], Awaitable[None]]]
     "AUDIT": OperatorReads.audit,
     "EXPORT": OperatorReads.export,
     "PROOF": OperatorReads.proof,
+    "DOCUMENT": OperatorReads.document,
 }
 
 

@@ -30,6 +30,14 @@ class AccountCredited(Event, frozen=True, kw_only=True, gc=False):
     refill_id: UUID
 
 
+@stored_as("account.credit_taken_back/1")
+class CreditTakenBack(Event, frozen=True, kw_only=True, gc=False):
+    """Compensates a credit whose payment was taken back from us, as far as it was not spent."""
+
+    amount_cents: int
+    refill_id: UUID
+
+
 @stored_as("account.debited/1")
 class AccountDebited(Event, frozen=True, kw_only=True, gc=False):
     """Money spent by an approved transaction on a local business date."""
@@ -86,6 +94,8 @@ def evolve(account: Account | None, event: Event) -> Account:
             return _moved(account, event, -event.amount_cents, event.local_date)
         case AccountCredited():
             return _moved(account, event, event.amount_cents, None)
+        case CreditTakenBack():
+            return _moved(account, event, -event.amount_cents, None)
         case DebitReversed():
             return _moved(account, event, event.amount_cents, event.local_date)
         case DebitCorrected():
@@ -164,6 +174,18 @@ def credit(
         **stamp(context, account.id, account.version + 1),
         amount_cents=amount_cents,
         refill_id=refill_id,
+    )
+
+
+def take_back(
+    context: Context, account: Account, *, amount_cents: int, refill_id: UUID
+) -> CreditTakenBack | None:
+    """Takes back what is left of a refill's credit; None where nothing is."""
+    left = min(amount_cents, account.balance_cents)
+    if left <= 0:
+        return None
+    return CreditTakenBack(
+        **stamp(context, account.id, account.version + 1), amount_cents=left, refill_id=refill_id
     )
 
 

@@ -20,6 +20,7 @@ from adapters.backend.operator_ports import (
 from adapters.backend.operators import Operators
 from application.group_commit import Work
 from application.ports import Clock
+from application.refill import Terms
 from application.register import IssuedCertificate
 from protocol.certificates import Peer
 from protocol.detached import TYP_OPERATOR, sign_detached
@@ -102,6 +103,9 @@ class HsmDouble:
     ) -> bytes:
         return sha256(ephemeral + block + t4 + ms.to_bytes(8)).digest()
 
+    def file_digests(self, company_id: UUID, content: str) -> tuple[bytes, ...]:
+        return (sha256(f"{company_id} {content}".encode()).digest(),)
+
     def enrolment_code(self, command_id: UUID) -> str:
         return f"ENROL-{command_id.hex[:8].upper()}"
 
@@ -147,6 +151,9 @@ class DirectoryDouble:
         return self.rows
 
     terminals = cards = accounts = _of
+
+    def account_ids(self, company: UUID) -> list[UUID]:
+        return [UUID(str(row["account"])) for row in self._of(company)]
 
     def certificates(self, chosen: Chosen) -> Rows:
         self.chosen = chosen
@@ -205,6 +212,37 @@ class EraserDouble:
         self.erased.append(cardholder_id)
 
 
+class RefillsDouble:
+    """Notes which refills were woken, and reads what it was given."""
+
+    processor_name = "sandbox"
+
+    def __init__(self) -> None:
+        self.terms = Terms()
+        self.woken: list[UUID] = []
+        self.changed: list[UUID] = []
+        self.schedule_changed = self.changed.append
+        self.asked: list[Any] = []
+        self.given: Rows = []
+
+    def wake(self, refill_id: UUID) -> None:
+        self.woken.append(refill_id)
+
+    async def poll(self, refill_id: UUID) -> dict[str, Any]:
+        return {"id": str(refill_id), "outcome": "paid"}
+
+    async def resend(self, refill_id: UUID) -> dict[str, Any]:
+        return {"id": str(refill_id), "resent": True}
+
+    def rows(self, what: str, of: UUID | None) -> Rows:
+        self.asked.append((what, of))
+        return self.given
+
+    def document(self, what: str, refill_id: UUID) -> bytes:
+        self.asked.append((what, refill_id))
+        return b"%PDF-1.4 " + what.encode() * 10_000
+
+
 class Outside:
     """Everything around `Operators`, as doubles that a test sets and looks at."""
 
@@ -216,6 +254,7 @@ class Outside:
         self.proofs = ProofsDouble()
         self.rotation = RotationDouble()
         self.eraser = EraserDouble()
+        self.refills = RefillsDouble()
         self.clock: Clock = FixedClock()
         self.failure: Any = None
         self.queue_full = False
@@ -237,6 +276,8 @@ class Outside:
             proofs=self.proofs,
             rotation=self.rotation,
             erasing=self.eraser,
+            refills=self.refills,
+            refill_reads=self.refills,
             clock=self.clock,
             issuer_id=ISSUER,
             catch_up=lambda: self.caught_up,

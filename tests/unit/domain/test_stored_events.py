@@ -24,6 +24,8 @@ def _sample(kind: Any, name: str) -> Any:
     """A fixed value of a field's type."""
     if kind is int:
         return 1_250
+    if kind is bool:
+        return True
     if kind is str:
         return name
     if kind is bytes:
