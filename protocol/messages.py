@@ -6,6 +6,7 @@ integer milliseconds since 1970 UTC; `b64` values are base64url without padding.
 
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
+from protocol.refill_bodies import Document, Webhook
 from protocol.sealed_track import SealedTrack
 
 
@@ -284,15 +285,6 @@ class Proof(TypedDict):
     old_size: NotRequired[int]
 
 
-class Document(TypedDict):
-    """D DOCUMENT: the receipt of refill `of`, or the invoice for its fee: a PDF in b64, in parts as
-    D EXPORT."""
-
-    id: int
-    what: Literal["receipt", "invoice"]
-    of: str
-
-
 class Done(TypedDict):
     """I STATUS: an operator's command, or the website's C WEBHOOK, was carried out."""
 
@@ -334,16 +326,6 @@ class WebsiteStatus(TypedDict):
     re: NotRequired[int]
     state: Literal["have", "stored"]
     upto: int
-
-
-class Webhook(TypedDict):
-    """C WEBHOOK, website → backend: what a payment processor sent to the website, as it came.
-    `body` is b64 of its bytes, `signature` the header that covers them."""
-
-    id: int
-    processor: str
-    body: str
-    signature: str
 
 
 # --- Certificates ---

@@ -178,13 +178,12 @@ class _Ordering:
         source = fields.choice({"source": refills.FORM, **body}, "source", _SOURCES)
         group = _group_name(body)
         lines, checked = await self._lines(group)
+        # By the file as it was given: also one whose lines are partly left out comes once.
+        digests = await self._digests(lines) if source == refills.FILE else ()
         left_out: list[FailedLine] = []
         if fields.flag(body, "partial") or (len(lines) > refills.STEP_LINES and not checked):
             lines, left_out = await self._compared(lines, fields.flag(body, "partial"))
             checked = True
-        digests: tuple[bytes, ...] = ()
-        if source == refills.FILE:
-            digests = await self._digests(lines)
         answer = await works.carry_out(
             OrderRefill(
                 self._told.origin,

@@ -13,6 +13,7 @@ from protocol.bodies import shape_of_request
 from protocol.encoding import unb64
 from protocol.errors import BAD_BODY, BUSY, INTERNAL, BodyError
 from protocol.line import Line
+from protocol.refill_bodies import Webhook
 
 log = logging.getLogger(__name__)
 WEBHOOKS_MOST = 32
@@ -37,7 +38,7 @@ class WebsiteService:
         """I STATUS, I ERROR or C WEBHOOK."""
         shape_of_request(peer.role, line.kind, line.verb)
         if line.verb == "WEBHOOK":
-            self._take(peer, bodies.read(body, messages.Webhook))
+            self._take(peer, bodies.read(body, Webhook))
             return
         if line.verb == "ERROR":
             error = bodies.read(body, messages.ErrorBody)
@@ -55,7 +56,7 @@ class WebsiteService:
         """The next session begins where the website then is."""
         self._reports.gone(peer)
 
-    def _take(self, peer: Peer, told: messages.Webhook) -> None:
+    def _take(self, peer: Peer, told: Webhook) -> None:
         try:
             raw = unb64(told["body"])
         except ValueError:
@@ -67,7 +68,7 @@ class WebsiteService:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _record(self, peer: Peer, told: messages.Webhook, raw: bytes) -> None:
+    async def _record(self, peer: Peer, told: Webhook, raw: bytes) -> None:
         try:
             result = await self._webhook(told["processor"], raw, told["signature"])
         except Denied as denied:

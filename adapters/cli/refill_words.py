@@ -48,7 +48,7 @@ async def until_done(operator: "Operator", result: dict[str, Any]) -> dict[str, 
 
 def _goes_on(result: dict[str, Any]) -> bool:
     by_card = result["method"] == "card" and result["status"] == _BY_CARD
-    return by_card or result["status"] == _UNDER_WAY
+    return bool(by_card or result["status"] == _UNDER_WAY)
 
 
 async def refill_row(operator: "Operator", refill: str) -> dict[str, Any]:
@@ -70,6 +70,8 @@ def print_refill(result: dict[str, Any]) -> None:
     if result.get("left_out_lines"):
         shown = this_program("refill", "show", result["id"])
         print(f"{counted(result['left_out_lines'], 'line')} left out; see: {shown}")
+    if result["status"] == _BY_CARD and result["method"] == "card":
+        poll = this_program("refill", "webhook", "poll", result["id"])
+        print(f"The processor has not said yet. To ask it:\n  {poll}")
     if result["status"] == "awaiting-approval":
-        command = ("refill", "approve", result["id"], "--as", "operator-2")
-        print(f"  {this_program(*command)}")
+        print(f"  {this_program('refill', 'approve', result['id'], '--as', 'operator-2')}")
