@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,18 +15,19 @@ HEADERS = {"Stripe-Signature": "t=1,v1=ab"}
 BODY = b'{"id": "evt_1",  "odd": "\xc3\xa9"}'
 
 
-@pytest.fixture
-def backend(tmp_path: Path) -> Iterator[FakeBackend]:
-    made = FakeBackend(tmp_path)
+@pytest.fixture(scope="module")
+def backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeBackend]:
+    made = FakeBackend(tmp_path_factory.mktemp("backend"))
     yield made
     made.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fed_website(
-    server: postgres.Server, dsn: str, backend: FakeBackend, tmp_path: Path
+    server: postgres.Server, backend: FakeBackend, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Website]:
-    with running_website(server.dsn, tmp_path, identity=backend.identity_folder) as website:
+    folder = tmp_path_factory.mktemp("website")
+    with running_website(server.dsn, folder, identity=backend.identity_folder) as website:
         backend.listen()
         backend.wait_connected()
         yield website
