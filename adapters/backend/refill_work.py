@@ -35,6 +35,8 @@ LOOK_EVERY_S = 20.0
 POLL_AFTER_S = 60.0
 """A charge that is pending for so long is asked for: its webhook may be lost."""
 START_AGAIN_S = 1.0
+AT_ONCE = 4
+"""Refills that go forward at a time; each asks the engine for one step and waits for it."""
 
 
 ReadStream = Callable[[UUID], Sequence[Event]]
@@ -61,6 +63,9 @@ class RefillWork:
         self.schedule_changed = schedule_changed
         self._open: set[UUID] = set()
         self._busy: set[UUID] = set()
+        self._again: set[UUID] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(AT_ONCE)
         self._asked_us: dict[UUID, int] = {}
         self.trouble: dict[UUID, str] = {}
         """Why the processor could not be asked, by refill."""
@@ -91,12 +96,18 @@ class RefillWork:
 
     def stop(self) -> None:
         """Ends; called from another thread."""
-        if self._task is not None:
-            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        for task in (self._task, *self._tasks):
+            if task is not None:
+                task.cancel()
 
     def wake(self, refill_id: UUID) -> None:
         """Something happened to a refill."""
         self._open.add(refill_id)
+        if refill_id in self._busy:
+            self._again.add(refill_id)
         self._woken.set()
 
     async def _run(self) -> None:
@@ -104,13 +115,28 @@ class RefillWork:
         while True:
             self._woken.clear()
             taken_up = taken_up or await self._took_up()
-            for refill_id in list(self._open):
-                await self._forward(refill_id)
+            for refill_id in self._open - self._busy:
+                self._begin(refill_id)
             try:
                 async with asyncio.timeout(LOOK_EVERY_S if taken_up else START_AGAIN_S):
                     await self._woken.wait()
             except TimeoutError:
                 pass
+
+    def _begin(self, refill_id: UUID) -> None:
+        """Beside the others: no refill waits for a processor that does not answer another."""
+        self._busy.add(refill_id)
+        task = self._loop.create_task(self._forward(refill_id))
+        self._tasks.add(task)
+
+        def ended(task: "asyncio.Task[None]") -> None:
+            self._tasks.discard(task)
+            self._busy.discard(refill_id)
+            if refill_id in self._again:
+                self._again.discard(refill_id)
+                self.wake(refill_id)
+
+        task.add_done_callback(ended)
 
     async def _took_up(self) -> bool:
         def at_work() -> set[UUID]:
@@ -127,9 +153,10 @@ class RefillWork:
     async def _forward(self, refill_id: UUID) -> None:
         """Does what can be done for it now; forgets it where nothing is left to do."""
         try:
-            refill = await self._state(refill_id)
-            while refill is not None and (moved := await self._step(refill)) is not None:
-                refill = moved
+            async with self._places:
+                refill = await self._state(refill_id)
+                while refill is not None and (moved := await self._step(refill)) is not None:
+                    refill = moved
         except (Unavailable, Denied, ProcessorFailed) as error:
             said = error.code if isinstance(error, Denied) else str(error)
             if self.trouble.get(refill_id) != said:

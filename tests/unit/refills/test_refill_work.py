@@ -1,6 +1,7 @@
 """What goes on by itself: charges, credits, refunds, schedules; also after an interruption."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from adapters.backend.schedule_watch import ScheduleWatch
 from adapters.backend.webhooks import Webhooks
 from adapters.processors import signature
 from adapters.processors.sandbox import Sandbox
-from application.decide_refill import CancelRefill
+from application.decide_refill import CancelRefill, ConfirmPayment
 from application.group_commit import Work
 from application.payment_processor import PAID, Charge, Processor, ProcessorFailed
 from application.refill import Payment, Terms
@@ -97,8 +98,7 @@ class Room:
                     break
                 if self.works_most == 0:
                     break
-            assert work._task is not None
-            work._task.cancel()
+            work._end()
 
         asyncio.run(live())
         return self.place.states.get(id, Refill) if id is not None else None
@@ -208,6 +208,26 @@ def test_an_answer_that_was_lost_charges_no_second_time(room: Room) -> None:
     assert refill.status == "awaiting-payment"
     room.run(id, until="credited")
     assert (processor.charges, balance(room.place)) == (1, 500)
+
+
+def test_a_processor_that_hangs_holds_up_no_other_refill(room: Room) -> None:
+    inner = cast(Sandbox, room.processor)
+    free = threading.Event()
+
+    class Hangs(Away):
+        def find(self, refill_id: UUID) -> Charge | None:
+            free.wait(3)
+            return super().find(refill_id)
+
+    room.processor = cast(Processor, Hangs(inner))
+    by_card(room, "pm_card_visa")
+    answer, _ = room.place.when(order((SECOND, 700), payment=Payment(), number=2))
+    id = UUID(answer["id"])
+    said(room.place, ConfirmPayment, id, 3)
+    refill = room.run(id, until="credited", seconds=2)
+    free.set()
+    assert refill is not None
+    assert (refill.status, balance(room.place, SECOND)) == ("credited", 700)
 
 
 def test_a_cancelled_order_that_was_charged_is_refunded(room: Room) -> None:
