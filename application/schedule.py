@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from application.command import Command, Origin, Refused
+from application.command import Command, Origin, Refused, other_command
 from application.group_commit import Outcome
 from application.refill import Terms, order_events
 from application.states import States
@@ -13,7 +13,7 @@ from domain.aggregates import refill as refills
 from domain.aggregates import schedule as schedules
 from domain.aggregates.account import Account
 from domain.aggregates.company import Company
-from domain.aggregates.group import Group
+from domain.aggregates.group import Groups
 from domain.aggregates.refill import Refill, RefillLine
 from domain.aggregates.schedule import Schedule
 from domain.event import Context, Event
@@ -54,16 +54,16 @@ class AddSchedule(Command):
         }
 
     def reads(self) -> list[UUID]:
-        """The company, and the group where one is named."""
-        named = self._facts["group"]
-        return [self._company_id, *([groups.group_id(self._company_id, named)] if named else [])]
+        """The company and its groups."""
+        return [self._company_id, groups.groups_id(self._company_id)]
 
     def execute(self, states: States, context: Context) -> Outcome:
         """Adds it."""
         if states.get(self._company_id, Company) is None:
             return Outcome(NO_COMPANY)
         named = self._facts["group"]
-        if named and states.get(groups.group_id(self._company_id, named), Group) is None:
+        known = states.get(groups.groups_id(self._company_id), Groups)
+        if named and (known is None or known.get(named) is None):
             return Outcome(_NO_GROUP)
         origin = self.origin
         schedule_id = derived_id(
@@ -211,40 +211,43 @@ class SetGroup(Command):
         self._add, self._remove = add, remove
 
     def reads(self) -> list[UUID]:
-        """The company, the group and the accounts that come."""
-        return [self._company_id, groups.group_id(self._company_id, self._name), *self._add]
+        """The company, its groups and the accounts that come."""
+        return [self._company_id, groups.groups_id(self._company_id), *self._add]
 
     def execute(self, states: States, context: Context) -> Outcome:
         """Changes it; a group exists from its first account on."""
         if states.get(self._company_id, Company) is None:
             return Outcome(NO_COMPANY)
-        group = states.get(groups.group_id(self._company_id, self._name), Group)
+        known = states.get(groups.groups_id(self._company_id), Groups)
         for account_id in self._add:
             account = states.get(account_id, Account)
             if account is None or account.company_id != self._company_id:
                 text = f"Account {account_id} is not of this company. Nothing was changed."
                 return Outcome(Refused("no-such-account", text))
-        if group is None and not self._add:
+        if not self._add and (known is None or known.get(self._name) is None):
             return Outcome(_NO_GROUP)
         event = groups.change(
             context,
-            group,
+            known,
             company_id=self._company_id,
             name=self._name,
             added=tuple(self._add),
             removed=tuple(self._remove),
         )
-        return Outcome(_group_answer(groups.evolve(group, event)), [event])
+        return Outcome(self._answer(groups.evolve(known, event)), [event])
 
     def repeated(self, states: States, made: UUID) -> Any:
         """The group as it is by now."""
-        group = states.get(made, Group)
-        return _NO_GROUP if group is None else {**_group_answer(group), "repeated": True}
+        known = states.get(made, Groups)
+        if known is None or known.get(self._name) is None:
+            return other_command()
+        return {**self._answer(known), "repeated": True}
+
+    def _answer(self, known: Groups) -> dict[str, Any]:
+        group = known.get(self._name)
+        assert group is not None, "it was just changed"
+        return {"id": str(known.id), "group": group.name, "accounts": len(group.accounts)}
 
 
 def _answer(schedule: Schedule) -> dict[str, Any]:
     return {"id": str(schedule.id), "status": schedule.status, "after": schedule.last_on}
-
-
-def _group_answer(group: Group) -> dict[str, Any]:
-    return {"id": str(group.id), "group": group.name, "accounts": len(group.accounts)}

@@ -18,7 +18,7 @@ from domain.aggregates.cardholder import Cardholder, CardholderErased
 from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
 from domain.aggregates.enrolment import Enrolment
-from domain.aggregates.group import Group
+from domain.aggregates.group import Groups
 from domain.aggregates.policy import Policy
 from domain.aggregates.proposal import Proposal
 from domain.aggregates.refill import Refill
@@ -41,7 +41,7 @@ KINDS: dict[str, type[Any]] = {
     "certificate": Certificate,
     "refill": Refill,
     "schedule": Schedule,
-    "group": Group,
+    "group": Groups,
     "webhook": Webhook,
     "proposal": Proposal,
     "enrolment": Enrolment,
@@ -61,7 +61,7 @@ _PARENT_OF: dict[type[Any], Callable[[Any], UUID]] = {
     Certificate: attrgetter("subject_id"),
     Refill: attrgetter("company_id"),
     Schedule: attrgetter("company_id"),
-    Group: attrgetter("company_id"),
+    Groups: attrgetter("company_id"),
     Enrolment: attrgetter("subject_id"),
 }
 

@@ -16,7 +16,7 @@ from application.schedule import AddSchedule, ChangeSchedule, SetGroup
 from application.states import States
 from domain.aggregates import refill as refills
 from domain.aggregates import schedule as schedules
-from domain.aggregates.group import Group, group_id
+from domain.aggregates.group import Groups, groups_id
 from domain.aggregates.refill import FailedLine
 from domain.recurrence import EVERY, HOLIDAYS, KEEP, WEEKLY, Rule
 from protocol.errors import UNAVAILABLE
@@ -217,16 +217,18 @@ class _Ordering:
         return [(account, each) for account in accounts], True
 
     async def _of_group(self, name: str) -> Sequence[UUID]:
-        found = group_id(self._company_id, name)
+        found = groups_id(self._company_id)
 
-        def look(states: States, _: int) -> Group | None:
-            return states.get(found, Group)
+        def look(states: States, _: int) -> Sequence[UUID]:
+            known = states.get(found, Groups)
+            group = known.get(name) if known is not None else None
+            return group.accounts if group is not None else ()
 
         works = self._commands.works
-        group = await works.through_engine(Read(found, look, works.deadline_us()))
-        if group is None or not group.accounts:
+        accounts: Sequence[UUID]
+        accounts = await works.through_engine(Read(found, look, works.deadline_us()))
+        if not accounts:
             raise Denied("no-such-group", "This company has no accounts in a group of that name.")
-        accounts: Sequence[UUID] = group.accounts
         return accounts
 
     async def _all_accounts(self) -> Sequence[UUID]:

@@ -10,18 +10,19 @@ from adapters.backend.webhooks import Webhooks
 from adapters.reports.refill_pdf import invoice_pdf, receipt_pdf
 from domain.aggregates import refill as refills
 from domain.aggregates.company import Company
-from domain.aggregates.group import Group
+from domain.aggregates.group import Groups
 from domain.aggregates.refill import Refill, RefillCredited, RefillFailed, RefillTakenBack
 from domain.aggregates.schedule import ACTIVE, Schedule
 from domain.aggregates.webhook import Webhook
 from domain.event import Event
 from domain.recurrence import next_due
 
-LISTS = ("refills", "refill", "refill-lines", "schedules", "groups", "group", "webhooks")
-OWNED = ("refill", "refill-lines", "groups", "group")
+LISTS = ("refills", "refill", "refill-lines", "schedules", "groups", "webhooks")
+OWNED = ("refill", "refill-lines", "groups")
 RECEIPT, INVOICE = "receipt", "invoice"
 DOCUMENTS = (RECEIPT, INVOICE)
 PAGE = 500
+MEMBERS_SHOWN = 500
 
 
 class Pages(Protocol):
@@ -64,15 +65,14 @@ class RefillLists:
             return [_schedule_row(each) for each in self._all(Schedule, "schedule", of)]
         if what == "groups":
             return [
-                {"group": each.name, "accounts": len(each.accounts)}
-                for each in self._all(Group, "group", of)
+                {
+                    "group": group.name,
+                    "accounts": len(group.accounts),
+                    "members": [str(account) for account in group.accounts[:MEMBERS_SHOWN]],
+                }
+                for each in self._all(Groups, "group", of)
+                for group in each.groups.values()
             ]
-        if what == "group":
-            assert of is not None, "asked before"
-            group = self._pages.get(of)
-            if not isinstance(group, Group):
-                raise Denied("no-such-group", "There is no group with that id.")
-            return [{"account": str(account)} for account in group.accounts]
         return self._told()
 
     def document(self, what: str, refill_id: UUID) -> bytes:

@@ -19,7 +19,7 @@ from application.refill import Terms
 from application.schedule import OrderScheduled
 from application.states import States
 from domain.aggregates import refill as refills
-from domain.aggregates.group import Group, group_id
+from domain.aggregates.group import Groups, groups_id
 from domain.aggregates.schedule import ACTIVE, Schedule
 from domain.recurrence import due_by, due_us, next_due
 
@@ -133,8 +133,9 @@ class ScheduleWatch:
     async def _accounts_of(self, schedule: Schedule) -> Sequence[UUID]:
         if not schedule.group:
             return await asyncio.to_thread(self._accounts, schedule.company_id)
-        group = await self._state(group_id(schedule.company_id, schedule.group), Group)
-        return group.accounts if isinstance(group, Group) else ()
+        known = await self._state(groups_id(schedule.company_id), Groups)
+        group = known.get(schedule.group) if isinstance(known, Groups) else None
+        return group.accounts if group is not None else ()
 
     async def _state(self, id: UUID, cls: type[object]) -> object:
         def look(states: States, _: int) -> object:

@@ -1,12 +1,11 @@
 """A named group of a company's accounts, to be refilled together: the night shift, head office."""
 
-import hashlib
 from uuid import UUID
 
 import msgspec
 
 from domain.event import Context, Event, no_such_event, stamp, stored_as
-from domain.ids import make_id, milliseconds_of, partition_of
+from domain.ids import derived_id, milliseconds_of, partition_of
 
 
 @stored_as("group.changed/1")
@@ -20,36 +19,48 @@ class GroupChanged(Event, frozen=True, kw_only=True, gc=False):
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """The group as its events made it; accounts in the order in which they came."""
+    """A name and its accounts, in the order in which they came."""
 
-    id: UUID
-    version: int
-    company_id: UUID
     name: str
     accounts: tuple[UUID, ...] = ()
 
 
-def group_id(company_id: UUID, name: str) -> UUID:
-    """The one group of that name, however it is capitalized, of a company."""
-    digest = hashlib.sha256(b"TR-GROUP/1" + company_id.bytes + name.casefold().encode()).digest()
-    return make_id(
-        milliseconds_of(company_id), partition_of(company_id), int.from_bytes(digest[:8])
-    )
+class Groups(msgspec.Struct, frozen=True, kw_only=True):
+    """All groups of a company as their events made them, by name in lower case.
+
+    One stream a company: an id made of a group's name would tell the name to who guesses it.
+    """
+
+    id: UUID
+    version: int
+    company_id: UUID
+    groups: dict[str, Group]
+
+    def get(self, name: str) -> Group | None:
+        """The group of that name, however it is capitalized."""
+        return self.groups.get(name.casefold())
 
 
-def evolve(group: Group | None, event: Event) -> Group:
-    """The group after `event`."""
+def groups_id(company_id: UUID) -> UUID:
+    """The stream of a company's groups."""
+    return derived_id("groups", company_id, milliseconds_of(company_id), partition_of(company_id))
+
+
+def evolve(groups: Groups | None, event: Event) -> Groups:
+    """The groups after `event`. A name stays as it was first written."""
     match event:
         case GroupChanged():
-            before = group.accounts if group is not None else ()
+            before = dict(groups.groups) if groups is not None else {}
+            key = event.name.casefold()
+            group = before.get(key) or Group(name=event.name)
             gone = set(event.removed)
-            kept = [account for account in (*before, *event.added) if account not in gone]
-            return Group(
+            kept = [each for each in (*group.accounts, *event.added) if each not in gone]
+            before[key] = Group(name=group.name, accounts=tuple(dict.fromkeys(kept)))
+            return Groups(
                 id=event.originator_id,
                 version=event.originator_version,
                 company_id=event.company_id,
-                name=event.name,
-                accounts=tuple(dict.fromkeys(kept)),
+                groups=before,
             )
         case _:
             raise no_such_event("group", event)
@@ -57,22 +68,19 @@ def evolve(group: Group | None, event: Event) -> Group:
 
 def change(
     context: Context,
-    group: Group | None,
+    groups: Groups | None,
     *,
     company_id: UUID,
     name: str,
     added: tuple[UUID, ...],
     removed: tuple[UUID, ...],
 ) -> GroupChanged:
-    """The group with other accounts; its name stays as it was first written."""
+    """A group with other accounts."""
+    version = groups.version + 1 if groups is not None else 1
     return GroupChanged(
-        **stamp(
-            context,
-            group.id if group is not None else group_id(company_id, name),
-            group.version + 1 if group is not None else 1,
-        ),
+        **stamp(context, groups_id(company_id), version),
         company_id=company_id,
-        name=group.name if group is not None else name,
+        name=name,
         added=added,
         removed=removed,
     )

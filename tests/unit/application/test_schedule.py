@@ -7,7 +7,7 @@ from uuid import UUID
 from application.refill import Terms
 from application.schedule import AddSchedule, ChangeSchedule, OrderScheduled, SetGroup
 from domain.aggregates import refill as refills
-from domain.aggregates.group import Group, group_id
+from domain.aggregates.group import Groups, groups_id
 from domain.aggregates.refill import Refill, RefillOrdered
 from domain.aggregates.schedule import Schedule, ScheduleRan
 from domain.recurrence import KEEP, WEEKLY, Rule, due_us
@@ -132,9 +132,12 @@ def test_accounts_come_into_a_group_and_leave_it() -> None:
     place = ledger()
     assert grouped(place, 1, [ACCOUNT, SECOND, ACCOUNT], [], "Night")["accounts"] == 2
     assert grouped(place, 2, [], [ACCOUNT], "NIGHT") == {
-        "id": str(group_id(COMPANY, "night")), "group": "Night", "accounts": 1,
+        "id": str(groups_id(COMPANY)), "group": "Night", "accounts": 1,
     }  # fmt: skip
-    group = place.states.get(group_id(COMPANY, "Night"), Group)
+    known = place.states.get(groups_id(COMPANY), Groups)
+    assert known is not None
+    assert known.get("Day") is None
+    group = known.get("night")
     assert group is not None
     assert group.accounts == (SECOND,)
 
