@@ -35,6 +35,7 @@ LOOK_EVERY_S = 20.0
 POLL_AFTER_S = 60.0
 """A charge that is pending for so long is asked for: its webhook may be lost."""
 START_AGAIN_S = 1.0
+_NOBODY = UUID(int=0)
 AT_ONCE = 4
 """Refills that go forward at a time; each asks the engine for one step and waits for it."""
 
@@ -143,8 +144,11 @@ class RefillWork:
             return {refill.id for refill in self._listed() if refill.at_work}
 
         try:
+            # Before the engine took the shard nobody knows where the log ends, and a list that is
+            # behind it looks complete.
+            await self._state(_NOBODY)
             self._open |= await asyncio.to_thread(at_work)
-        except Unavailable:
+        except (Unavailable, Denied):
             return False
         if self._open:
             log.info("%d refills go on", len(self._open))

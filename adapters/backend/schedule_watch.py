@@ -80,6 +80,8 @@ class ScheduleWatch:
         """Orders what is due."""
         try:
             if not self._known:
+                # The list is complete only up to what the engine says is the log's end.
+                await self._state(UUID(int=0), Schedule)
                 for schedule in await asyncio.to_thread(lambda: list(self._listed())):
                     self._due_us.setdefault(schedule.id, 0)
                 self._known = True
