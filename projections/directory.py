@@ -19,13 +19,16 @@ from domain.aggregates.cardholder import Cardholder, CardholderErased
 from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
 from domain.aggregates.enrolment import Enrolment
+from domain.aggregates.group import Groups
 from domain.aggregates.policy import Policy
 from domain.aggregates.programme import Programme
 from domain.aggregates.proposal import Proposal
 from domain.aggregates.refill import Refill
+from domain.aggregates.schedule import Schedule
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
 from domain.aggregates.watch import WatchRules
+from domain.aggregates.webhook import Webhook
 from domain.event import stored_topics, topics
 from projections.ports import Entry
 
@@ -40,6 +43,9 @@ KINDS: dict[str, type[Any]] = {
     "card": Card,
     "certificate": Certificate,
     "refill": Refill,
+    "schedule": Schedule,
+    "group": Groups,
+    "webhook": Webhook,
     "proposal": Proposal,
     "enrolment": Enrolment,
     "policy": Policy,
@@ -61,6 +67,8 @@ _PARENT_OF: dict[type[Any], Callable[[Any], UUID]] = {
     Certificate: attrgetter("subject_id"),
     Refill: attrgetter("company_id"),
     Programme: attrgetter("company_id"),
+    Schedule: attrgetter("company_id"),
+    Groups: attrgetter("company_id"),
     Enrolment: attrgetter("subject_id"),
     Alert: attrgetter("account_id"),
 }

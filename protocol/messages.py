@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from protocol.book_reads import Books
 from protocol.certificate_messages import Enrol, Renew, WebsiteStatus
+from protocol.refill_bodies import Document, Webhook
 from protocol.sealed_track import SealedTrack
 
 
@@ -324,7 +325,7 @@ class Rehearse(TypedDict):
 
 
 class Done(TypedDict):
-    """I STATUS: an operator's command was carried out."""
+    """I STATUS: an operator's command, or the website's C WEBHOOK, was carried out."""
 
     re: int
     state: Literal["done"]
@@ -342,19 +343,8 @@ class Working(TypedDict):
 
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
-    *(
-        "ENROLMENT",
-        "POLICY",
-        "TLS",
-        "ROTATE",
-        "ERASE",
-        "PROJECTION",
-        "PROGRAMME",
-        "FUNDS",
-        "CLOSE",
-        "RECONCILE",
-    ),
-    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROJECTION", "WATCH", "ALERT"),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROJECTION", "PROGRAMME", "FUNDS"),
+    *("CLOSE", "RECONCILE", "WATCH", "ALERT", "SCHEDULE", "CHARGEBACK"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}
@@ -365,6 +355,7 @@ _READS: Final[dict[str, type[Any]]] = {
     "D PROOF": Proof,
     "D REHEARSE": Rehearse,
     "D BOOKS": Books,
+    "D DOCUMENT": Document,
 }
 
 REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
@@ -385,6 +376,11 @@ REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
     },
     "operator": {**{f"C {verb}": SignedCommand for verb in _COMMANDS}, **_READS, **_RENEW},
     "auditor": {**_READS, **_RENEW},
-    "website": {"I STATUS": WebsiteStatus, "I ERROR": ErrorBody, **_RENEW},
+    "website": {
+        "I STATUS": WebsiteStatus,
+        "I ERROR": ErrorBody,
+        "C WEBHOOK": Webhook,
+        **_RENEW,
+    },
 }
 """What each role may send to the backend in its session, by `<kind> <verb>`."""

@@ -16,11 +16,11 @@ from domain.aggregates import refill as refills
 from domain.aggregates import shop as shops
 from domain.aggregates import terminal as terminals
 from domain.aggregates import transaction as transactions
-from domain.aggregates.refill import RefillLine
 from domain.aggregates.transaction import Signed
 from domain.answers import Refusal
 from domain.event import Context, Event
 from domain.ids import make_id, transaction_id
+from domain.refill_lines import RefillLine
 
 NOW_US = 1_795_000_000_000_000  # 2026-11-18 11:06:40 UTC
 ISSUER = UUID("00000000-0000-8000-8000-0000000000aa")
