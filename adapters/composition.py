@@ -78,6 +78,7 @@ from adapters.postgres.log_reader import SealedLogReader
 from adapters.postgres.mapper import SealedMapper
 from adapters.postgres.recorder import ShardRecorder
 from adapters.postgres.resealing import Resealing
+from adapters.refilling import build_refilling
 from adapters.settings import Settings
 from adapters.tls_rotation import WatchedTls
 from adapters.wiping import FILE as TO_WIPE
@@ -198,8 +199,10 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     published = Erasures(settings.publish_folder) if settings.publish_folder else None
     wiping = Wiping(settings.home / TO_WIPE, views.connect)
     eraser = Eraser(Erasures(settings.checkpoints), keys, views.connect, clock, wiping, published)
+    refilling = build_refilling(settings, loop, views, clock, issuer)
     outside = Surroundings(
         submit=engine.submit,
+        submit_later=engine.submit_later,
         lane=lane,
         personalisation=personalisation,
         directory=views.directory,
@@ -219,15 +222,18 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         past=views,
         read_models=views.beside,
         corrections=views.corrections,
+        refills=refilling.work,
+        refill_reads=refilling.reads,
         clock=clock,
         issuer_id=issuer,
         catch_up=views.caught_up,
         rehearse=views.rehearse,
         needed=own.needed,
     )
+    refilling.attach(CarryingOut(outside))
     operators = Operators(outside)
     found = FoundGenerations(CarryingOut(outside), outside.turn, issuer, rotation.in_use)
-    services["website"] = WebsiteService(views.reports)
+    services["website"] = WebsiteService(views.reports, refilling.webhooks.received)
     services["enrollee"] = CertificateRequests(CarryingOut(outside), personalisation, issuer)
     services["operator"] = services["auditor"] = OperatorService(operators, sessions.drain)
     answers = ValidationAnswers(
@@ -268,6 +274,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
             *(clock, publisher, checkpointer, eraser, resealing),
             *(views, revocations, installed, found, monitor),
             Expiry(engine.submit_later, views.directory.with_expired, clock, issuer),
+            *refilling.parts,
         ],
         link_changed=watched.link_changed,
     )

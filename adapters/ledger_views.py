@@ -95,8 +95,8 @@ class LedgerViews:
         self._settlements = SettlementReader(readers, keys)
         self._streams = CardStreamReader(readers)
         self.guarded = Guarded(self.runner)
-        self._listed = _Listed(DirectoryReader(readers, keys), self.guarded)
-        self.directory = DirectoryLists(self._listed, clock)
+        self.listed = Listed(DirectoryReader(readers, keys), self.guarded)
+        self.directory = DirectoryLists(self.listed, clock)
         self.books = BookReader(readers, self.connect, keys, mapper)
         self.corrections = CorrectionReads(
             self._reader,
@@ -104,7 +104,7 @@ class LedgerViews:
             self.guarded,
             lambda: self.caught_up(Settlements.name, _BEHIND_S),
         )
-        rehearsals = Rehearsals(self._reader, self._listed, self._streams, clock.now_us)
+        rehearsals = Rehearsals(self._reader, self.listed, self._streams, clock.now_us)
         self.rehearse = rehearsals.rehearse
         self._counted_at_s = 0.0
         self.reports = Reports(
@@ -164,6 +164,15 @@ class LedgerViews:
             reader.close()
         return [] if past is None else [_past_row(past)]
 
+    def stream(self, id: UUID) -> list[Event]:
+        """The events of one stream, oldest first, on a connection of its own."""
+        reader = self._reader()
+        try:
+            events = (reader.open(row) for row in reader.streams([id]))
+            return [event for event in events if event is not None]
+        finally:
+            reader.close()
+
     def export_settlements(
         self, first: date, last: date, shop_id: UUID | None, layout: str
     ) -> Iterable[str]:
@@ -207,10 +216,10 @@ class LedgerViews:
     def card_alerts(self, card_id: UUID) -> list[dict[str, Any]]:
         """What a cardholder is asked: the alerts of his account, newest first."""
         self.caught_up()
-        card = self._listed.get(card_id)
+        card = self.listed.get(card_id)
         if not isinstance(card, Card):
             return []
-        pages = self._listed.pages("alert", card.account_id)
+        pages = self.listed.pages("alert", card.account_id)
         return [alert_row(each) for page in pages for each in page][::-1]
 
     def rehearse_watch(self, rules: Watch, days: int) -> Rows:
@@ -261,7 +270,7 @@ def _past_row(past: Past) -> dict[str, Any]:
     }
 
 
-class _Listed:
+class Listed:
     """The directory's states of a kind, page by page."""
 
     def __init__(self, reader: DirectoryReader, guarded: Guarded) -> None:
@@ -270,6 +279,9 @@ class _Listed:
 
     def pages(self, kind: str, parent: UUID | None = None, size: int = 100) -> Iterator[list[Any]]:
         return self.guarded.pieces(Directory.name, self._reader.pages(kind, parent, size))
+
+    def ids(self, kind: str, parent: UUID) -> list[UUID]:
+        return self.guarded.read(Directory.name, lambda: self._reader.ids(kind, parent))
 
     def get(self, id: UUID) -> Any | None:
         return self.guarded.read(Directory.name, lambda: self._reader.get(id))

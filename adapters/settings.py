@@ -36,6 +36,8 @@ _RANGES: Final = {
     "hsm_slot": (0, 2**64 - 1),
     "hsm_simulated_delay_ms": (0, 1_000),
     "sandbox_clock_ahead_s": (0, 366 * 24 * 3600),
+    "refill_alone_most_cents": (0, 2**40),
+    "refill_fee_cents": (0, 100_000),
 }
 
 
@@ -166,6 +168,16 @@ class Settings:
     """A file with a token for `Authorization: Bearer`, read at each try."""
     publish_every_s: int = 10
     """At most so often to an address; the newest checkpoint wins."""
+
+    # Refills
+    refill_alone_most_cents: int = 1_000_000
+    """A refill of more than that needs another operator's approval. 0: each does."""
+    refill_fee_cents: int = 0
+    """What a company pays for each refill besides."""
+    processor: str = "sandbox"
+    """Who charges companies' cards: `sandbox` (no money moves), `stripe` or `none`."""
+    processor_folder: Path | None = None
+    """Where `api-key` and `webhook-secret` lie; by default <home>/secrets/processor."""
 
     # Logs
     log_max_bytes: int = 10_000_000

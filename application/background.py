@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 SHARE = 0.25
 """Of the engine's time: what is left to payments while a large refill goes on is three quarters."""
 MOST_WAITING = 64
+SubmitLater = Callable[[Any, Callable[[Any], None]], bool]
+"""`application.group_commit.GroupCommit.submit_later`."""
 
 
 class Waiting(NamedTuple):

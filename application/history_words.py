@@ -10,6 +10,7 @@ from domain.aggregates.account import (
     AccountDebited,
     AccountOpened,
     CreditCorrected,
+    CreditTakenBack,
     DebitCorrected,
     DebitReversed,
 )
@@ -69,6 +70,8 @@ def describe(event: Event, names: Mapping[UUID, str]) -> str:
         case AccountCredited():
             until = f", to be spent until {event.last_day}" if event.last_day else ""
             return f"{dollars(event.amount_cents)} credited by a refill{until}."
+        case CreditTakenBack():
+            return f"{dollars(event.amount_cents)} of a refill taken back: it was charged back."
         case AccountDebited():
             return f"{dollars(event.amount_cents)} debited for a payment."
         case DebitReversed():

@@ -1,30 +1,67 @@
-"""A refill: a company's money onto the accounts of its employees, the whole or nothing.
+"""An order of a refill: what a company wants on its employees' accounts.
 
-The refill and every credit are one commit; a refusal names every line at fault.
+Where the payment is confirmed with the order and no second person is needed, a small order is
+credited in its own commit, the whole or nothing; a larger one goes on step by step
+(`credit_refill.py`). A refusal names every line at fault.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from application.command import Command, Origin, Refused, other_command
-from application.fields import REFILL_MOST_LINES, some_of
+from application.credit_refill import APPROVER, credits_of
+from application.fields import some_of
 from application.group_commit import Outcome
+from application.ports import Claim
 from application.states import States
 from domain.aggregates import account as accounts
 from domain.aggregates import refill as refills
 from domain.aggregates.account import Account
 from domain.aggregates.company import Company
-from domain.aggregates.refill import Refill, RefillLine
+from domain.aggregates.refill import Refill, RefillOrdered
 from domain.answers import dollars
-from domain.event import Context, Event
+from domain.event import Context, Event, stamp
 from domain.ids import derived_id, partition_of
+from domain.local_time import local_date
+from domain.refill_lines import FailedLine, RefillLine
+
+FILE_CLAIM = "refill-file"
+NOT_OF_COMPANY = "not-of-company"
+_LAST_ZONE = "Etc/GMT+12"
+"""Where a day ends last: what has passed there has passed for every account."""
+_PASSED = "the last day to spend it has passed. Give a later one."
+Line = tuple[UUID, int]
 
 
-class RefillAccounts(Command):
-    """`lines` are accounts with their cents: 1 to 5,000 accounts, each at most once."""
+class Terms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What holds for refills here: above which sum two persons, and the fee for each."""
 
-    makes = (refills.RefillCredited,)
+    alone_most_cents: int = 1_000_000
+    fee_cents: int = 0
+
+
+class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """How a company pays. `confirmed`: an operator saw the money, `reference` says where."""
+
+    method: str = refills.BANK
+    token: str = ""
+    confirmed: bool = False
+    reference: str = ""
+
+
+class OrderRefill(Command):
+    """`lines` are accounts with their cents, each account at most once.
+
+    `last_day` on which it can be spent, in each account's time zone; empty for none.
+    `checked`: the lines were compared with the company's accounts before, so that the engine
+    need not load them all. `file_digests`: the keyed hashes of a file's content, newest first.
+    `left_out`: lines that are not ordered, and why.
+    """
+
+    makes = (RefillOrdered,)
 
     def __init__(
         self,
@@ -32,78 +69,246 @@ class RefillAccounts(Command):
         deadline_us: int,
         *,
         company_id: UUID,
-        lines: Sequence[tuple[UUID, int]],
+        lines: Sequence[Line],
+        payment: Payment,
+        terms: Terms,
+        source: str = refills.FORM,
+        group: str = "",
+        checked: bool = False,
+        left_out: Sequence[FailedLine] = (),
+        file_digests: Sequence[bytes] = (),
+        again: bool = False,
         last_day: str = "",
     ) -> None:
-        """`last_day` on which it can be spent, in each account's time zone; empty for none."""
         super().__init__(origin, deadline_us)
-        self._company_id, self._lines, self._last_day = company_id, lines, last_day
+        self._company_id, self._lines, self._payment = company_id, lines, payment
+        self._terms, self._source, self._group = terms, source, group
+        self._checked, self._left_out = checked, left_out
+        self._digests, self._again = file_digests, again
+        self._last_day = last_day
 
     def reads(self) -> list[UUID]:
-        """The company and every account."""
+        """The company, and every account where they are few."""
+        if len(self._lines) > refills.STEP_LINES:
+            return [self._company_id]
         return [self._company_id, *(account_id for account_id, _ in self._lines)]
 
+    def claims_read(self) -> list[tuple[str, bytes]]:
+        """Whether that file was ordered before."""
+        return [(FILE_CLAIM, digest) for digest in self._digests]
+
     def execute(self, states: States, context: Context) -> Outcome:
-        """Credits all of them, or says which lines are at fault."""
-        if states.get(self._company_id, Company) is None:
-            return Outcome(Refused("no-such-company", "There is no company with that id."))
-        if not 1 <= len(self._lines) <= REFILL_MOST_LINES:
-            return Outcome(
-                Refused("refill-size", f"A refill has 1 to {REFILL_MOST_LINES:,} lines.")
-            )
-        faults = list(self._faults(states, context))
-        if faults:
-            return Outcome(Refused("refill-lines", "Nothing was refilled. " + some_of(faults)))
+        """Orders, or says what is at fault."""
+        ordered_before = self._ordered_before(states)
+        no = self._refused(states, context, ordered_before)
+        if no is not None:
+            return Outcome(no)
         refill_id = derived_id(
             "refill",
             self.origin.command_id,
             self.origin.issued_ms,
             partition_of(self._company_id),
         )
-        credited = refills.credit(
+        events = order_events(
             context,
             refill_id,
             company_id=self._company_id,
-            lines=tuple(RefillLine(account_id=a, amount_cents=c) for a, c in self._lines),
-            approved_by=self.origin.actor,
+            lines=_as_lines(self._lines),
+            terms=self._terms,
+            source=self._source,
+            method=self._payment.method,
+            token=self._payment.token,
+            group=self._group,
+            last_day=self._last_day,
         )
-        events: list[Event] = [credited]
-        for account_id, amount_cents in self._lines:
-            account = states.get(account_id, Account)
-            assert account is not None, "checked above"
-            events.append(
-                accounts.credit(
-                    context,
-                    account,
-                    amount_cents=amount_cents,
-                    refill_id=refill_id,
-                    last_day=self._last_day,
-                )
+        refill = refills.evolve(None, events[0])
+        if self._left_out:
+            events.append(left_out_event(context, refill, self._left_out))
+            refill = refills.evolve(refill, events[-1])
+        if self._payment.confirmed:
+            paid = paid_events(
+                context, refill, refill.due_cents, self._payment.reference, context.actor
             )
-        return Outcome(_answer(refill_id, len(self._lines), credited.total_cents), events)
+            for event in paid:
+                refill = refills.evolve(refill, event)
+            events += paid
+        if refill.status == refills.APPROVED and len(self._lines) <= refills.STEP_LINES:
+            step = credits_of(context, states, refill, _as_lines(self._lines))
+            for event in step:
+                if event.originator_id == refill_id:
+                    refill = refills.evolve(refill, event)
+            events += step
+        claims = []
+        if self._digests and ordered_before is None:
+            claims.append(Claim(FILE_CLAIM, self._digests[0], refill_id, len(self._digests)))
+        return Outcome(answer_of(refill), events, claims)
 
-    def _faults(self, states: States, context: Context) -> Iterator[str]:
-        """A sentence for every line that cannot be credited."""
-        first_line: dict[UUID, int] = {}
-        for number, (account_id, amount_cents) in enumerate(self._lines, start=1):
-            first = first_line.setdefault(account_id, number)
+    def _ordered_before(self, states: States) -> UUID | None:
+        """The refill that the same file was ordered as."""
+        owners = (states.owner(FILE_CLAIM, digest) for digest in self._digests)
+        return next((owner for owner in owners if owner is not None), None)
+
+    def _refused(
+        self, states: States, context: Context, ordered_before: UUID | None
+    ) -> Refused | None:
+        if states.get(self._company_id, Company) is None:
+            return Refused("no-such-company", "There is no company with that id.")
+        if not 1 <= len(self._lines) <= refills.MOST_LINES:
+            return Refused("refill-size", f"A refill has 1 to {refills.MOST_LINES:,} lines.")
+        faults = []
+        if not self._checked:
+            faults = [text for _, text in faults_of(self._lines, self._is_of_company(states))]
+        faults = faults or list(self._passed(states, context))
+        if faults:
+            return Refused("refill-lines", "Nothing was refilled. " + some_of(faults))
+        if ordered_before is not None and not self._again:
+            return Refused(
+                "same-file",
+                f"The same accounts with the same amounts were ordered from a file before: refill"
+                f" {ordered_before}. Nothing was ordered. Where it is meant, say so: --again.",
+            )
+        return None
+
+    def _passed(self, states: States, context: Context) -> Iterator[str]:
+        """A sentence for every line whose money could not be spent even today.
+
+        Of a large order only where that is so for every account: each is looked at once more when
+        it is credited.
+        """
+        if not self._last_day:
+            return
+        if len(self._lines) > refills.STEP_LINES:
+            if self._last_day < local_date(context.recorded_at_us, _LAST_ZONE):
+                yield f"Every line: {_PASSED}"
+            return
+        for number, (account_id, _) in enumerate(self._lines, start=1):
             account = states.get(account_id, Account)
-            if account is None or account.company_id != self._company_id:
-                yield f"Line {number}: account {account_id} is not of this company."
-            elif first != number:
-                yield f"Line {number}: the account of line {first} again. Give one sum for it."
-            elif not 1 <= amount_cents <= refills.MOST_CENTS:
-                yield f"Line {number}: the amount must be $0.01 to {dollars(refills.MOST_CENTS)}."
-            elif self._last_day and self._last_day < accounts.today_of(context, account):
-                yield f"Line {number}: the last day to spend it has passed. Give a later one."
+            if account is not None and self._last_day < accounts.today_of(context, account):
+                yield f"Line {number}: {_PASSED}"
+
+    def _is_of_company(self, states: States) -> Callable[[UUID], bool]:
+        def known(account_id: UUID) -> bool:
+            account = states.get(account_id, Account)
+            return account is not None and account.company_id == self._company_id
+
+        return known
 
     def repeated(self, states: States, made: UUID) -> Any:
-        """The refill as it was carried out."""
+        """The refill as it is by now."""
         refill = states.get(made, Refill)
-        if refill is None:
-            return other_command()
-        return {**_answer(made, refill.accounts, refill.total_cents), "repeated": True}
+        return other_command() if refill is None else {**answer_of(refill), "repeated": True}
 
 
-def _answer(refill_id: UUID, count: int, total_cents: int) -> dict[str, Any]:
-    return {"id": str(refill_id), "accounts": count, "total_cents": total_cents}
+def faults_of(
+    lines: Sequence[Line], is_of_company: Callable[[UUID], bool]
+) -> Iterator[tuple[int, str]]:
+    """The number, from 1, of every line that cannot be credited, and a sentence about it."""
+    first_line: dict[UUID, int] = {}
+    for number, (account_id, amount_cents) in enumerate(lines, start=1):
+        first = first_line.setdefault(account_id, number)
+        if not is_of_company(account_id):
+            yield number, f"Line {number}: account {account_id} is not of this company."
+        elif first != number:
+            again = f"Line {number}: the account of line {first} again. Give one sum for it."
+            yield number, again
+        elif not 1 <= amount_cents <= refills.MOST_CENTS:
+            most = dollars(refills.MOST_CENTS)
+            yield number, f"Line {number}: the amount must be $0.01 to {most}."
+
+
+def order_events(
+    context: Context,
+    refill_id: UUID,
+    *,
+    company_id: UUID,
+    lines: tuple[RefillLine, ...],
+    terms: Terms,
+    source: str,
+    method: str,
+    token: str,
+    group: str = "",
+    schedule_id: UUID | None = None,
+    due_on: str = "",
+    ordered_by: str = "",
+    last_day: str = "",
+) -> list[Event]:
+    """The order. Who set up a schedule is who ordered what it orders."""
+    total_cents = sum(line.amount_cents for line in lines)
+    return [
+        RefillOrdered(
+            **stamp(context, refill_id, 1),
+            company_id=company_id,
+            lines=lines,
+            total_cents=total_cents,
+            fee_cents=terms.fee_cents,
+            source=source,
+            method=method,
+            payment_method=token,
+            two_persons=total_cents > terms.alone_most_cents,
+            ordered_by=ordered_by or context.actor,
+            group=group,
+            schedule_id=schedule_id,
+            due_on=due_on,
+            last_day=last_day,
+        )
+    ]
+
+
+def left_out_event(context: Context, refill: Refill, lines: Sequence[FailedLine]) -> Event:
+    """Lines that were at fault and that nobody pays for."""
+    return refills.event_of(
+        context,
+        refill,
+        refills.RefillFailed,
+        company_id=refill.company_id,
+        lines=tuple(lines),
+        total_cents=sum(line.amount_cents for line in lines),
+        ordered=False,
+    )
+
+
+def paid_events(
+    context: Context,
+    refill: Refill,
+    amount_cents: int,
+    reference: str,
+    paid_by: str,
+    processor: str = "",
+) -> list[Event]:
+    """The payment, and the approval where no second person is needed for it."""
+    paid = refills.event_of(
+        context,
+        refill,
+        refills.RefillPaid,
+        company_id=refill.company_id,
+        amount_cents=amount_cents,
+        fee_cents=min(refill.fee_cents, amount_cents),
+        method=refill.method,
+        processor=processor,
+        reference=reference,
+        paid_by=paid_by,
+    )
+    after = refills.evolve(refill, paid)
+    if after.status != refills.AWAITING_APPROVAL or after.two_persons:
+        return [paid]
+    # Whoever confirmed the money answers for it; nobody does where a processor confirmed it.
+    by = APPROVER if processor else paid_by
+    return [paid, refills.event_of(context, after, refills.RefillApproved, approved_by=by)]
+
+
+def answer_of(refill: Refill) -> dict[str, Any]:
+    """What is told of a refill after a command."""
+    return {
+        "id": str(refill.id),
+        "status": refill.status,
+        "method": refill.method,
+        "accounts": refill.accounts,
+        "total_cents": refill.total_cents,
+        "fee_cents": refill.fee_cents,
+        "credited_cents": refill.credited_cents,
+        "left_out_lines": refill.left_out_lines,
+    }
+
+
+def _as_lines(lines: Sequence[Line]) -> tuple[RefillLine, ...]:
+    return tuple(RefillLine(account_id=a, amount_cents=c) for a, c in lines)

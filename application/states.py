@@ -19,19 +19,21 @@ from domain.aggregates import (
     closing,
     company,
     credit,
-    crediting,
     dispute,
     enrolment,
+    group,
     key,
     policy,
     programme,
     proposal,
     reconciliation,
     refill,
+    schedule,
     shop,
     terminal,
     transaction,
     watch,
+    webhook,
 )
 from domain.aggregates.transaction import Transaction
 from domain.event import Event, topics
@@ -46,18 +48,20 @@ _MODULES = {
     "company": company,
     "dispute": dispute,
     "credit": credit,
-    "crediting": crediting,
     "enrolment": enrolment,
+    "group": group,
     "key": key,
     "policy": policy,
     "programme": programme,
     "proposal": proposal,
     "reconciliation": reconciliation,
     "refill": refill,
+    "schedule": schedule,
     "shop": shop,
     "terminal": terminal,
     "transaction": transaction,
     "watch": watch,
+    "webhook": webhook,
 }
 EVOLVE: dict[type[Event], Callable[[Any, Any], Any]] = {
     cls: _MODULES[name.partition(".")[0]].evolve for name, cls in topics().items()
@@ -168,14 +172,6 @@ class States:
             self.load_owners([(kind, digest)])
             owner = self._owners.get((kind, digest), None)
         return cast(UUID | None, owner)
-
-    def offer(self, id: UUID, state: Any) -> None:
-        """Takes a state that was read from the log just before, where it knows none.
-
-        What was stored since is known here, or its next version is refused by the log: Conflict.
-        """
-        if id.int not in self._states:
-            self._states[id.int] = state
 
     def load(self, ids: Iterable[UUID]) -> None:
         """Loads aggregates with one query, absent ones as None."""

@@ -1,4 +1,4 @@
-"""What may be done to a payment, by the state it is in: one table (TR-BEFS section 7.4).
+"""What may be done to a payment, by the state it is in: one table (TR-BEFS section 7.3).
 
 The state is derived from the payment's events and from whether its business day is closed. A step
 that the table allows may still be refused for its amount, its terminal or its time.

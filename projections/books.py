@@ -80,8 +80,9 @@ class Books:
                 if running.events % self._mark_every == 0:
                     marks.append(running.copied())
             expect = EXPECTED.get(type(event))
-            if expect is not None:
-                expected[position] = expect(position, day, event)
+            movement = expect(position, day, event) if expect is not None else None
+            if movement is not None:
+                expected[position] = movement
             if isinstance(event, StatementMatched):
                 matched.append((position, event))
         self._store_marks(running, marks, running.position > before)

@@ -20,13 +20,16 @@ from domain.aggregates.certificate import Certificate
 from domain.aggregates.company import Company
 from domain.aggregates.dispute import Dispute
 from domain.aggregates.enrolment import Enrolment
+from domain.aggregates.group import Groups
 from domain.aggregates.policy import Policy
 from domain.aggregates.programme import Programme
 from domain.aggregates.proposal import Proposal
 from domain.aggregates.refill import Refill
+from domain.aggregates.schedule import Schedule
 from domain.aggregates.shop import Shop
 from domain.aggregates.terminal import Terminal
 from domain.aggregates.watch import WatchRules
+from domain.aggregates.webhook import Webhook
 from domain.event import stored_topics, topics
 from projections.ports import Entry
 
@@ -41,6 +44,9 @@ KINDS: dict[str, type[Any]] = {
     "card": Card,
     "certificate": Certificate,
     "refill": Refill,
+    "schedule": Schedule,
+    "group": Groups,
+    "webhook": Webhook,
     "proposal": Proposal,
     "enrolment": Enrolment,
     "policy": Policy,
@@ -63,6 +69,8 @@ _PARENT_OF: dict[type[Any], Callable[[Any], UUID]] = {
     Certificate: attrgetter("subject_id"),
     Refill: attrgetter("company_id"),
     Programme: attrgetter("company_id"),
+    Schedule: attrgetter("company_id"),
+    Groups: attrgetter("company_id"),
     Enrolment: attrgetter("subject_id"),
     Alert: attrgetter("account_id"),
 }

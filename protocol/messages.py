@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, NotRequired, TypedDict
 from protocol.adjustment import ACTIONS, SignedRequest
 from protocol.book_reads import Books
 from protocol.certificate_messages import Enrol, Renew, WebsiteStatus
+from protocol.refill_bodies import Document, Webhook
 from protocol.sealed_track import SealedTrack
 
 
@@ -331,7 +332,7 @@ class Rehearse(TypedDict):
 
 
 class Done(TypedDict):
-    """I STATUS: an operator's command was carried out."""
+    """I STATUS: an operator's command, or the website's C WEBHOOK, was carried out."""
 
     re: int
     state: Literal["done"]
@@ -349,19 +350,8 @@ class Working(TypedDict):
 
 _COMMANDS: Final = (
     *("REGISTER", "ISSUE", "REFILL", "CORRECT", "BLOCK", "MENU", "PIN", "REVOKE", "APPROVE"),
-    *(
-        "ENROLMENT",
-        "POLICY",
-        "TLS",
-        "ROTATE",
-        "ERASE",
-        "PROJECTION",
-        "PROGRAMME",
-        "FUNDS",
-        "CLOSE",
-        "RECONCILE",
-    ),
-    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROJECTION", "WATCH", "ALERT", "DISPUTE"),
+    *("ENROLMENT", "POLICY", "TLS", "ROTATE", "ERASE", "PROJECTION", "PROGRAMME", "FUNDS"),
+    *("CLOSE", "RECONCILE", "WATCH", "ALERT", "SCHEDULE", "CHARGEBACK", "DISPUTE"),
 )
 
 _RENEW: Final[dict[str, type[Any]]] = {"C RENEW": Renew}
@@ -372,6 +362,7 @@ _READS: Final[dict[str, type[Any]]] = {
     "D PROOF": Proof,
     "D REHEARSE": Rehearse,
     "D BOOKS": Books,
+    "D DOCUMENT": Document,
 }
 
 REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
@@ -394,6 +385,11 @@ REQUESTS: Final[dict[str, dict[str, type[Any]]]] = {
     },
     "operator": {**{f"C {verb}": SignedCommand for verb in _COMMANDS}, **_READS, **_RENEW},
     "auditor": {**_READS, **_RENEW},
-    "website": {"I STATUS": WebsiteStatus, "I ERROR": ErrorBody, **_RENEW},
+    "website": {
+        "I STATUS": WebsiteStatus,
+        "I ERROR": ErrorBody,
+        "C WEBHOOK": Webhook,
+        **_RENEW,
+    },
 }
 """What each role may send to the backend in its session, by `<kind> <verb>`."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-from adapters.backend.operator_ports import Denied, Surroundings
+from adapters.backend.operator_ports import Denied, Submit, Surroundings
 from application.command import Command, Refused, Used
 from application.group_commit import IN_DOUBT, Failed, Work
 from domain.ids import PARTITIONS
@@ -44,8 +44,15 @@ class CarryingOut:
 
     async def through_engine(self, work: Work) -> Any:
         """The engine's answer to any work."""
+        return await self._answer(self._outside.submit, work)
+
+    async def later(self, work: Work) -> Any:
+        """The same, of a work that payments do not wait for."""
+        return await self._answer(self._outside.submit_later, work)
+
+    async def _answer(self, submit: Submit, work: Work) -> Any:
         waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if not self._outside.submit(work, lambda answer: _settle(waiting, answer)):
+        if not submit(work, lambda answer: _settle(waiting, answer)):
             raise Denied(BUSY, TEXTS[BUSY])
         answer = await waiting
         if isinstance(answer, Refused):

@@ -42,6 +42,8 @@ class Pages(Protocol):
 
     def get(self, id: UUID) -> Any | None: ...
 
+    def ids(self, kind: str, parent: UUID) -> list[UUID]: ...
+
     def pages(
         self, kind: str, parent: UUID | None = None, size: int = 100
     ) -> Iterator[list[Any]]: ...
@@ -146,6 +148,10 @@ class DirectoryLists:
                 if lots.expired(account.lots, today):
                     yield account.id
             pause()
+
+    def account_ids(self, company: UUID) -> list[UUID]:
+        """The accounts of a company's employees, without opening what is known of them."""
+        return self._directory.ids("account", company)
 
     def certificates(self, chosen: Chosen) -> Rows:
         """Certificates of the private PKI, oldest first. Each page is opened to be chosen from."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from uuid import UUID
 
-from application.crediting import SubmitLater
+from application.background import SubmitLater
 from application.expired_funds import BookExpiry
 from application.group_commit import Failed
 from application.ports import Clock, Unavailable

@@ -4,7 +4,6 @@ What a command needs of the HSM (a card number, a certificate, the reference of 
 the HSM's lane first; none of it is good for anything before the engine stored the command.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
@@ -20,6 +19,7 @@ from adapters.backend.funds import Funds
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
 from adapters.backend.programme_verbs import programme
 from adapters.backend.projection_commands import projection
+from adapters.backend.refill_commands import ChargeBackVerb, charged_back, refill, schedule
 from adapters.backend.revoking import Revoking, revoke
 from adapters.backend.rotating import Rotating
 from adapters.backend.tls_commands import NextTlsAuthority, tls
@@ -31,15 +31,12 @@ from application.block import STATUSES, BlockCard, BlockTerminal
 from application.issue import NUMBER_TAKEN, STRIPE, VIRTUAL, Issue, NewCard, Person, card_id
 from application.menu import SetMenu
 from application.read import Read
-from application.refill import RefillAccounts
 from application.register import RegisterCompany, RegisterShop, RegisterTerminal
 from application.set_pin import SetPin
-from domain.aggregates import refill as refills
 from domain.aggregates.company import Company
 from domain.aggregates.shop import Shop
 from domain.ids import derived_id
 from protocol.encoding import b64, unb64
-from protocol.errors import UNAVAILABLE
 from protocol.pin import read_sealed_pin
 
 DRAWS_MOST = 5
@@ -71,8 +68,9 @@ class OperatorCommands:
                 "TLS": NextTlsAuthority(self.works, surroundings.personalisation),
                 "CORRECT": Correcting(self.works, surroundings),
                 "WATCH": WatchVerb(self.works),
+                "CHARGEBACK": ChargeBackVerb(self.works),
             },
-            {"ERASE": erasing.stored},
+            {"ERASE": erasing.stored, "CHARGEBACK": charged_back(surroundings.refills)},
             {"ENROLMENT": new_person.code},
         )
         self.certifying = Certifying(self.works, surroundings.personalisation)
@@ -240,46 +238,6 @@ class OperatorCommands:
             SetPin(told.origin, self.works.deadline_us(), card_id=of_card, reference=reference)
         )
 
-    async def refill(self, told: Told) -> Answer:
-        """Named accounts, or each account of the company that the directory knows."""
-        company_id = fields.uuid(told.body, "company")
-        if "each_cents" in told.body:
-            if "lines" in told.body:
-                raise fields.Invalid("lines", "or each_cents: give one of the two.")
-            each = fields.cents(told.body, "each_cents", 1, refills.MOST_CENTS)
-            lines = [(account, each) for account in await self._accounts(company_id)]
-        else:
-            lines = fields.refill_lines(told.body)
-        return await self.works.carry_out(
-            RefillAccounts(
-                told.origin,
-                self.works.deadline_us(),
-                company_id=company_id,
-                lines=lines,
-                last_day=fields.last_day(told.body),
-            )
-        )
-
-    async def _accounts(self, company_id: UUID) -> list[UUID]:
-        outside = self.outside
-
-        def known() -> list[UUID]:
-            if not outside.catch_up():
-                # An account that is not listed yet would go without its money, unnoticed.
-                raise Denied(UNAVAILABLE, "The list of accounts is behind. Try again in a moment.")
-            return [UUID(str(row["account"])) for row in outside.directory.accounts(company_id)]
-
-        accounts = await asyncio.to_thread(known)
-        if not accounts:
-            raise Denied("no-accounts", "This company has no accounts yet. Issue cards first.")
-        if len(accounts) > fields.REFILL_MOST_LINES:
-            raise Denied(
-                "refill-size",
-                f"This company has {len(accounts):,} accounts and a refill at most"
-                f" {fields.REFILL_MOST_LINES:,}. Give the lines in several refills.",
-            )
-        return accounts
-
     async def block(self, told: Told) -> Answer:
         """A card (`status` blocked, lost or stolen), or a terminal."""
         why = fields.text(told.body, "why", fields.WHY_MOST)
@@ -317,7 +275,9 @@ VERBS: dict[str, Callable[[OperatorCommands, Told], Any]] = {
     "REGISTER": OperatorCommands.register,
     "ISSUE": OperatorCommands.issue,
     "PIN": OperatorCommands.set_pin,
-    "REFILL": OperatorCommands.refill,
+    "REFILL": refill,
+    "SCHEDULE": schedule,
+    "CHARGEBACK": OperatorCommands.two_persons,
     "CORRECT": correct,
     "BLOCK": OperatorCommands.block,
     "MENU": OperatorCommands.menu,

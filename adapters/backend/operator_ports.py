@@ -11,6 +11,7 @@ from adapters.backend.book_ports import Books
 from application.corrections import Credited
 from application.group_commit import Work
 from application.ports import Clock
+from application.refill import Terms
 from application.register import IssuedCertificate
 from domain.suspicion import Watch
 
@@ -88,6 +89,10 @@ class Personalisation(Protocol):
     ) -> bytes:
         """The reference of a PIN sealed in an operator's session, to that key. Raises Denied."""
 
+    def file_digests(self, company_id: UUID, content: str) -> tuple[bytes, ...]:
+        """The keyed hashes by which the content of a company's file of refills is known again: by
+        each generation of the key, newest first."""
+
     def activation_code(self, command_id: UUID) -> str:
         """The one-time code with which a shop makes its log-in: the same for the same command."""
 
@@ -110,6 +115,8 @@ class Directory(Protocol):
 
     def lots(self, company: UUID | None, account: UUID | None, until_day: str) -> Rows:
         """Of one of the two; with `until_day` those that expire by then or have expired."""
+
+    def account_ids(self, company: UUID) -> Sequence[UUID]: ...
 
     def certificates(self, chosen: "Chosen") -> Rows: ...
 
@@ -261,6 +268,36 @@ Rehearse = Callable[[Tried, Callable[[int, int], None]], Rows]
 Denied, `application.ports.Unavailable`."""
 
 
+class Refills(Protocol):
+    """What goes on with refills beside the commands: `adapters.backend.refill_work.RefillWork`."""
+
+    terms: Terms
+    schedule_changed: Callable[[UUID], None]
+
+    @property
+    def processor_name(self) -> str:
+        """Empty where no card can be charged."""
+
+    def wake(self, refill_id: UUID) -> None:
+        """Something happened to a refill: what can be done next is done."""
+
+    async def poll(self, refill_id: UUID) -> dict[str, Any]:
+        """Asks the processor what became of its charge. Raises Denied."""
+
+    async def resend(self, refill_id: UUID) -> dict[str, Any]:
+        """Has the processor tell it again. Raises Denied."""
+
+
+class RefillReads(Protocol):
+    """Lists of refills, schedules, groups and webhooks, and documents. Calls run in a thread."""
+
+    def rows(self, what: str, of: UUID | None) -> Rows:
+        """A list. Raises Denied for an owner that is not there."""
+
+    def document(self, what: str, refill_id: UUID) -> bytes:
+        """A receipt or an invoice, as PDF. Raises Denied."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """Everything that operators' commands and reads touch.
@@ -274,6 +311,7 @@ class Surroundings:
     """
 
     submit: Submit
+    submit_later: Submit
     lane: Lane
     personalisation: Personalisation
     directory: Directory
@@ -287,6 +325,8 @@ class Surroundings:
     past: Past
     read_models: ReadModels
     corrections: CorrectionReads
+    refills: Refills
+    refill_reads: RefillReads
     clock: Clock
     issuer_id: UUID
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)

@@ -14,8 +14,9 @@ from adapters.backend.operator_ports import Chosen, Denied, Drain, Reply, Rows, 
 from adapters.backend.past_reads import LISTS as PAST_LISTS
 from adapters.backend.past_reads import past_list
 from adapters.backend.programme_verbs import rehearsed
+from adapters.backend.refill_reads import LISTS as REFILL_LISTS
 from application import fields
-from protocol.encoding import to_json
+from protocol.encoding import b64, to_json
 
 PART_BYTES = 40_000
 """Of JSON in one answer: sealed and in base64url it stays under the 65,536 of a line."""
@@ -26,6 +27,7 @@ _LISTS = (
     *("hsm", "hsm-keys"),
     *("alerts", "watch"),
     *PAST_LISTS,
+    *REFILL_LISTS,
 )
 _STATES = ("valid", "expired", "revoked")
 _HSM_LISTS = ("hsm", "hsm-keys")
@@ -60,6 +62,9 @@ class OperatorReads:
         directory = self.outside.directory
         if what in PAST_LISTS:
             return past_list(what, body, self.outside.past, self.outside.read_models)
+        if what in REFILL_LISTS:
+            of = fields.uuid(body, "of") if "of" in body else None
+            return lambda: self.outside.refill_reads.rows(what, of)
         if what == "companies":
             return directory.companies
         if what == "shops":
@@ -145,6 +150,13 @@ class OperatorReads:
         finally:
             await asyncio.to_thread(close, pieces)
 
+    async def document(self, body: Body, reply: Reply, drain: Drain) -> None:
+        """A receipt or an invoice as PDF, in base64url."""
+        what, refill_id = body["what"], fields.uuid(body, "of")
+        read = self.outside.refill_reads
+        pdf = await self.in_thread(lambda: read.document(what, refill_id))
+        await send_text("DOCUMENT", body["id"], text_parts([b64(pdf)]), reply, drain)
+
     async def proof(self, body: Body, reply: Reply, drain: Drain) -> None:
         """A proof file: of an event, of a stream's events, or that the log extends an older one."""
         make = self._proof(body)
@@ -187,6 +199,7 @@ READS: dict[str, Callable[[OperatorReads, Body, Reply, Drain], Awaitable[None]]]
     "EXPORT": OperatorReads.export,
     "PROOF": OperatorReads.proof,
     "REHEARSE": OperatorReads.rehearse,
+    "DOCUMENT": OperatorReads.document,
 }
 
 

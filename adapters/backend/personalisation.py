@@ -27,6 +27,7 @@ from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinBlockInvalid, PinVerification
 from application.authorize import CARD_NUMBER
 from application.issue import EMPLOYEE, employee
+from application.refill import FILE_CLAIM
 from application.register import IssuedCertificate
 from domain import pan as pans
 from domain.aggregates.certificate import PERSONALISED
@@ -75,6 +76,10 @@ class HsmPersonalisation:
     def employee_digests(self, company_id: UUID, email: str) -> tuple[bytes, ...]:
         """See the port."""
         return self._hsm.indexes(EMPLOYEE, employee(company_id, email))
+
+    def file_digests(self, company_id: UUID, content: str) -> tuple[bytes, ...]:
+        """See the port."""
+        return self._hsm.indexes(FILE_CLAIM, f"{company_id} {content}")
 
     def certify(
         self,

@@ -20,15 +20,20 @@ from adapters.backend.operator_ports import Denied, Rows, Surroundings
 from application import fields
 from application.command import Origin
 from application.contest import shown
+from domain.actor import person_of
+from domain.aggregates import refill as refills
 from domain.aggregates.dispute import OPEN, Dispute
 from domain.aggregates.enrolment import QUEUED, Enrolment
 from domain.aggregates.proposal import WAITING, Proposal
+from domain.aggregates.refill import Refill
 from protocol import bodies, messages
 from protocol.certificates import OPERATOR, Peer
 from protocol.errors import UNAVAILABLE
 
 WHAT: Final = "queue"
 """The list's name in D QUERY."""
+_LINES_SHOWN: Final = 100
+"""Of a refill; `refill show` has all."""
 
 
 class Matter(NamedTuple):
@@ -127,6 +132,51 @@ async def _evidence(desk: Desk, dispute: Dispute) -> Rows:
     return [shown(dispute, desk.outside.clock.now_us())]
 
 
+def _refill(refill: Refill) -> Matter | None:
+    """A paid order that another person has to approve."""
+    if refill.status != refills.AWAITING_APPROVAL:
+        return None
+    return _ordered(refill)._replace(since_us=refill.paid_us, asked_by=_orderer(refill))
+
+
+def _refill_payment(refill: Refill) -> Matter | None:
+    """An order whose payment only an operator can see; a card's the processor tells."""
+    if refill.status != refills.AWAITING_PAYMENT or refill.method == refills.CARD:
+        return None
+    return _ordered(refill)
+
+
+def _ordered(refill: Refill) -> Matter:
+    accounts = "1 account" if refill.accounts == 1 else f"{refill.accounts:,} accounts"
+    return Matter(
+        id=refill.id,
+        what=f"Refill of {accounts} of company {refill.company_id}, by {refill.method}",
+        since_us=refill.ordered_us,
+        amount_cents=refill.due_cents,
+    )
+
+
+def _orderer(refill: Refill) -> UUID | None:
+    """Who may not approve it; None where anybody may."""
+    try:
+        return UUID(person_of(refill.ordered_by)) if refill.two_persons else None
+    except ValueError:  # a part of the system
+        return None
+
+
+async def _order(desk: Desk, refill: Refill) -> Rows:
+    """What is known of it, and its first lines."""
+    reads = desk.outside.refill_reads
+
+    def read() -> Rows:
+        (known,) = reads.rows("refill", refill.id)
+        lines = reads.rows("refill-lines", refill.id)[:_LINES_SHOWN]
+        said = {name: value for name, value in known.items() if value}
+        return list(_in_rows({**said, "line": lines}))
+
+    return await asyncio.to_thread(read)
+
+
 async def _command(desk: Desk, proposal: Proposal) -> Rows:
     """The signed command, field by field: what exactly would be done."""
     return list(_in_rows(_command_of(proposal)))
@@ -154,6 +204,8 @@ async def _corrections(desk: Desk, proposal: Proposal) -> Rows:
 KINDS: Final = (
     Kind(name="correction", of="proposal", matter=_correction, detail=_corrections),
     Kind(name="proposal", of="proposal", matter=_proposal, detail=_command),
+    Kind(name="refill", of="refill", matter=_refill, detail=_order),
+    Kind(name="refill-payment", of="refill", matter=_refill_payment, detail=_order),
     Kind(name="enrolment", of="enrolment", matter=_enrolment, detail=_key),
     Kind(name="dispute", of="dispute", matter=_dispute, detail=_evidence),
 )

@@ -55,20 +55,33 @@ def _of_dispute(row: Row, approve: bool, why: str) -> dict[str, Any]:
     return {"do": "decide", "dispute": row["id"], "winner": winner, "why": why}
 
 
+def _of_refill(row: Row, approve: bool, why: str) -> dict[str, Any]:
+    what = {"what": "approve"} if approve else {"what": "reject", "why": why}
+    return {"refill": row["id"], **what}
+
+
+def _of_refill_payment(row: Row, approve: bool, why: str) -> dict[str, Any]:
+    return {"refill": row["id"], "what": "confirm" if approve else "reject", "why": why}
+
+
 DECISIONS: Final = {
     "correction": Decision("APPROVE", _of_proposal),
     "proposal": Decision("APPROVE", _of_proposal),
+    "refill": Decision("REFILL", _of_refill),
+    "refill-payment": Decision("REFILL", _of_refill_payment, why_yes=True),
     "enrolment": Decision("ENROLMENT", _of_enrolment, why_yes=True),
     "dispute": Decision("DISPUTE", _of_dispute, why_yes=True),
 }
 """By kind, as `adapters/backend/queue.py` lists them."""
+_NOT_SIGNED: Final = ("refill", "refill-payment")
+"""Kinds of which not a signed command is shown, but what became of one."""
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     group = typer.Typer(
-        help="See and decide what waits for an operator: corrections, proposals, enrolments,"
-        " disputes.\n\n"
+        help="See and decide what waits for an operator: corrections, proposals, refills,"
+        " enrolments, disputes.\n\n"
         "Example: [bold]ticketrestaurant queue list[/bold]",
         no_args_is_help=True,
         rich_markup_mode="rich",
@@ -127,7 +140,11 @@ def approve(
     id: _Id,
     as_: _Decider = None,
     why: Annotated[
-        str, typer.Option(help="The reason; an enrolment needs one.", show_default=False)
+        str,
+        typer.Option(
+            help="The reason; an enrolment needs one, a refill-payment the payment's reference.",
+            show_default=False,
+        ),
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before approving it.")] = False,
     json: AsJson = False,
@@ -143,7 +160,7 @@ def approve(
     row = rows[0]
     decision = DECISIONS[row["kind"]]
     if decision.why_yes and not why:
-        raise typer.BadParameter(f"give --why: approving an {row['kind']} needs a reason")
+        raise typer.BadParameter(f"give --why: a {row['kind']} needs a reason or a reference")
     if sys.stdin.isatty() and sys.stderr.isatty() and not yes:
         for line in _in_full(rows):
             say(line)
@@ -222,7 +239,7 @@ def _in_full(rows: Sequence[Row]) -> Iterator[str]:
             yield f"    key {_printable(detail['key_hash'])}: is it the one that the device shows?"
     fields = [detail for detail in rows[1:] if "field" in detail]
     if fields:
-        yield "as it was signed:"
+        yield "in full:" if rows[0]["kind"] in _NOT_SIGNED else "as it was signed:"
     for each in fields:
         yield f"  {_printable(each['field'])}: {_value(each['value'])}"
 

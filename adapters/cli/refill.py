@@ -1,4 +1,4 @@
-"""`refill`: a company's money onto the accounts of its employees."""
+"""`refill`: a company's money onto the employees' accounts: ordered, seen, undone."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,23 +6,54 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from adapters.cli import refill_groups, refill_orders, refill_webhooks
 from adapters.cli.options import AsJson, AsOperator, an_id, cents
 from adapters.cli.output import print_json
-from domain.answers import dollars
+from adapters.cli.refill_words import print_refill, until_done
 
 _COLUMNS = ("account", "amount")
+_METHODS = "bank|check|paypal|card"
+_HEADING = "Operators (signed commands through the gateway)"
+ORDER = "order"
+
+
+class OrderByDefault(TyperGroup):
+    """`refill COMPANY …` is `refill order COMPANY …`: what is done most needs no second word."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See click."""
+        if args and args[0] not in self.commands and args[0] != "--help":
+            args = [ORDER, *args]
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
 
 
 def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command("refill", rich_help_panel="Operators (signed commands through the gateway)")(refill)
+    """Adds the commands."""
+    group = typer.Typer(
+        cls=OrderByDefault,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="Refill accounts of a company; see, approve and undo refills.\n\n"
+        "`refill COMPANY …` orders one: `refill order --help`.\n\n"
+        "Example: [bold]ticketrestaurant refill 0192… --each 120.00[/bold]",
+    )
+    group.command(ORDER)(order)
+    refill_orders.register(group)
+    refill_groups.register(group)
+    refill_webhooks.register(group)
+    app.add_typer(group, name="refill", rich_help_panel=_HEADING)
 
 
-def refill(
+def order(
     company: Annotated[str, typer.Argument(help="The company's id.", callback=an_id)],
     each: Annotated[
         str | None, typer.Option(metavar="DOLLARS", help="For every account of the company.")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="With --each: only the accounts of this group.")
     ] = None,
     file: Annotated[
         Path | None, typer.Option(help="A CSV file with columns account, amount: up to 5,000.")
@@ -39,35 +70,69 @@ def refill(
             help="The last day on which it can be spent; without it never expires.",
         ),
     ] = None,
+    method: Annotated[str, typer.Option(metavar=_METHODS, help="How the company pays.")] = "bank",
+    token: Annotated[
+        str | None,
+        typer.Option(metavar="PM", help="For a card: the processor's token, never its number."),
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="What the bank, check or PayPal calls the payment.")
+    ] = None,
+    unpaid: Annotated[
+        bool, typer.Option("--unpaid", help="The money has not come yet; `refill confirm` later.")
+    ] = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Leave out lines at fault instead of refusing all.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="The same file was ordered before, and it is meant.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Until it is credited, half a minute at most.")
+    ] = True,
     as_: AsOperator = "operator-1",
     json: AsJson = False,
 ) -> None:
-    """Refill accounts of a company: all that were named, or none where one line is at fault.
+    """Order a refill: all accounts that were named, or none where one line is at fault.
 
-    Example: [bold]ticketrestaurant refill 0192… --each 120.00[/bold]
+    Without --unpaid you say that the money is here. Above the limit that is set, another operator
+    must approve it.
+
+    Example: [bold]ticketrestaurant refill 0192… --each 120.00 --reference WIRE-7[/bold]
     """
-    from adapters.cli.operator_link import as_operator
+    from adapters.cli.operator_link import Operator, as_operator
 
     if sum((each is not None, file is not None, bool(line))) != 1:
         raise typer.BadParameter("give --each, --file or --line, one of the three")
-    body: dict[str, Any] = {"company": company}
+    if method not in _METHODS.split("|"):
+        raise typer.BadParameter(f"--method must be one of: {_METHODS.replace('|', ', ')}")
+    if (method == "card") != (token is not None):
+        raise typer.BadParameter("--token goes with --method card, and is needed there")
+    if group is not None and each is None:
+        raise typer.BadParameter("--group goes with --each")
+    body: dict[str, Any] = {"company": company, "method": method}
     if each is not None:
         body["each_cents"] = cents(each)
     elif file is not None:
-        body["lines"] = _of_file(file)
+        body |= {"lines": _of_file(file), "source": "file"}
     else:
         body["lines"] = [_of_option(text) for text in line or ()]
     if expires is not None:
         body["last_day"] = expires.date().isoformat()
-    result = as_operator(as_, lambda operator: operator.command("REFILL", body))
+    given = {"group": group, "token": token, "reference": reference}
+    body |= {name: value for name, value in given.items() if value}
+    flags = {"confirmed": method != "card" and not unpaid, "partial": partial, "again": again}
+    body |= {name: True for name, is_set in flags.items() if is_set}
+
+    async def work(operator: Operator) -> dict[str, Any]:
+        result = await operator.command("REFILL", body)
+        return await until_done(operator, result) if wait else result
+
+    result = as_operator(as_, work)
     if json:
         print_json(result)
-        return
-    before = " (carried out before)" if result.get("repeated") else ""
-    print(
-        f"refill {result['id']}: {result['accounts']:,} accounts,"
-        f" {dollars(result['total_cents'])}{before}"
-    )
+    else:
+        print_refill(result)
 
 
 def _of_file(path: Path) -> list[dict[str, Any]]:

@@ -120,6 +120,11 @@ class DirectoryReader:
         rows = self._readers.rows(f"SELECT {_COLUMNS} FROM directory WHERE id = %s", (id,))
         return next(self._open(rows), None)
 
+    def ids(self, kind: str, parent: UUID) -> list[UUID]:
+        """The ids of a kind right under a parent, in their order."""
+        statement = "SELECT id FROM directory WHERE kind = %s AND parent = %s ORDER BY id"
+        return [row[0] for row in self._readers.rows(statement, (kind, parent))]
+
     def pages(self, kind: str, parent: UUID | None = None, size: int = 100) -> Iterator[list[Any]]:
         """All states of a kind (KINDS), in order of id, `size` at a time; those under a parent.
 

@@ -10,7 +10,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from psycopg import Error as PostgresError
 
-from adapters.web import login_pages, public_pages, shop_pages
+from adapters.web import login_pages, public_pages, shop_pages, webhooks
 from adapters.web.config import Clock, WebConfig, system_clock
 from adapters.web.edge import Edge
 from adapters.web.error_pages import EXCEPTION_HANDLERS
@@ -37,6 +37,7 @@ ROUTES = [
     shop_pages.shops,
     shop_pages.shop_page,
     shop_pages.shop_csv,
+    webhooks.webhook,
 ]
 
 

@@ -1,7 +1,7 @@
 """The link that brings reports: a client of the gateway, in a session with the backend.
 
-It comes back for ever. Nothing that people do on the site goes over it, and no page waits for it:
-with the gateway down the news stops and the pages stay.
+It comes back for ever. No page waits for it: with the gateway down the news stops and the pages
+stay. The one thing that goes the other way is what payment processors tell (`webhooks.py`).
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import Literal
 from psycopg import Error as PostgresError
 
 from adapters.tls import server_name
+from adapters.web.asking import Asking
 from adapters.web.config import Clock
 from adapters.web.identity import IdentityError, WebsiteIdentity, load_identity
 from adapters.web.report_message import ReportRefused, parse_report
@@ -50,6 +51,8 @@ class ReportLink:
         self._clock = clock
         self._wait_s = _FIRST_WAIT_S
         self._last_reason = ""
+        self.asking = Asking()
+        """What is asked of the backend over the same session."""
         self.state: State = "off"
 
     async def run(self) -> None:
@@ -78,11 +81,15 @@ class ReportLink:
             async with asyncio.timeout(_HANDSHAKE_S):
                 session = await self._open_session(us, reader, writer)
             await self._say_what_we_have(session, writer)
+            self.asking.opened(
+                lambda verb, body: writer.write(session.seal("C", verb, "backend", to_json(body)))
+            )
             self.state = "connected"
             self._last_reason = ""
             _log.info("reports: connected")
             await self._store_reports(session, reader, writer)
         finally:
+            self.asking.closed()
             writer.close()
 
     async def _open_session(
@@ -115,6 +122,8 @@ class ReportLink:
                 writer.write(session.seal("I", verb, "backend", to_json(answer)))
                 await writer.drain()
                 self._wait_s = _FIRST_WAIT_S
+            else:
+                self.asking.answered(line, body)
 
     async def _answer(self, body: bytes) -> tuple[str, dict[str, object]]:
         """Store a report; the verb and body of what the backend hears about it."""

@@ -43,6 +43,18 @@ class AccountCredited(Event, frozen=True, kw_only=True, gc=False, omit_defaults=
     last_day: str = ""
 
 
+@stored_as("account.credit_taken_back/1")
+class CreditTakenBack(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Compensates a credit whose payment was taken back from us, as far as it was not spent.
+
+    `lots` is what of it was taken from lots with a last day; the rest has none.
+    """
+
+    amount_cents: int
+    refill_id: UUID
+    lots: Lots = ()
+
+
 @stored_as("account.debited/1")
 class AccountDebited(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Money spent by an approved transaction on a local business date.
@@ -142,6 +154,8 @@ def evolve(account: Account | None, event: Event) -> Account:
         case AccountCredited():
             lots = _of_credit(event) if event.last_day else ()
             return _moved(account, event, event.amount_cents, None, lots)
+        case CreditTakenBack():
+            return _moved(account, event, -event.amount_cents, None, event.lots)
         case DebitReversed():
             return _moved(account, event, event.amount_cents, event.local_date, event.lots, -1)
         case DebitCorrected():
@@ -243,6 +257,23 @@ def credit(
         amount_cents=amount_cents,
         refill_id=refill_id,
         last_day=last_day,
+    )
+
+
+def take_back(
+    context: Context, account: Account, *, amount_cents: int, refill_id: UUID
+) -> CreditTakenBack | None:
+    """Takes back what can still be spent of a refill's credit, first what expires first; None
+    where nothing can."""
+    today = today_of(context, account)
+    left = min(amount_cents, account.available_cents(today))
+    if left <= 0:
+        return None
+    return CreditTakenBack(
+        **stamp(context, account.id, account.version + 1),
+        amount_cents=left,
+        refill_id=refill_id,
+        lots=lots_.to_spend(account.lots, left, today),
     )
 
 

@@ -38,8 +38,8 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return reference_of(self.id)
 
 
-Expect = Callable[[int, str, Any], Expected]
-"""What an event at a position, of a day, lets be expected."""
+Expect = Callable[[int, str, Any], Expected | None]
+"""What an event at a position, of a day, lets be expected; None for nothing."""
 
 
 def expects(clears: str, field: str, sign: int = 1) -> Expect:

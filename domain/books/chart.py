@@ -39,7 +39,7 @@ CHART: tuple[BookAccount, ...] = (
     BookAccount(BANK, "Bank", ASSET, "What the bank's statements confirmed."),
     BookAccount(
         PROCESSOR_CLEARING, "Processor clearing", ASSET,
-        "Paid by card or PayPal, not yet on a bank statement.",
+        "Paid by companies, not yet on a bank statement.",
     ),
     BookAccount(FEES_RECEIVABLE, "Company fees receivable", ASSET, "Invoiced, not yet paid."),
     BookAccount(DISPUTES, "Disputes", ASSET, "Credited to cardholders until a dispute is decided."),

@@ -10,6 +10,7 @@ from domain.aggregates.account import (
     AccountDebited,
     AccountOpened,
     CreditCorrected,
+    CreditTakenBack,
     DebitCorrected,
     DebitReversed,
 )
@@ -21,6 +22,7 @@ from domain.event import Event
 
 MOVES: dict[type[Event], Rule] = {
     AccountCredited: moves(COMPANY_FUNDS, CARDHOLDERS),
+    CreditTakenBack: moves(CARDHOLDERS, COMPANY_FUNDS),
     AccountDebited: moves(CARDHOLDERS, SHOPS),
     DebitReversed: moves(SHOPS, CARDHOLDERS),
     DebitCorrected: moves(SHOPS, CARDHOLDERS, "change_cents"),

@@ -3,7 +3,6 @@
 from domain.aggregates.alert import AlertRaised
 from domain.aggregates.closing import DayClosed
 from domain.aggregates.company import CompanyRegistered
-from domain.aggregates.crediting import CreditingAdvanced
 from domain.aggregates.programme import ProgrammeSet
 from domain.aggregates.reconciliation import StatementMatched
 from domain.aggregates.shop import MenuSet
@@ -28,7 +27,6 @@ MOVES: dict[type[Event], Rule] = {
 NO_MONEY: dict[type[Event], str] = {
     AlertRaised: "a payment that was refused",
     WatchSet: "the amount is a limit",
-    CreditingAdvanced: "each line is an account.credited of the same commit",
     ProgrammeSet: "the amounts are limits",
     DayClosed: "it records balances",
     CompanyRegistered: "the amount is a limit",

@@ -1,18 +1,64 @@
 """What the events of refills post, and what they let the bank's statement expect."""
 
 from domain.aggregates.credit import Corrected as CreditPutRight
-from domain.aggregates.refill import RefillCredited
-from domain.books.bank import Expect, expects
-from domain.books.chart import COMPANY_FUNDS
-from domain.books.posting import Rule
+from domain.aggregates.refill import (
+    RefillChargedBack,
+    RefillCredited,
+    RefillFailed,
+    RefillOrdered,
+    RefillPaid,
+    RefillRefunded,
+    RefillTakenBack,
+)
+from domain.aggregates.schedule import ScheduleAdded
+from domain.books.bank import Expect, Expected, expects
+from domain.books.chart import COMPANY_FEES, COMPANY_FUNDS, PROCESSOR_CLEARING
+from domain.books.posting import Posting, Postings, Rule, moves
 from domain.event import Event
 
-MOVES: dict[type[Event], Rule] = {}
+_of_old = expects(COMPANY_FUNDS, "total_cents")
+
+
+def _paid(event: RefillPaid) -> Postings:
+    """The company's money, and the fee apart."""
+    return _company_pays(event.amount_cents, event.fee_cents)
+
+
+def _refunded(event: RefillRefunded) -> Postings:
+    """The same back, the fee only where it goes back, too."""
+    return _company_pays(-event.amount_cents, -event.fee_cents)
+
+
+def _company_pays(amount_cents: int, fee_cents: int) -> Postings:
+    funds = (
+        Posting(PROCESSOR_CLEARING, amount_cents),
+        Posting(COMPANY_FUNDS, fee_cents - amount_cents),
+    )
+    return (*funds, Posting(COMPANY_FEES, -fee_cents)) if fee_cents else funds
+
+
+def _paid_before_orders(position: int, day: str, event: RefillCredited) -> Expected | None:
+    """A refill without an order: the company's money shows on the bank's statement only."""
+    return _of_old(position, day, event) if event.originator_version == 1 else None
+
+
+MOVES: dict[type[Event], Rule] = {
+    RefillPaid: _paid,
+    RefillRefunded: _refunded,
+    # The company owes all of it again, the fee too; what is taken back from accounts is less.
+    RefillChargedBack: moves(COMPANY_FUNDS, PROCESSOR_CLEARING),
+}
 NO_MONEY: dict[type[Event], str] = {
+    RefillOrdered: "nothing is paid yet",
     RefillCredited: "each line is an account.credited of the same commit",
+    RefillFailed: "the money stays with the company's funds",
+    RefillTakenBack: "each line is an account.credit_taken_back of the same commit",
     CreditPutRight: "account.credit_corrected of the same commit moves it",
+    ScheduleAdded: "the amount is of orders to come",
 }
 EXPECTED: dict[type[Event], Expect] = {
-    # The company pays for it outside of this system: its money shows on the bank's statement only.
-    RefillCredited: expects(COMPANY_FUNDS, "total_cents"),
+    RefillCredited: _paid_before_orders,
+    RefillPaid: expects(PROCESSOR_CLEARING, "amount_cents"),
+    RefillRefunded: expects(PROCESSOR_CLEARING, "amount_cents", -1),
+    RefillChargedBack: expects(PROCESSOR_CLEARING, "amount_cents", -1),
 }

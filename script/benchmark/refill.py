@@ -3,11 +3,20 @@
 import random
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from queue import Queue
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from msgspec.structs import replace
 
 from application.authorize import Decision
-from application.crediting import Order, carry_on
-from application.group_commit import Done
+from application.background import SubmitLater
+from application.command import Origin
+from application.credit_refill import CreditLines
+from application.group_commit import Done, Work
+from application.refill import OrderRefill, Payment, Terms
+from domain.aggregates.refill import STEP_LINES, Refill
+from domain.refill_lines import RefillLine
 from script.benchmark.engine import Requests
 from script.benchmark.ledger import Ledger
 from script.benchmark.population import Population, new_id
@@ -16,6 +25,7 @@ OUTSTANDING = 64
 CARDS_PAYING = 4_000
 """As many cards pay as on the wire: the accounts of all others are not in memory."""
 WARM_UP_S = 1.0
+DEADLINE_US = 60_000_000
 
 
 class Felt(NamedTuple):
@@ -74,20 +84,51 @@ class LargeRefill:
         return Felt(took, usual, meanwhile)
 
     def _refill(self) -> None:
-        population = self._population
-        order = Order(
-            id=new_id(),
-            company_id=population.company,
-            lines=[(account, 100) for account in population.accounts],
-            last_day="2099-12-31",
+        """Orders it and credits its lines as the backend does, a step after the other."""
+        population, clock = self._population, self._ledger.clock
+        lines = [(account, 100) for account in population.accounts]
+        now_us = clock.now_us()
+        origin = Origin(
+            command_id=new_id(),
+            issued_ms=now_us // 1000,
             actor="operator:benchmark",
             issuer_id=population.company,
         )
-        reached = carry_on(
-            self._engine.submit_later, self._ledger.log.load, self._ledger.clock, order
+        ordered = self._answer(
+            self._engine.submit,
+            OrderRefill(
+                origin,
+                now_us + DEADLINE_US,
+                company_id=population.company,
+                lines=lines,
+                payment=Payment(confirmed=True),
+                terms=Terms(alone_most_cents=2**50),
+                checked=True,
+                last_day="2099-12-31",
+            ),
         )
-        if reached.credited != len(order.lines):
-            raise RuntimeError(f"{len(reached.refused)} lines were refused")
+        refill_id = UUID(ordered["id"])
+        done = 0
+        while done < len(lines):
+            some = lines[done : done + STEP_LINES]
+            now_us = clock.now_us()
+            step = CreditLines(
+                replace(origin, command_id=new_id()),
+                now_us + DEADLINE_US,
+                refill_id=refill_id,
+                place=done,
+                lines=[RefillLine(account_id=id, amount_cents=cents) for id, cents in some],
+            )
+            refill = self._answer(self._engine.submit_later, step)
+            if not isinstance(refill, Refill) or refill.failed_lines:
+                raise RuntimeError(f"the refill stopped at line {done}: {refill}")
+            done = refill.done_lines
+
+    def _answer(self, submit: SubmitLater, work: Work) -> Any:
+        answers: Queue[Any] = Queue()
+        if not submit(work, answers.put):
+            raise RuntimeError("the engine takes no work")
+        return answers.get(timeout=60)
 
     def _p99_during(self, work: Callable[[], None]) -> float:
         """In ms, of the payments answered while `work` goes on."""

@@ -1,7 +1,7 @@
 """Money with a last day over a real PostgreSQL: midnight passes, and the log knows every cent."""
 
 from application.expired_funds import BookExpiry
-from application.refill import RefillAccounts
+from application.refill import OrderRefill, Payment, Terms
 from domain import lots
 from domain.aggregates.account import Account
 from domain.local_time import local_date
@@ -25,9 +25,10 @@ class ShiftedClock:
 
 def refill(world: World, cents: int, last_day: str) -> None:
     now_ms = world.clock.now_us() // 1000
-    command = RefillAccounts(
+    command = OrderRefill(
         origin(1, now_ms), world.clock.now_us() + 5_000_000, company_id=world.company,
         lines=[(world.accounts[0], cents)], last_day=last_day,
+        payment=Payment(confirmed=True), terms=Terms(),
     )  # fmt: skip
     (answer,) = world.submit(command)
     assert answer["total_cents"] == cents

@@ -16,11 +16,11 @@ from domain.aggregates import refill as refills
 from domain.aggregates import shop as shops
 from domain.aggregates import terminal as terminals
 from domain.aggregates import transaction as transactions
-from domain.aggregates.refill import RefillLine
 from domain.aggregates.transaction import Signed
 from domain.answers import Refusal
 from domain.event import Context, Event
 from domain.ids import make_id, transaction_id
+from domain.refill_lines import RefillLine
 from domain.signed_request import SignedRequest
 from domain.terms import STANDARD
 

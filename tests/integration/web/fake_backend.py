@@ -9,6 +9,7 @@ from concurrent.futures import TimeoutError as TooLate
 from pathlib import Path
 from typing import Any, TypeVar
 
+from protocol.encoding import unb64
 from protocol.errors import LineError
 from protocol.handshake import Identity, Responder
 from protocol.line import error_line, parse
@@ -63,6 +64,10 @@ class FakeBackend:
     def report(self, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Send a report; verb and body of the answer."""
         return self._run(self._report(json.dumps(body).encode()))
+
+    def answer_command(self, verb: str, answer: dict[str, Any]) -> dict[str, Any]:
+        """Waits for a command, answers it by I `verb`; its body, `raw` what is in `body`."""
+        return self._run(self._answer_command(verb, answer))
 
     def report_unheard(self, body: dict[str, Any]) -> bool:
         """Send a report; whether the website hung up without an answer."""
@@ -136,6 +141,18 @@ class FakeBackend:
         await self._send(self._session.seal("D", "REPORT", "peer", body))
         line = parse(await self._reader.readline())
         return line.verb, json.loads(self._session.open(line))
+
+    async def _answer_command(self, verb: str, answer: dict[str, Any]) -> dict[str, Any]:
+        assert self._session is not None
+        assert self._reader is not None
+        assert self._writer is not None
+        line = parse(await self._reader.readline())
+        told: dict[str, Any] = json.loads(self._session.open(line))
+        assert (line.kind, line.verb) == ("C", "WEBHOOK")
+        body = json.dumps({"re": told["id"], **answer}).encode()
+        self._writer.write(self._session.seal("I", verb, "peer", body))
+        await self._writer.drain()
+        return {**told, "raw": unb64(told["body"])}
 
     async def _send(self, raw: bytes) -> None:
         assert self._writer is not None

@@ -1,60 +1,84 @@
-"""A refill is carried out whole and once, or refused with every line at fault named."""
+"""An order is taken whole or refused with every line at fault named; what is paid is credited."""
 
 from typing import Any
 from uuid import UUID
 
 import pytest
+from msgspec.structs import replace
 
-from application.refill import RefillAccounts
-from domain.aggregates.account import Account, AccountCredited
-from domain.aggregates.refill import MOST_CENTS, RefillCredited
-from domain.ids import make_id
-from tests.unit.application.happened import (
-    ACCOUNT,
-    COMPANY,
-    OTHER_COMPANY,
-    account_opened,
-    company_registered,
+from application.credit_refill import credits_of
+from application.refill import FILE_CLAIM, Payment, Terms
+from domain.aggregates import refill as refills
+from domain.aggregates.account import AccountCredited
+from domain.aggregates.refill import (
+    MOST_CENTS,
+    RefillApproved,
+    RefillCredited,
+    RefillOrdered,
+    RefillPaid,
 )
-from tests.unit.application.ledger_double import ACTOR, DEADLINE_US, NOW_MS, Ledger, origin
-
-SECOND = make_id(NOW_MS, 6, 30)
-FOREIGN = make_id(NOW_MS, 6, 31)
-
-
-def ledger() -> Ledger:
-    return Ledger().given(
-        company_registered(),
-        company_registered(OTHER_COMPANY),
-        account_opened(),
-        account_opened(SECOND),
-        account_opened(FOREIGN, OTHER_COMPANY),
-    )
-
-
-def refill(*lines: tuple[UUID, int], number: int = 1) -> RefillAccounts:
-    return RefillAccounts(origin(number), DEADLINE_US, company_id=COMPANY, lines=lines)
+from domain.ids import make_id
+from domain.refill_lines import FailedLine
+from tests.unit.application.happened import ACCOUNT, COMPANY, account_opened, company_registered
+from tests.unit.application.ledger_double import ACTOR, NOW_MS, Ledger, context, origin
+from tests.unit.application.refilling import (
+    FOREIGN,
+    SECOND,
+    SMALL,
+    as_lines,
+    balance,
+    ledger,
+    order,
+    refill_of,
+    step,
+)
 
 
-def test_every_line_is_credited_in_the_refills_own_commit() -> None:
-    answer, events = ledger().when(refill((ACCOUNT, 5_000), (SECOND, 7_500)))
-    whole, first, second = events
+def test_a_paid_order_is_credited_in_its_own_commit() -> None:
+    answer, events = ledger().when(order((ACCOUNT, 5_000), (SECOND, 7_500)))
+    ordered, paid, approved, whole, first, second = events
+    assert isinstance(ordered, RefillOrdered)
+    assert isinstance(paid, RefillPaid)
+    assert (paid.amount_cents, paid.reference, paid.paid_by) == (12_500, "WIRE-7", ACTOR)
+    assert isinstance(approved, RefillApproved)
     assert isinstance(whole, RefillCredited)
     assert (whole.total_cents, whole.approved_by) == (12_500, ACTOR)
     assert isinstance(first, AccountCredited)
-    assert first.refill_id == whole.originator_id
     assert isinstance(second, AccountCredited)
-    assert answer == {"id": str(whole.originator_id), "accounts": 2, "total_cents": 12_500}
+    assert first.refill_id == whole.originator_id
+    assert answer == {
+        "id": str(whole.originator_id), "status": "credited", "method": "bank", "accounts": 2,
+        "total_cents": 12_500, "fee_cents": 0, "credited_cents": 12_500, "left_out_lines": 0,
+    }  # fmt: skip
 
 
-def test_the_same_refill_again_credits_nothing() -> None:
+def test_an_order_that_is_not_paid_credits_nothing() -> None:
     place = ledger()
-    first, _ = place.when(refill((ACCOUNT, 5_000)))
-    again, events = place.when(refill((ACCOUNT, 5_000)))
+    answer, events = place.when(order((ACCOUNT, 5_000), payment=Payment()))
+    assert [type(event) for event in events] == [RefillOrdered]
+    assert (answer["status"], balance(place)) == ("awaiting-payment", 0)
+
+
+def test_above_the_limit_a_paid_order_waits_for_another_person() -> None:
+    place = ledger()
+    at_limit, _ = place.when(order((ACCOUNT, 10_000), terms=SMALL))
+    above, _ = place.when(order((ACCOUNT, 10_001), terms=SMALL, number=2))
+    assert (at_limit["status"], above["status"]) == ("credited", "awaiting-approval")
+    assert balance(place) == 10_000
+
+
+def test_the_fee_is_paid_and_not_credited() -> None:
+    place = ledger()
+    answer, _ = place.when(order((ACCOUNT, 5_000), terms=Terms(fee_cents=150)))
+    assert (refill_of(place, answer).paid_cents, balance(place)) == (5_150, 5_000)
+
+
+def test_the_same_order_again_credits_nothing() -> None:
+    place = ledger()
+    first, _ = place.when(order((ACCOUNT, 5_000)))
+    again, events = place.when(order((ACCOUNT, 5_000)))
     assert (again, events) == ({**first, "repeated": True}, [])
-    account = place.states.get(ACCOUNT, Account)
-    assert account is not None
-    assert account.balance_cents == 5_000
+    assert balance(place) == 5_000
 
 
 @pytest.mark.parametrize(
@@ -69,42 +93,133 @@ def test_the_same_refill_again_credits_nothing() -> None:
     ],
 )
 def test_one_bad_line_refuses_the_whole_and_is_named(line: tuple[UUID, int], said: str) -> None:
-    answer, events = ledger().when(refill((ACCOUNT, 100), line))
+    answer, events = ledger().when(order((ACCOUNT, 100), line))
     assert answer.code == "refill-lines"
     assert said in answer.text
     assert events == []
 
 
 def test_all_bad_lines_are_named_up_to_twenty() -> None:
-    answer, _ = ledger().when(refill(*((UUID(int=n), 100) for n in range(1, 31))))
+    answer, _ = ledger().when(order(*((UUID(int=n), 100) for n in range(1, 31))))
     assert "Line 20:" in answer.text
     assert "Line 21:" not in answer.text
     assert "And 10 more." in answer.text
 
 
-def test_five_thousand_accounts_are_one_command() -> None:
-    accounts = [make_id(NOW_MS, n % 4096, 1000 + n) for n in range(5_000)]
+def test_lines_left_out_are_named_and_not_paid_for() -> None:
+    place = ledger()
+    bad = FailedLine(account_id=FOREIGN, amount_cents=900, reason="not-of-company")
+    answer, _ = place.when(order((ACCOUNT, 100), checked=True, left_out=[bad]))
+    refill = refill_of(place, answer)
+    assert (refill.paid_cents, refill.left_out_lines, refill.refund_cents) == (100, 1, 0)
+    assert (answer["status"], balance(place)) == ("credited", 100)
+
+
+def test_a_large_order_is_credited_in_steps_each_once() -> None:
+    accounts = [make_id(NOW_MS, n % 4096, 1000 + n) for n in range(1_200)]
+    lines = [(account, 1 + n) for n, account in enumerate(accounts)]
     place = Ledger()
-    place.log.events += [company_registered(), *(account_opened(account) for account in accounts)]
-    command = refill(*((account, 1 + n) for n, account in enumerate(accounts)))
-    answer, events, _claims = _decided(place, command)
-    assert len(events) == 5_001
-    assert answer["total_cents"] == sum(range(1, 5_001))
+    place.log.events += [company_registered(), *map(account_opened, accounts)]
+    place.states.load(accounts)
+    answer, events = place.when(order(*lines, checked=True))
+    assert (answer["status"], len(events)) == ("approved", 3)
+    while (refill := refill_of(place, answer)).status == refills.APPROVED:
+        at = refill.done_lines
+        next_step = lines[at : at + refills.STEP_LINES]
+        after, events = place.when(step(place, refill, next_step))
+        assert len(events) == 1 + len(next_step)
+        again, none = place.when(step(place, refill, next_step))
+        assert (again.done_lines, none) == (after.done_lines, []), "a step is done once"
+    assert (refill.status, refill.credited_cents) == ("credited", sum(range(1, 1_201)))
+    assert [balance(place, account) for account in accounts] == [cents for _, cents in lines]
 
 
-def _decided(place: Ledger, command: RefillAccounts) -> Any:
-    place.states.load(command.reads())
-    return command.decide(place.states, 0)
+def test_a_step_at_another_place_is_refused() -> None:
+    place = ledger()
+    answer, _ = place.when(order((ACCOUNT, 5_000)))
+    refill = refill_of(place, answer)
+    refused, events = place.when(step(place, refill, [(ACCOUNT, 5_000)]))
+    assert (refused.code, events) == ("not-this-step", [])
+
+
+def test_a_line_that_cannot_be_credited_is_named_and_its_money_is_due_back() -> None:
+    place = ledger()
+    answer, _ = place.when(
+        order((ACCOUNT, 100), (FOREIGN, 900), checked=True, terms=Terms(alone_most_cents=0))
+    )
+    refill = refill_of(place, answer)
+    assert refill.status == refills.AWAITING_APPROVAL
+    approved = refills.event_of(context(), refill, RefillApproved, approved_by="operator:b:1")
+    place.given(approved)
+    after, events = place.when(
+        step(place, refill_of(place, answer), [(ACCOUNT, 100), (FOREIGN, 900)])
+    )
+    assert (after.status, after.refund_cents) == ("credited-in-part", 900)
+    (failed,) = [event for event in events if isinstance(event, refills.RefillFailed)]
+    assert [(line.account_id, line.reason) for line in failed.lines] == [
+        (FOREIGN, "unknown-account")
+    ]
 
 
 def test_too_many_lines_are_refused() -> None:
-    answer, _ = ledger().when(refill(*((UUID(int=n), 1) for n in range(1, 5_002))))
+    lines = [(UUID(int=n), 1) for n in range(1, refills.MOST_LINES + 2)]
+    answer, _ = ledger().when(order(*lines, checked=True))
     assert answer.code == "refill-size"
+
+
+def test_the_same_file_is_ordered_once_unless_it_is_meant() -> None:
+    place = ledger()
+    given: dict[str, Any] = {"source": refills.FILE, "file_digests": [b"new", b"old"]}
+    first, _ = place.when(order((ACCOUNT, 100), **given))
+    assert place.log.claims[FILE_CLAIM, b"new"] == UUID(first["id"])
+    refused, events = place.when(order((ACCOUNT, 100), number=2, **given))
+    assert (refused.code, events) == ("same-file", [])
+    assert first["id"] in refused.text
+    place.when(order((ACCOUNT, 100), number=3, again=True, **given))
+    assert balance(place) == 200
+
+
+def test_a_file_is_known_again_by_an_older_key() -> None:
+    place = ledger()
+    place.when(order((ACCOUNT, 100), file_digests=[b"old"]))
+    refused, _ = place.when(order((ACCOUNT, 100), number=2, file_digests=[b"new", b"old"]))
+    assert refused.code == "same-file"
 
 
 def test_a_command_id_of_another_command_is_no_refill() -> None:
     place = ledger()
-    place.when(refill((ACCOUNT, 100)))
+    place.when(order((ACCOUNT, 100)))
     place.log.claims["command", origin(2).command_id.bytes] = ACCOUNT
-    answer, events = place.when(refill((ACCOUNT, 100), number=2))
+    answer, events = place.when(order((ACCOUNT, 100), number=2))
     assert (answer.code, events) == ("command-id-used", [])
+
+
+def test_every_credit_of_an_order_has_its_last_day() -> None:
+    place = ledger()
+    _, events = place.when(order((ACCOUNT, 500), (SECOND, 700), last_day="2099-12-31"))
+    credits = [event for event in events if isinstance(event, AccountCredited)]
+    assert [event.last_day for event in credits] == ["2099-12-31"] * 2
+    made, _ = place.when(order((ACCOUNT, 5), number=2, last_day="2099-12-30", payment=Payment()))
+    assert refill_of(place, made).last_day == "2099-12-30"
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_a_last_day_that_has_passed_is_refused(checked: bool) -> None:
+    said, events = ledger().when(order((ACCOUNT, 500), last_day="2020-01-31", checked=checked))
+    assert said.code == "refill-lines" and "Line 1: the last day" in said.text
+    assert not events
+
+
+def test_of_a_large_order_a_last_day_that_has_passed_everywhere_is_refused() -> None:
+    lines = [(make_id(NOW_MS, 6, 1_000 + n), 1) for n in range(refills.STEP_LINES + 1)]
+    said, _ = ledger().when(order(*lines, last_day="2020-01-31", checked=True))
+    assert said.code == "refill-lines" and "Every line: the last day" in said.text
+
+
+def test_a_line_whose_last_day_passed_before_its_money_came_fails() -> None:
+    place = ledger()
+    answer, _ = place.when(order((ACCOUNT, 500), last_day="2099-12-31", payment=Payment()))
+    refill = replace(refill_of(place, answer), status=refills.APPROVED, last_day="2020-01-31")
+    (failed,) = credits_of(context(), place.states, refill, as_lines([(ACCOUNT, 500)]))
+    assert isinstance(failed, refills.RefillFailed)
+    assert [line.reason for line in failed.lines] == ["last-day-passed"]

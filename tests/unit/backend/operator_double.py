@@ -18,11 +18,9 @@ from adapters.backend.operator_ports import (
     Surroundings,
 )
 from adapters.backend.operators import Operators
-from application.corrections import Credited
 from application.group_commit import Work
 from application.ports import Clock
 from application.register import IssuedCertificate
-from domain.aggregates.account import AccountCredited
 from projections.directory import KINDS
 from protocol.certificates import Peer
 from protocol.detached import TYP_OPERATOR, sign_detached
@@ -31,7 +29,9 @@ from protocol.record import DirectionKeys, Session
 from protocol.signature import software_signer
 from tests.unit.application.ledger_double import ISSUER, NOW_MS, NOW_US, Ledger
 from tests.unit.backend.books_double import BooksDouble
+from tests.unit.backend.correction_double import CorrectionReadsDouble
 from tests.unit.backend.past_double import PastDouble, ReadModelsDouble
+from tests.unit.backend.refills_double import RefillsDouble
 
 CSR = b64(b"a request")
 CHAIN = [b"leaf", b"issuing"]
@@ -113,6 +113,9 @@ class HsmDouble:
     ) -> bytes:
         return sha256(ephemeral + block + t4 + ms.to_bytes(8)).digest()
 
+    def file_digests(self, company_id: UUID, content: str) -> tuple[bytes, ...]:
+        return (sha256(f"{company_id} {content}".encode()).digest(),)
+
     def enrolment_code(self, command_id: UUID) -> str:
         return f"ENROL-{command_id.hex[:8].upper()}"
 
@@ -165,6 +168,9 @@ class DirectoryDouble:
         self.of, self.until_day = company or account, until_day
         return self.rows
 
+    def account_ids(self, company: UUID) -> list[UUID]:
+        return [UUID(str(row["account"])) for row in self._of(company)]
+
     def certificates(self, chosen: Chosen) -> Rows:
         self.chosen = chosen
         return self.rows
@@ -190,30 +196,6 @@ class DirectoryDouble:
         ids = dict.fromkeys(event.originator_id for event in self.ledger.log.events)
         states = (self.ledger.states.get(id, KINDS[kind]) for id in ids)
         return [state for state in states if state is not None]
-
-
-class CorrectionReadsDouble:
-    """Credits from the ledger's events; one statement, of $100.00 before."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def credited(self, wanted: Sequence[tuple[UUID, UUID]]) -> dict[tuple[UUID, UUID], Credited]:
-        return {
-            (event.refill_id, event.originator_id): Credited(
-                event.amount_cents, event.originator_version
-            )
-            for event in self._ledger.log.events
-            if isinstance(event, AccountCredited)
-            and (event.refill_id, event.originator_id) in wanted
-        }
-
-    def statements(self, changes: Sequence[tuple[UUID, int]], now_us: int) -> Rows:
-        after = 10_000 + sum(change for _, change in changes)
-        return [
-            {"shop": str(UUID(int=9)), "name": "Corner Deli", "day": "2026-09-21",
-             "net_cents": {"before": 10_000, "after": after}, "settled_days": ["2026-09-20"]}
-        ]  # fmt: skip
 
 
 class ProofsDouble:
@@ -281,6 +263,7 @@ class Outside:
         self.read_models = ReadModelsDouble()
         self.directory.ledger = self.ledger
         self.corrections = CorrectionReadsDouble(self.ledger)
+        self.refills = RefillsDouble()
         self.clock: Clock = FixedClock()
         self.failure: Any = None
         self.queue_full = False
@@ -293,6 +276,7 @@ class Outside:
         """The ports, all leading here."""
         return Surroundings(
             submit=self._submit,
+            submit_later=self._submit,
             lane=self.lane,
             personalisation=self.hsm,
             directory=self.directory,
@@ -306,6 +290,8 @@ class Outside:
             past=self.past,
             read_models=self.read_models,
             corrections=self.corrections,
+            refills=self.refills,
+            refill_reads=self.refills,
             clock=self.clock,
             issuer_id=ISSUER,
             catch_up=lambda: self.caught_up,

@@ -22,6 +22,9 @@ class PagesOf:
     def get(self, id: UUID) -> Any | None:
         return next((state for state in self._states.values() if state.id == id), None)
 
+    def ids(self, kind: str, parent: UUID) -> list[UUID]:
+        return [state.id for name, state in self._states.items() if name == kind]
+
     def pages(self, kind: str, parent: UUID | None = None, size: int = 100) -> Iterator[list[Any]]:
         if kind in self._states:
             yield [self._states[kind]]

@@ -177,7 +177,9 @@ def test_every_account_of_a_company_is_refilled() -> None:
     scene = with_company()
     scene.ledger.given(happened.account_opened())
     scene.directory.rows = [{"account": str(happened.ACCOUNT)}]
-    result = done(scene, "REFILL", {"company": str(happened.COMPANY), "each_cents": 5_000})
+    result = done(
+        scene, "REFILL", {"company": str(happened.COMPANY), "each_cents": 5_000, "confirmed": True}
+    )
     assert (result["accounts"], result["total_cents"]) == (1, 5_000)
     assert scene.directory.of == happened.COMPANY
     account = scene.ledger.states.get(happened.ACCOUNT, Account)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from application.refill import Terms
 from domain.aggregates import enrolment as enrolments
 from domain.ids import make_id
 from tests.unit.application import happened
@@ -122,3 +123,40 @@ def test_a_list_that_is_behind_is_no_empty_list(scene: Scene) -> None:
     corrected(scene)
     scene.caught_up = False
     assert queue(scene)["code"] == "unavailable"
+
+
+def refill(made: Scene, **facts: Any) -> str:
+    """An order above the limit; the lists tell one row of it."""
+    made.refills.terms = Terms(alone_most_cents=100)
+    lines = [{"account": str(happened.ACCOUNT), "amount_cents": 4_500}]
+    body = {"company": str(happened.COMPANY), "lines": lines, **facts}
+    id = str(give(made, "REFILL", body)["id"])
+    made.refills.given = [{"refill": id, "method": "bank", "why": ""}]
+    return id
+
+
+def test_a_refill_above_the_limit_waits_for_another_person(scene: Scene) -> None:
+    scene.ledger.given(happened.company_registered())
+    id = refill(scene, confirmed=True)
+    (row,) = queue(scene)
+    assert (row["kind"], row["id"], row["amount_cents"]) == ("refill", id, 4_500)
+    assert "Refill of 1 account" in row["what"]
+    assert row["why_not"] == "same-operator"
+    second_operator(scene)
+    shown = queue(scene, of=id)
+    assert shown[0]["may_decide"]
+    assert {"field": "method", "value": "bank"} in shown[1:]
+    assert not any(each.get("field") == "why" for each in shown[1:]), "what is empty is left out"
+    give(scene, "REFILL", {"what": "approve", "refill": id})
+    assert queue(scene) == []
+
+
+def test_a_payment_that_did_not_come_waits_unless_the_processor_tells_it(scene: Scene) -> None:
+    scene.ledger.given(happened.company_registered())
+    id = refill(scene)
+    (row,) = queue(scene)
+    assert (row["kind"], row["may_decide"], row["asked_by"]) == ("refill-payment", True, "")
+    give(scene, "REFILL", {"what": "confirm", "refill": id, "why": "WIRE-7"})
+    assert [row["kind"] for row in queue(scene)] == ["refill"]
+    refill(scene, method="card", token="pm_card_visa")
+    assert [row["kind"] for row in queue(scene)] == ["refill"]

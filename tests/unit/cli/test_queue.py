@@ -4,6 +4,7 @@ import pytest
 
 from adapters.backend.queue import KINDS
 from adapters.cli.queue import DECISIONS
+from application.refill import Terms
 from tests.unit.application import happened
 from tests.unit.cli.backend_double import BackendDouble
 from tests.unit.cli.conftest import Program
@@ -70,3 +71,19 @@ def test_the_one_who_asked_withdraws(program: Program, proposal: str) -> None:
 def test_every_command_has_help_with_an_example(program: Program, command: str) -> None:
     out = program("queue", command, "--help").out
     assert f"ticketrestaurant queue {command}" in " ".join(out.split()) and "Example:" in out
+
+
+def test_a_refill_is_confirmed_and_approved_from_the_queue(
+    program: Program, backend: BackendDouble
+) -> None:
+    backend.outside.refills.terms = Terms(alone_most_cents=100)
+    backend.outside.ledger.given(happened.company_registered(), happened.account_opened())
+    line = ("--line", f"{happened.ACCOUNT}:45.00", "--unpaid", "--no-wait")
+    id = str(program.json("refill", str(happened.COMPANY), *line)["id"])
+    backend.outside.refills.given = [{"refill": id, "method": "bank"}]
+    assert program("queue", "approve", id).status == 2, "a payment has a reference"
+    paid = program("queue", "approve", id, "--why", "WIRE-7")
+    assert paid.status == 0 and "is awaiting-approval" in paid.out
+    assert "method: bank" in program("queue", "show", id).out
+    assert program("queue", "approve", id).status == 2, "operator-1 ordered it"
+    assert "is approved" in program("queue", "approve", id, "--as", "operator-2").out

@@ -11,17 +11,27 @@ from hypothesis import strategies as st
 import application.states  # noqa: F401 - registers every topic
 from domain.aggregates import account as accounts
 from domain.aggregates import closing, reconciliation
+from domain.aggregates import refill as refills
 from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.aggregates.reconciliation import MatchedLine
 from domain.books import chart
 from domain.books.bank import REFERENCE_CHARACTERS, reference_of
-from domain.books.chart import BANK, CARDHOLDERS, CHART, COMPANY_FUNDS, PROCESSOR_CLEARING, SHOPS
+from domain.books.chart import (
+    BANK,
+    CARDHOLDERS,
+    CHART,
+    COMPANY_FEES,
+    COMPANY_FUNDS,
+    PROCESSOR_CLEARING,
+    SHOPS,
+)
 from domain.books.days import clock_day, next_day
 from domain.books.mapping import EXPECTED, MOVES, NO_MONEY, postings
 from domain.books.posting import total
 from domain.books.running import Running
-from domain.event import Event, topics
+from domain.event import Event, stamp, topics
 from domain.ids import make_id
+from domain.refill_lines import RefillLine
 from tests.specification import section, tables
 from tests.unit.domain.material import ACCOUNT, TRANSACTION, account, context, id_of
 from tests.unit.domain.test_stored_events import sample
@@ -105,6 +115,47 @@ def statement(*lines: tuple[int, str]) -> Event:
     )  # fmt: skip
 
 
+def paid(cents: int, fee_cents: int) -> Event:
+    return refills.RefillPaid(
+        **stamp(context(), id_of(50), 2), company_id=id_of(4), amount_cents=cents,
+        fee_cents=fee_cents, method="bank", processor="", reference="", paid_by="x",
+    )  # fmt: skip
+
+
+def gone(cls: Any, **facts: Any) -> Any:
+    return cls(
+        **stamp(context(), id_of(50), 3), company_id=id_of(4), amount_cents=500, processor="",
+        reference="", **facts,
+    )  # fmt: skip
+
+
+def taken_back(cents: int) -> Event:
+    found = accounts.take_back(context(), account(), amount_cents=cents, refill_id=id_of(50))
+    assert found is not None
+    return found
+
+
+def whole_refill(version: int) -> Event:
+    return refills.credit(
+        context(), id_of(50), company_id=id_of(4), approved_by="x", version=version,
+        lines=(RefillLine(account_id=ACCOUNT, amount_cents=500),),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "movement"), [
+    (paid(500, 40), (500, PROCESSOR_CLEARING)),
+    (gone(refills.RefillRefunded, fee_cents=0), (-500, PROCESSOR_CLEARING)),
+    (gone(refills.RefillChargedBack, why="x"), (-500, PROCESSOR_CLEARING)),
+    (whole_refill(1), (500, COMPANY_FUNDS)),
+    (whole_refill(4), None),
+])  # fmt: skip
+def test_what_the_bank_will_show_is_waited_for_once(
+    event: Event, movement: tuple[int, str] | None
+) -> None:
+    found = EXPECTED[type(event)](7, "2026-11-24", event)
+    assert (found and (found.amount_cents, found.clears)) == movement
+
+
 @pytest.mark.parametrize(("event", "posted"), [
     (credited(500), {COMPANY_FUNDS: 500, CARDHOLDERS: -500}),
     (debit(500), {CARDHOLDERS: 500, SHOPS: -500}),
@@ -114,6 +165,12 @@ def statement(*lines: tuple[int, str]) -> Event:
     (sample(DebitRefunded), {SHOPS: 1_250, CARDHOLDERS: -1_250}),
     (sample(TipDebited), {CARDHOLDERS: 1_250, SHOPS: -1_250}),
     (sample(DisputeCredited), {SHOPS: 1_250, CARDHOLDERS: -1_250}),
+    (paid(500, 40), {PROCESSOR_CLEARING: 500, COMPANY_FUNDS: -460, COMPANY_FEES: -40}),
+    (paid(500, 0), {PROCESSOR_CLEARING: 500, COMPANY_FUNDS: -500}),
+    (gone(refills.RefillRefunded, fee_cents=40),
+     {PROCESSOR_CLEARING: -500, COMPANY_FUNDS: 460, COMPANY_FEES: 40}),
+    (gone(refills.RefillChargedBack, why="x"), {PROCESSOR_CLEARING: -500, COMPANY_FUNDS: 500}),
+    (taken_back(500), {CARDHOLDERS: 500, COMPANY_FUNDS: -500}),
     (statement((500, COMPANY_FUNDS), (200, PROCESSOR_CLEARING), (-300, SHOPS)),
      {BANK: 400, COMPANY_FUNDS: -500, PROCESSOR_CLEARING: -200, SHOPS: 300}),
 ])  # fmt: skip

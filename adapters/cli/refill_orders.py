@@ -1,0 +1,233 @@
+"""`refill list|show|confirm|approve|reject|cancel|chargeback|receipt|…`: orders of refills."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from adapters.cli.failure import misconfigured
+from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
+from adapters.cli.output import print_json, say
+from adapters.cli.proposal import tell_proposed
+from adapters.cli.refill_words import print_refill, until_done
+from domain.answers import dollars
+
+_Id = Annotated[
+    str, typer.Argument(metavar="REFILL", help="Its id, from `refill list`.", callback=an_id)
+]
+_Why = Annotated[str, typer.Option(help="The reason, for whoever audits this.")]
+_STATUSES = (
+    *("awaiting-payment", "awaiting-approval", "approved", "credited", "credited-in-part"),
+    *("failed", "rejected", "cancelled", "charged-back"),
+)
+_SHOWN = 200
+"""Lines that `show` prints; --json has all."""
+
+
+def register(group: typer.Typer) -> None:
+    """Adds the commands to `refill`."""
+    group.command("list")(list_)
+    for command in (show, confirm, approve, reject, cancel, refunded, chargeback, receipt):
+        group.command()(command)
+
+
+def list_(
+    company: Annotated[
+        str | None, typer.Argument(metavar="[COMPANY]", help="Only of it.", callback=an_id)
+    ] = None,
+    status: Annotated[str | None, typer.Option(help=", ".join(_STATUSES))] = None,
+    as_: AsAuditor = "auditor-1",
+    json: AsJson = False,
+) -> None:
+    """List refills, oldest first.
+
+    Example: [bold]ticketrestaurant refill list --status awaiting-approval[/bold]
+    """
+    from adapters.cli.operator_link import as_reader
+
+    if status is not None and status not in _STATUSES:
+        raise typer.BadParameter(f"--status must be one of: {', '.join(_STATUSES)}")
+    body = {"what": "refills", **({"of": company} if company else {})}
+    rows = as_reader(as_, lambda operator: operator.rows("QUERY", body))
+    rows = sorted(
+        (row for row in rows if status in (None, row["status"])),
+        key=lambda row: row["ordered_ms"],
+    )
+    if json:
+        print_json(rows)
+        return
+    if not rows:
+        print("no refills yet" if status is None else f"no refill is {status}")
+    for row in rows:
+        print(
+            f"{row['refill']}  {day(row['ordered_ms'])}  {row['status']:17}"
+            f"  {row['accounts']:>7,}  {dollars(row['total_cents']):>14}  {row['method']}"
+        )
+
+
+def show(refill: _Id, as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
+    """Show a refill: how far it is, who decided what, and what became of each line.
+
+    Example: [bold]ticketrestaurant refill show 0192…[/bold]
+    """
+    from adapters.cli.operator_link import Operator, as_reader
+
+    async def read(operator: Operator) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        (row,) = await operator.rows("QUERY", {"what": "refill", "of": refill})
+        return row, await operator.rows("QUERY", {"what": "refill-lines", "of": refill})
+
+    row, lines = as_reader(as_, read)
+    if json:
+        print_json({**row, "lines": lines})
+        return
+    for name, value in row.items():
+        if value not in ("", 0, False):
+            print(f"{name.removesuffix('_cents').removesuffix('_ms').replace('_', ' '):17} "
+                  f"{_shown(name, value)}")  # fmt: skip
+    print()
+    for line in lines[:_SHOWN]:
+        why = f": {line['why']}" if line.get("why") else ""
+        taken = f", {dollars(line['taken_cents'])} taken back" if "taken_cents" in line else ""
+        number = line["line"] or ""
+        print(
+            f"{number:>6}  {line['account']}  {dollars(line['amount_cents']):>12}"
+            f"  {line['outcome']}{why}{taken}"
+        )
+    if len(lines) > _SHOWN:
+        print(f"… and {len(lines) - _SHOWN:,} more lines: --json shows all")
+
+
+def confirm(
+    refill: _Id,
+    reference: Annotated[str, typer.Option(help="What the bank, check or PayPal calls it.")],
+    as_: AsOperator = "operator-1",
+    json: AsJson = False,
+) -> None:
+    """Say that the payment came: a bank transfer, a check, a PayPal payment.
+
+    Example: [bold]ticketrestaurant refill confirm 0192… --reference WIRE-7[/bold]
+    """
+    _decide("confirm", refill, reference, as_, json)
+
+
+def approve(refill: _Id, as_: AsOperator = "operator-2", json: AsJson = False) -> None:
+    """Approve a paid refill above the limit; another operator must than the one who ordered it.
+
+    Example: [bold]ticketrestaurant refill approve 0192… --as operator-2[/bold]
+    """
+    _decide("approve", refill, "", as_, json)
+
+
+def reject(refill: _Id, why: _Why, as_: AsOperator = "operator-2", json: AsJson = False) -> None:
+    """Reject a refill that is not approved yet. What was paid by card is sent back.
+
+    Example: [bold]ticketrestaurant refill reject 0192… --why "not their bank"[/bold]
+    """
+    _decide("reject", refill, why, as_, json)
+
+
+def cancel(refill: _Id, why: _Why, as_: AsOperator = "operator-1", json: AsJson = False) -> None:
+    """Cancel a refill that is not approved yet, as the company wishes.
+
+    Example: [bold]ticketrestaurant refill cancel 0192… --why "ordered twice"[/bold]
+    """
+    _decide("cancel", refill, why, as_, json)
+
+
+def refunded(
+    refill: _Id,
+    reference: Annotated[str, typer.Option(help="What the bank calls the transfer.")],
+    as_: AsOperator = "operator-1",
+    json: AsJson = False,
+) -> None:
+    """Say that what was paid for nothing was sent back by hand.
+
+    Example: [bold]ticketrestaurant refill refunded 0192… --reference WIRE-8[/bold]
+    """
+    _decide("refunded", refill, reference, as_, json)
+
+
+def chargeback(
+    refill: _Id, why: _Why, as_: AsOperator = "operator-1", json: AsJson = False
+) -> None:
+    """Take a refill back whose payment was taken back from us; needs two operators.
+
+    What is still on the accounts is debited; what was spent, the company owes.
+
+    Example: [bold]ticketrestaurant refill chargeback 0192… --why "check bounced"[/bold]
+    """
+    from adapters.cli.operator_link import as_operator
+
+    body = {"refill": refill, "why": why}
+    result = as_operator(as_, lambda operator: operator.command("CHARGEBACK", body))
+    if json:
+        print_json(result)
+    elif not tell_proposed(result):
+        print(f"refill {refill} is {result['status']}")
+
+
+def receipt(
+    refill: _Id,
+    pdf: Annotated[Path, typer.Option(help="Write the PDF to this file (mode 0600).")],
+    invoice: Annotated[
+        bool, typer.Option("--invoice", help="The invoice for the fee instead.")
+    ] = False,
+    as_: AsAuditor = "auditor-1",
+    json: AsJson = False,
+) -> None:
+    """Write the receipt for a refill, or the invoice for its fee, as PDF.
+
+    Example: [bold]ticketrestaurant refill receipt 0192… --pdf receipt.pdf[/bold]
+    """
+    from hashlib import sha256
+
+    from adapters.cli.operator_link import Operator, as_reader
+    from devices.durable import write_durably
+    from protocol.encoding import unb64
+
+    body = {"what": "invoice" if invoice else "receipt", "of": refill}
+
+    async def read(operator: Operator) -> str:
+        return "".join([piece async for piece in operator.text(body, "DOCUMENT")])
+
+    content = unb64(as_reader(as_, read))
+    try:
+        write_durably(pdf, content)
+    except OSError as error:
+        raise misconfigured(f"{pdf} cannot be written: {error.strerror}") from None
+    if json:
+        digest = sha256(content).hexdigest()
+        print_json({"file": str(pdf), "bytes": len(content), "sha256": digest})
+    else:
+        say(f"{pdf}: {len(content):,} bytes")
+
+
+def _decide(what: str, refill: str, why: str, as_: str, json: bool) -> None:
+    from adapters.cli.operator_link import Operator, as_operator
+
+    body = {"what": what, "refill": refill, **({"why": why} if why else {})}
+
+    async def work(operator: Operator) -> dict[str, Any]:
+        return await until_done(operator, await operator.command("REFILL", body))
+
+    result = as_operator(as_, work)
+    if json:
+        print_json(result)
+    else:
+        print_refill(result)
+
+
+def day(ms: int) -> str:
+    """An instant as a day, in UTC; empty for none."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M") if ms else ""
+
+
+def _shown(name: str, value: Any) -> str:
+    if name.endswith("_cents"):
+        return dollars(value)
+    if name.endswith("_ms"):
+        return f"{day(value)} UTC"
+    if name.endswith("_lines") or name == "accounts":
+        return f"{value:,}"
+    return "yes" if value is True else str(value)

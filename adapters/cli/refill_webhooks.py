@@ -1,0 +1,77 @@
+"""`refill webhook`: what payment processors told, and asking them where they did not."""
+
+from typing import Annotated
+
+import typer
+
+from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
+from adapters.cli.output import print_json
+from adapters.cli.refill_orders import day
+
+_Id = Annotated[
+    str, typer.Argument(metavar="REFILL", help="Its id, from `refill list`.", callback=an_id)
+]
+
+
+def register(group: typer.Typer) -> None:
+    """Adds the commands to `refill`."""
+    webhooks = typer.Typer(
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        help="What payment processors told us.\n\n"
+        "Example: [bold]ticketrestaurant refill webhook list[/bold]",
+    )
+    webhooks.command("list")(list_)
+    webhooks.command()(poll)
+    webhooks.command()(resend)
+    group.add_typer(webhooks, name="webhook")
+
+
+def list_(as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
+    """List messages of payment processors and what each came to; forged ones since the start.
+
+    Example: [bold]ticketrestaurant refill webhook list[/bold]
+    """
+    from adapters.cli.operator_link import as_reader
+
+    rows = as_reader(as_, lambda operator: operator.rows("QUERY", {"what": "webhooks"}))
+    if json:
+        print_json(rows)
+    elif not rows:
+        print("no webhooks yet")
+    for row in rows if not json else ():
+        about = row["refill"] or "-"
+        kind = row["kind"] or "?"
+        print(
+            f"{day(row['received_ms'])}  {row['processor']}  {kind:30}  {about}  {row['outcome']}"
+        )
+
+
+def poll(refill: _Id, as_: AsOperator = "operator-1", json: AsJson = False) -> None:
+    """Ask the processor what became of a charge: its webhook may be lost.
+
+    Example: [bold]ticketrestaurant refill webhook poll 0192…[/bold]
+    """
+    from adapters.cli.operator_link import as_operator
+
+    body = {"what": "poll", "refill": refill}
+    result = as_operator(as_, lambda operator: operator.command("REFILL", body))
+    if json:
+        print_json(result)
+    else:
+        print(f"refill {refill}: {result['outcome']}")
+
+
+def resend(refill: _Id, as_: AsOperator = "operator-1", json: AsJson = False) -> None:
+    """Have the processor send its messages about a refill again.
+
+    Example: [bold]ticketrestaurant refill webhook resend 0192…[/bold]
+    """
+    from adapters.cli.operator_link import as_operator
+
+    body = {"what": "resend", "refill": refill}
+    result = as_operator(as_, lambda operator: operator.command("REFILL", body))
+    if json:
+        print_json(result)
+    else:
+        print(f"refill {refill}: its messages come again; see `refill webhook list`")

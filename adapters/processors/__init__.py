@@ -1,0 +1,1 @@
+"""Payment processors: adapters of `application.payment_processor.Processor`."""

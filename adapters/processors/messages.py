@@ -1,0 +1,70 @@
+"""Stripe's webhook messages, read. The sandbox writes them in the same way."""
+
+import json
+from typing import Any, Final
+from uuid import UUID
+
+from application.payment_processor import DISPUTED, OTHER, PAID, REFUSED, Charge, Forged, Notice
+
+MOST_BYTES: Final = 30_000
+_KINDS: Final = {
+    "payment_intent.succeeded": PAID,
+    "payment_intent.payment_failed": REFUSED,
+    "payment_intent.canceled": REFUSED,
+    "charge.dispute.created": DISPUTED,
+}
+_MOST_NAME: Final = 200
+_MOST_CENTS: Final = 2**53
+
+
+def read_notice(body: bytes) -> Notice:
+    """The message, after its signature was verified. Raises Forged for what is no message."""
+    try:
+        message = json.loads(body)
+        event, kind = _name(message["id"]), _name(message["type"])
+        created_s, about = message["created"], message["data"]["object"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise Forged("it is no message of a processor") from None
+    if type(created_s) is not int or not 0 <= created_s < 2**40 or not isinstance(about, dict):
+        raise Forged("it is no message of a processor")
+    state = _KINDS.get(kind, OTHER)
+    reference = about.get("payment_intent") if state == DISPUTED else about.get("id")
+    cents = about.get("amount") if state == DISPUTED else about.get("amount_received", 0)
+    return Notice(
+        event=event,
+        kind=kind,
+        created_ms=created_s * 1000,
+        refill_id=refill_of(about),
+        charge=Charge(
+            reference=reference[:_MOST_NAME] if isinstance(reference, str) else "",
+            state=state,
+            amount_cents=cents if type(cents) is int and 0 <= cents < _MOST_CENTS else 0,
+            reason=_reason(about),
+        ),
+    )
+
+
+def refill_of(intent: dict[str, Any]) -> UUID | None:
+    """Which of our refills a payment is for, by what we had the processor keep with it."""
+    metadata = intent.get("metadata")
+    named = metadata.get("refill") if isinstance(metadata, dict) else None
+    try:
+        return UUID(named) if isinstance(named, str) else None
+    except ValueError:
+        return None
+
+
+def _reason(about: dict[str, Any]) -> str:
+    """The code of a refusal or dispute: a word, no text that somebody could have written."""
+    error = about.get("last_payment_error")
+    found = about.get("reason")
+    if isinstance(error, dict):
+        found = error.get("decline_code") or error.get("code") or found
+    known = isinstance(found, str) and found.replace("_", "").isalnum() and len(found) < 60
+    return str(found) if known else "unknown"
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= _MOST_NAME or not value.isprintable():
+        raise ValueError
+    return value

@@ -1,0 +1,201 @@
+"""The lines of an approved refill, credited step by step; after a chargeback, taken back so.
+
+Each step is one commit with the event that says how far the refill is, so that a step is done
+once and a refill that was interrupted goes on where it was.
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from uuid import UUID
+
+from application.command import Command, Origin, Refused
+from application.group_commit import Outcome
+from application.states import States
+from domain.aggregates import account as accounts
+from domain.aggregates import refill as refills
+from domain.aggregates.account import Account
+from domain.aggregates.credit import Credit, credit_id
+from domain.aggregates.refill import Refill
+from domain.event import Context, Event
+from domain.ids import derived_id
+from domain.refill_lines import FailedLine, RefillLine
+
+APPROVER = "system:refills"
+"""Approves what a processor confirmed and no second person has to look at."""
+UNKNOWN_ACCOUNT, LAST_DAY_PASSED = "unknown-account", "last-day-passed"
+_GONE = Refused("no-such-refill", "There is no refill with that id.")
+_ELSEWHERE = Refused("not-this-step", "The refill is not at this step.")
+
+
+def step_origin(refill: Refill, what: str, place: int, now_ms: int, issuer_id: UUID) -> Origin:
+    """The command of a step: the same step has the same id, whoever asks for it and when."""
+    ms = refill.id.int >> 80
+    return Origin(
+        command_id=derived_id(f"refill-{what}/{place}", refill.id, ms, 0),
+        issued_ms=now_ms,
+        actor=APPROVER,
+        issuer_id=issuer_id,
+    )
+
+
+def credits_of(
+    context: Context, states: States, refill: Refill, lines: Sequence[RefillLine]
+) -> list[Event]:
+    """The events that credit the refill's next lines; a line that cannot be credited is named."""
+    good: list[RefillLine] = []
+    bad: list[FailedLine] = []
+    credited: list[Event] = []
+    for line in lines:
+        account = states.get(line.account_id, Account)
+        if account is None or account.company_id != refill.company_id:
+            bad.append(_failed(line, UNKNOWN_ACCOUNT))
+            continue
+        if refill.last_day and refill.last_day < accounts.today_of(context, account):
+            bad.append(_failed(line, LAST_DAY_PASSED))
+            continue
+        good.append(line)
+        credited.append(
+            accounts.credit(
+                context,
+                account,
+                amount_cents=line.amount_cents,
+                refill_id=refill.id,
+                last_day=refill.last_day,
+            )
+        )
+    events: list[Event] = []
+    if good:
+        events.append(
+            refills.credit(
+                context,
+                refill.id,
+                company_id=refill.company_id,
+                lines=tuple(good),
+                approved_by=refill.approved_by,
+                version=refill.version + 1,
+            )
+        )
+        refill = refills.evolve(refill, events[0])
+    if bad:
+        events.append(
+            refills.event_of(
+                context,
+                refill,
+                refills.RefillFailed,
+                company_id=refill.company_id,
+                lines=tuple(bad),
+                total_cents=sum(line.amount_cents for line in bad),
+                ordered=True,
+            )
+        )
+    return [*events, *credited]
+
+
+class _Step(Command):
+    """A step over some of a refill's lines, from the place that the refill must be at."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        deadline_us: int,
+        *,
+        refill_id: UUID,
+        place: int,
+        lines: Sequence[RefillLine],
+    ) -> None:
+        super().__init__(origin, deadline_us)
+        self._refill_id, self._place, self._lines = refill_id, place, lines
+
+    def reads(self) -> list[UUID]:
+        """The refill and the accounts of the step."""
+        return [self._refill_id, *(line.account_id for line in self._lines)]
+
+    def repeated(self, states: States, made: UUID) -> Any:
+        """The refill as it is by now."""
+        return states.get(self._refill_id, Refill) or _GONE
+
+    def execute(self, states: States, context: Context) -> Outcome:
+        """The step, if the refill is at it. Answers with the refill after it."""
+        refill = states.get(self._refill_id, Refill)
+        if refill is None:
+            return Outcome(_GONE)
+        if self._place_of(refill) != self._place:
+            return Outcome(_ELSEWHERE)
+        events = self._events(context, states, refill)
+        for event in events:
+            if event.originator_id == refill.id:
+                refill = refills.evolve(refill, event)
+        return Outcome(refill, events)
+
+    def _place_of(self, refill: Refill) -> int:
+        raise NotImplementedError
+
+    def _events(self, context: Context, states: States, refill: Refill) -> list[Event]:
+        raise NotImplementedError
+
+
+class CreditLines(_Step):
+    """Credits the next lines of an approved refill."""
+
+    makes: ClassVar[tuple[type[Event], ...]] = (refills.RefillCredited, refills.RefillFailed)
+
+    def _place_of(self, refill: Refill) -> int:
+        return refill.done_lines if refill.status == refills.APPROVED else -1
+
+    def _events(self, context: Context, states: States, refill: Refill) -> list[Event]:
+        return credits_of(context, states, refill, self._lines)
+
+
+class TakeBackLines(_Step):
+    """Takes back what is left of the next credited lines of a refill that was charged back."""
+
+    makes: ClassVar[tuple[type[Event], ...]] = (refills.RefillTakenBack,)
+
+    def reads(self) -> list[UUID]:
+        """The same, and whether the credits were corrected."""
+        credits = (credit_id(self._refill_id, line.account_id) for line in self._lines)
+        return [*super().reads(), *credits]
+
+    def _place_of(self, refill: Refill) -> int:
+        return refill.looked_at_lines if refill.status == refills.CHARGED_BACK else -1
+
+    def _events(self, context: Context, states: States, refill: Refill) -> list[Event]:
+        taken: list[RefillLine] = []
+        debits: list[Event] = []
+        given_cents = 0
+        for line in self._lines:
+            stands_cents = _stands(states, refill.id, line)
+            given_cents += stands_cents
+            account = states.get(line.account_id, Account)
+            if account is None:
+                continue
+            debit = accounts.take_back(
+                context, account, amount_cents=stands_cents, refill_id=refill.id
+            )
+            if debit is not None:
+                debits.append(debit)
+                taken.append(
+                    RefillLine(account_id=line.account_id, amount_cents=debit.amount_cents)
+                )
+        taken_cents = sum(line.amount_cents for line in taken)
+        told = refills.event_of(
+            context,
+            refill,
+            refills.RefillTakenBack,
+            company_id=refill.company_id,
+            lines=tuple(taken),
+            looked_at=len(self._lines),
+            taken_cents=taken_cents,
+            receivable_cents=given_cents - taken_cents,
+        )
+        return [told, *debits]
+
+
+def _stands(states: States, refill_id: UUID, line: RefillLine) -> int:
+    """What is left of a line's credit after corrections; never more than was paid for it."""
+    credit = states.get(credit_id(refill_id, line.account_id), Credit)
+    return line.amount_cents if credit is None else min(line.amount_cents, credit.amount_cents)
+
+
+def _failed(line: RefillLine, reason: str) -> FailedLine:
+    return FailedLine(account_id=line.account_id, amount_cents=line.amount_cents, reason=reason)

@@ -1,0 +1,179 @@
+"""What operators decide over a refill: its payment came, yes, no, not wanted, money went back."""
+
+from typing import Any
+from uuid import UUID
+
+from application.command import Command, Origin, Refused
+from application.group_commit import Outcome
+from application.refill import answer_of, paid_events
+from application.states import States
+from domain.actor import person_of
+from domain.aggregates import refill as refills
+from domain.aggregates.refill import Refill
+from domain.event import Context, Event
+
+_TEXTS = {
+    "not-paid": "Its payment has not come yet. `refill confirm` says that it has.",
+    "already-decided": "This refill was decided before; see `refill show`.",
+    "same-operator": "A refill of that sum needs another person than the one who ordered it.",
+    "by-processor": "The processor says whether the card was charged; see `refill webhook poll`.",
+    "no-refund-due": "Nothing of this refill has to go back to the company.",
+    "not-charged-back": "Only a refill that was paid can be charged back, and only once.",
+}
+GONE = Refused("no-such-refill", "There is no refill with that id.")
+
+
+def refused(code: str) -> Refused:
+    """The refusal with its text."""
+    return Refused(code, _TEXTS[code])
+
+
+class DecideRefill(Command):
+    """A decision over one refill; subclasses give the events."""
+
+    makes = (
+        *(refills.RefillPaid, refills.RefillApproved, refills.RefillRejected),
+        *(refills.RefillCancelled, refills.RefillRefunded, refills.RefillChargedBack),
+    )
+
+    def __init__(
+        self, origin: Origin, deadline_us: int, *, refill_id: UUID, text: str = ""
+    ) -> None:
+        """`text`: the reason, or the reference of a payment."""
+        super().__init__(origin, deadline_us)
+        self._refill_id, self._text = refill_id, text
+
+    def reads(self) -> list[UUID]:
+        """The refill."""
+        return [self._refill_id]
+
+    def execute(self, states: States, context: Context) -> Outcome:
+        """Decides, or says what is in the way."""
+        refill = states.get(self._refill_id, Refill)
+        if refill is None:
+            return Outcome(GONE)
+        decided = self._decided(context, refill)
+        if isinstance(decided, str):
+            return Outcome(refused(decided))
+        for event in decided:
+            refill = refills.evolve(refill, event)
+        return Outcome(answer_of(refill), decided)
+
+    def repeated(self, states: States, made: UUID) -> Any:
+        """The refill as it is by now."""
+        refill = states.get(self._refill_id, Refill)
+        return GONE if refill is None else {**answer_of(refill), "repeated": True}
+
+    def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
+        """The events, or the code of what is in the way."""
+        raise NotImplementedError
+
+
+class ConfirmPayment(DecideRefill):
+    """An operator saw the money: a bank transfer, a check, a PayPal payment."""
+
+    def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
+        if refill.method == refills.CARD:
+            return "by-processor"
+        if refill.status != refills.AWAITING_PAYMENT:
+            return "already-decided"
+        return paid_events(context, refill, refill.due_cents, self._text, context.actor)
+
+
+class ApproveRefill(DecideRefill):
+    """A second person's yes."""
+
+    def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
+        no = why_not_approved(refill, context.actor)
+        by = context.actor
+        return no or [refills.event_of(context, refill, refills.RefillApproved, approved_by=by)]
+
+
+class RejectRefill(DecideRefill):
+    """A no; whoever ordered it may give it, too."""
+
+    def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
+        if not refill.is_open:
+            return "already-decided"
+        facts = {"why": self._text, "rejected_by": context.actor}
+        return [refills.event_of(context, refill, refills.RefillRejected, **facts)]
+
+
+class CancelRefill(DecideRefill):
+    """Not wanted any more, before anything of it is credited."""
+
+    def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
+        if not refill.is_open:
+            return "already-decided"
+        facts = {"why": self._text, "cancelled_by": context.actor}
+        return [refills.event_of(context, refill, refills.RefillCancelled, **facts)]
+
+
+class ConfirmRefund(DecideRefill):
+    """An operator sent back by hand what was paid for nothing."""
+
+    def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
+        if refill.refund_cents <= 0:
+            return "no-refund-due"
+        return [refunded_event(context, refill, refill.refund_cents, "", self._text)]
+
+
+class ChargeBack(DecideRefill):
+    """The company's bank took the payment back, as an operator was told."""
+
+    def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
+        if not may_be_charged_back(refill):
+            return "not-charged-back"
+        return [charged_back_event(context, refill, refill.paid_cents, "", "", self._text)]
+
+
+def why_not_approved(refill: Refill, by: str) -> str:
+    """Why `by` (an actor) cannot approve it now: a code, empty where nothing is in the way."""
+    if refill.status == refills.AWAITING_PAYMENT:
+        return "not-paid"
+    if refill.status != refills.AWAITING_APPROVAL:
+        return "already-decided"
+    if refill.two_persons and person_of(by) == person_of(refill.ordered_by):
+        return "same-operator"
+    return ""
+
+
+def may_be_charged_back(refill: Refill) -> bool:
+    """Paid, and neither taken back nor given back before."""
+    return (
+        refill.paid_cents > 0
+        and refill.status != refills.CHARGED_BACK
+        and refill.refunded_cents < refill.paid_cents
+    )
+
+
+def charged_back_event(
+    context: Context, refill: Refill, amount_cents: int, processor: str, reference: str, why: str
+) -> Event:
+    """The payment is gone; lines that were not credited yet never will be."""
+    return refills.event_of(
+        context,
+        refill,
+        refills.RefillChargedBack,
+        company_id=refill.company_id,
+        amount_cents=amount_cents,
+        processor=processor,
+        reference=reference,
+        why=why,
+    )
+
+
+def refunded_event(
+    context: Context, refill: Refill, amount_cents: int, processor: str, reference: str
+) -> Event:
+    """Money went back."""
+    return refills.event_of(
+        context,
+        refill,
+        refills.RefillRefunded,
+        company_id=refill.company_id,
+        amount_cents=amount_cents,
+        fee_cents=refill.fee_of_refund(amount_cents),
+        processor=processor,
+        reference=reference,
+    )

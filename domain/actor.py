@@ -1,0 +1,7 @@
+"""Who acted: `<role>:<subject id>:<certificate serial>`, or `system:<part>`."""
+
+
+def person_of(actor: str) -> str:
+    """Who that is, whichever certificate was used; a part of the system as it is written."""
+    parts = actor.split(":")
+    return parts[1] if len(parts) == 3 else actor

@@ -1,0 +1,20 @@
+"""The lines of a refill: what an account gets, and what it did not get."""
+
+from uuid import UUID
+
+import msgspec
+
+
+class RefillLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One account's part of a refill."""
+
+    account_id: UUID
+    amount_cents: int
+
+
+class FailedLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A line that was not credited, and why, for programs."""
+
+    account_id: UUID
+    amount_cents: int
+    reason: str

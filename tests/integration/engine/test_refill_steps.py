@@ -1,0 +1,95 @@
+"""A large refill on a real database: step by step, over restarts, while payments go on."""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import pytest
+
+from application.command import Origin
+from application.credit_refill import CreditLines, step_origin
+from application.refill import OrderRefill, Payment, Terms
+from domain.aggregates import refill as refills
+from domain.aggregates.refill import Refill, RefillOrdered
+from domain.ids import make_id
+from tests.integration.engine.world import Database, World
+
+ACCOUNTS = 1_800
+CENTS = 100
+HAD = 1_000_000
+
+
+@pytest.fixture
+def large(database: Database) -> Iterator[World]:
+    database.empty()
+    world = World(database, ACCOUNTS)
+    yield world
+    world.close()
+
+
+def order(world: World) -> UUID:
+    now_us = world.clock.now_us()
+    origin = Origin(
+        command_id=make_id(now_us // 1000, 0, 1), issued_ms=now_us // 1000,
+        actor="operator:x:1", issuer_id=world.shop,
+    )  # fmt: skip
+    command = OrderRefill(
+        origin, now_us + 20_000_000, company_id=world.company, checked=True,
+        lines=[(account, CENTS) for account in world.accounts],
+        payment=Payment(confirmed=True), terms=Terms(alone_most_cents=10**9),
+    )  # fmt: skip
+    (answer,) = world.submit(command)
+    assert answer["status"] == "approved"
+    return UUID(answer["id"])
+
+
+def step(world: World, refill: Refill) -> CreditLines:
+    (ordered,) = [
+        event
+        for event in world.log.load([refill.id])[refill.id]
+        if isinstance(event, RefillOrdered)
+    ]
+    place = refill.done_lines
+    now_us = world.clock.now_us()
+    return CreditLines(
+        step_origin(refill, "credit", place, now_us // 1000, world.shop),
+        now_us + 20_000_000,
+        refill_id=refill.id,
+        place=place,
+        lines=ordered.lines[place : place + refills.STEP_LINES],
+    )
+
+
+def stored(world: World, id: UUID) -> Refill:
+    """The refill as the log has it."""
+    state = None
+    for event in world.log.load([id])[id]:
+        state = refills.evolve(state, event)
+    assert state is not None
+    return state
+
+
+def test_every_account_is_credited_once_over_restarts_and_repetitions(large: World) -> None:
+    id = order(large)
+    counter = 0
+    while (refill := stored(large, id)).status == refills.APPROVED:
+        counter += 1
+        work = step(large, refill)
+        # A payment of an account of this very step, before and after it, and the step twice.
+        card = refill.done_lines
+        answers = large.submit(
+            large.payment(counter=2 * counter, card=card),
+            work,
+            large.payment(counter=2 * counter + 1, card=card),
+            step(large, refill),
+        )
+        assert [answer.code for answer in answers[::2]] == ["00", "00"]
+        assert answers[1].done_lines == answers[3].done_lines == stored(large, id).done_lines
+        large.restart()
+    assert counter == 4
+    assert (refill.status, refill.credited_cents) == ("credited", ACCOUNTS * CENTS)
+    paid = {500 * n for n in range(counter)}
+    for number in {0, 1, 499, 500, 501, 1_500, ACCOUNTS - 1}:
+        spent = 200 if number in paid else 0
+        assert large.account(number).balance_cents == HAD + CENTS - spent
+    credited = [e for e in large.events() if type(e).TOPIC == "account.credited/1"]
+    assert len(credited) == 2 * ACCOUNTS, "at the start, and by the refill"

@@ -1,0 +1,86 @@
+"""Two companies with accounts, and orders of refills over them, for tests."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from application.credit_refill import CreditLines, TakeBackLines, step_origin
+from application.refill import OrderRefill, Payment, Terms
+from domain.aggregates import refill as refills
+from domain.aggregates.account import Account
+from domain.aggregates.refill import Refill
+from domain.ids import make_id
+from domain.refill_lines import RefillLine
+from tests.unit.application.happened import (
+    ACCOUNT,
+    COMPANY,
+    OTHER_COMPANY,
+    account_opened,
+    company_registered,
+)
+from tests.unit.application.ledger_double import DEADLINE_US, ISSUER, NOW_MS, Ledger, origin
+
+SECOND = make_id(NOW_MS, 6, 30)
+FOREIGN = make_id(NOW_MS, 6, 31)
+PAID = Payment(confirmed=True, reference="WIRE-7")
+BY_CARD = Payment(method=refills.CARD, token="pm_card_visa")
+SMALL = Terms(alone_most_cents=10_000)
+OTHER_PERSON = "operator:00000000-0000-8000-8000-00000000000b:20"
+
+
+def ledger() -> Ledger:
+    """Two accounts of the company, one of another."""
+    return Ledger().given(
+        company_registered(),
+        company_registered(OTHER_COMPANY),
+        account_opened(),
+        account_opened(SECOND),
+        account_opened(FOREIGN, OTHER_COMPANY),
+    )
+
+
+def order(*lines: tuple[UUID, int], number: int = 1, **facts: Any) -> OrderRefill:
+    """An order of the company, paid by bank unless `payment` says otherwise."""
+    given: dict[str, Any] = {"payment": PAID, "terms": Terms(), "company_id": COMPANY}
+    return OrderRefill(origin(number), DEADLINE_US, lines=lines, **(given | facts))
+
+
+def refill_of(place: Ledger, answer: dict[str, Any]) -> Refill:
+    """The refill that an order's answer is about."""
+    found = place.states.get(UUID(answer["id"]), Refill)
+    assert found is not None
+    return found
+
+
+def balance(place: Ledger, account_id: UUID = ACCOUNT) -> int:
+    """In cents."""
+    account = place.states.get(account_id, Account)
+    assert account is not None
+    return account.balance_cents
+
+
+def step(place: Ledger, refill: Refill, lines: Sequence[tuple[UUID, int]]) -> CreditLines:
+    """The next step of crediting."""
+    return CreditLines(
+        step_origin(refill, "credit", refill.done_lines, NOW_MS, ISSUER),
+        DEADLINE_US,
+        refill_id=refill.id,
+        place=refill.done_lines,
+        lines=as_lines(lines),
+    )
+
+
+def step_back(refill: Refill, lines: Sequence[tuple[UUID, int]]) -> TakeBackLines:
+    """The next step of taking back."""
+    return TakeBackLines(
+        step_origin(refill, "take-back", refill.looked_at_lines, NOW_MS, ISSUER),
+        DEADLINE_US,
+        refill_id=refill.id,
+        place=refill.looked_at_lines,
+        lines=as_lines(lines),
+    )
+
+
+def as_lines(lines: Sequence[tuple[UUID, int]]) -> list[RefillLine]:
+    """As they are stored."""
+    return [RefillLine(account_id=account, amount_cents=cents) for account, cents in lines]

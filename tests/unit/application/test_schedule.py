@@ -1,0 +1,148 @@
+"""Schedules order a refill for each due date, once; groups say whom."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from application.refill import Terms
+from application.schedule import AddSchedule, ChangeSchedule, OrderScheduled, SetGroup
+from domain.aggregates import refill as refills
+from domain.aggregates.group import Groups, groups_id
+from domain.aggregates.refill import Refill, RefillOrdered
+from domain.aggregates.schedule import Schedule, ScheduleRan
+from domain.recurrence import KEEP, WEEKLY, Rule, due_us
+from tests.unit.application.happened import ACCOUNT, COMPANY
+from tests.unit.application.ledger_double import (
+    ACTOR,
+    DEADLINE_US,
+    ISSUER,
+    NOW_MS,
+    Ledger,
+    origin,
+)
+from tests.unit.application.refilling import FOREIGN, SECOND, ledger
+
+RULE = Rule(every=WEEKLY, day=5, hour=17, timezone="America/Chicago", holidays=KEEP)
+
+
+def added(**facts: Any) -> tuple[Ledger, Schedule]:
+    place = ledger()
+    given: dict[str, Any] = {
+        "company_id": COMPANY, "group": "", "each_cents": 500, "method": refills.BANK,
+        "payment_method": "", "rule": RULE,
+    }  # fmt: skip
+    answer, _ = place.when(AddSchedule(origin(), DEADLINE_US, **(given | facts)))
+    return place, schedule_of(place, UUID(answer["id"]))
+
+
+def schedule_of(place: Ledger, id: UUID) -> Schedule:
+    found = place.states.get(id, Schedule)
+    assert found is not None
+    return found
+
+
+def run(place: Ledger, schedule: Schedule, due_on: str, **facts: Any) -> tuple[Any, list[Any]]:
+    at_us = due_us(schedule.rule, datetime.fromisoformat(due_on).date())
+    given: dict[str, Any] = {
+        "schedule": schedule, "due_on": due_on, "due_us": at_us, "missed": 0,
+        "accounts": [ACCOUNT, SECOND], "terms": Terms(), "now_ms": NOW_MS, "issuer_id": ISSUER,
+    }  # fmt: skip
+    return place.when(OrderScheduled(DEADLINE_US, **(given | facts)))
+
+
+def change(place: Ledger, schedule: Schedule, to: str, number: int) -> Any:
+    command = ChangeSchedule(
+        origin(number), DEADLINE_US, schedule_id=schedule.id, to=to, why="because"
+    )
+    return place.when(command)[0]
+
+
+def later(schedule: Schedule, weeks: int) -> str:
+    return (schedule.after + timedelta(weeks=weeks)).isoformat()
+
+
+def test_a_due_date_orders_one_refill_whoever_asks_again() -> None:
+    place, schedule = added()
+    due_on = later(schedule, 1)
+    answer, (ran, ordered) = run(place, schedule, due_on)
+    assert isinstance(ran, ScheduleRan)
+    assert isinstance(ordered, RefillOrdered)
+    assert (ordered.total_cents, ordered.due_on, ordered.source) == (1_000, due_on, "schedule")
+    assert ordered.ordered_by == ACTOR, "who set up the schedule"
+    refill = place.states.get(UUID(answer["refill"]), Refill)
+    assert refill is not None
+    assert refill.status == refills.AWAITING_PAYMENT
+    _, none = run(place, schedule, due_on)
+    assert none == []
+    # Not even under another command: the date is past for the schedule.
+    place.log.claims.clear()
+    place.states.drop()
+    refused, none = run(place, schedule, due_on)
+    assert (refused.code, none) == ("ran-before", [])
+
+
+def test_missed_dates_are_covered_by_one_order() -> None:
+    place, schedule = added()
+    _, (ran, _) = run(place, schedule, later(schedule, 3), missed=2)
+    assert ran.missed == 2
+    refused, _ = run(place, schedule, later(schedule, 2))
+    assert refused.code == "ran-before"
+
+
+def test_a_run_that_can_order_nothing_is_recorded_with_the_reason() -> None:
+    place, schedule = added()
+    _, events = run(place, schedule, later(schedule, 1), accounts=[], why="no-accounts")
+    assert [type(event) for event in events] == [ScheduleRan]
+    after = schedule_of(place, schedule.id)
+    assert (after.last_why, after.last_refill_id, after.runs) == ("no-accounts", None, 1)
+
+
+def test_a_paused_or_removed_schedule_orders_nothing() -> None:
+    place, schedule = added()
+    assert change(place, schedule, "paused", 2)["status"] == "paused"
+    assert run(place, schedule, later(schedule, 1))[0].code == "schedule-status"
+    assert change(place, schedule, "paused", 3).code == "schedule-status"
+    assert change(place, schedule, "active", 4)["status"] == "active"
+    assert change(place, schedule, "removed", 5)["status"] == "removed"
+    assert change(place, schedule, "active", 6).code == "schedule-status"
+    assert run(place, schedule, later(schedule, 1))[0].code == "schedule-status"
+
+
+def test_a_schedule_is_of_a_company_and_a_group_that_exist() -> None:
+    place = ledger()
+    facts: dict[str, Any] = {
+        "each_cents": 1, "method": "bank", "payment_method": "", "rule": RULE,
+    }  # fmt: skip
+    for company, group, code in (
+        (ACCOUNT, "", "no-such-company"),
+        (COMPANY, "night", "no-such-group"),
+    ):
+        command = AddSchedule(origin(), DEADLINE_US, company_id=company, group=group, **facts)
+        assert place.when(command)[0].code == code
+
+
+def grouped(place: Ledger, number: int, add: list[UUID], remove: list[UUID], name: str) -> Any:
+    command = SetGroup(
+        origin(number), DEADLINE_US, company_id=COMPANY, name=name, add=add, remove=remove
+    )
+    return place.when(command)[0]
+
+
+def test_accounts_come_into_a_group_and_leave_it() -> None:
+    place = ledger()
+    assert grouped(place, 1, [ACCOUNT, SECOND, ACCOUNT], [], "Night")["accounts"] == 2
+    assert grouped(place, 2, [], [ACCOUNT], "NIGHT") == {
+        "id": str(groups_id(COMPANY)), "group": "Night", "accounts": 1,
+    }  # fmt: skip
+    known = place.states.get(groups_id(COMPANY), Groups)
+    assert known is not None
+    assert known.get("Day") is None
+    group = known.get("night")
+    assert group is not None
+    assert group.accounts == (SECOND,)
+
+
+def test_an_account_of_another_company_comes_into_no_group() -> None:
+    place = ledger()
+    assert grouped(place, 1, [ACCOUNT, FOREIGN], [], "Night").code == "no-such-account"
+    assert grouped(place, 2, [], [ACCOUNT], "Night").code == "no-such-group"

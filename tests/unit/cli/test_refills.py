@@ -1,0 +1,78 @@
+"""`refill` and `schedule` at the command line: the old form, the words for people, wrong usage."""
+
+import pytest
+
+from tests.unit.application import happened
+from tests.unit.cli.backend_double import BackendDouble
+from tests.unit.cli.conftest import Program
+
+COMPANY, ACCOUNT = str(happened.COMPANY), str(happened.ACCOUNT)
+
+
+@pytest.fixture
+def company(backend: BackendDouble) -> str:
+    backend.outside.ledger.given(happened.company_registered(), happened.account_opened())
+    backend.outside.directory.rows = [{"account": ACCOUNT}]
+    return COMPANY
+
+
+def test_the_form_without_a_second_word_orders(program: Program, company: str) -> None:
+    for words in (("refill",), ("refill", "order")):
+        ended = program(*words, company, "--each", "2.00")
+        assert ended.status == 0, ended.err
+        assert "1 account, $2.00" in ended.out
+        assert "It is credited." in ended.out
+
+
+def test_what_waits_for_another_says_how_to_approve_it(program: Program, company: str,
+                                                       backend: BackendDouble) -> None:  # fmt: skip
+    terms = type(backend.outside.refills.terms)
+    backend.outside.refills.terms = terms(alone_most_cents=1)
+    ended = program("refill", company, "--each", "2.00")
+    assert "waits for another operator's approval" in ended.out
+    assert "ticketrestaurant refill approve" in ended.out
+    id = ended.out.split()[1].rstrip(":")
+    done = program("refill", "approve", id, "--as", "operator-1")
+    assert (done.status, "another person" in done.err) == (1, True)
+
+
+def test_an_empty_list_says_so(program: Program, company: str) -> None:
+    assert program("refill", "list").out.strip() == "no refills yet"
+    listed = program("refill", "list", "--status", "failed")
+    assert listed.out.strip() == "no refill is failed"
+    assert program("schedule", "list").out.strip() == "no schedules yet"
+    assert program("refill", "group", "list", company).out.strip() == "no groups yet"
+    assert program("refill", "webhook", "list").out.strip() == "no webhooks yet"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("refill", COMPANY),
+        ("refill", COMPANY, "--each", "1", "--method", "cash"),
+        ("refill", COMPANY, "--each", "1", "--method", "card"),
+        ("refill", COMPANY, "--each", "1", "--token", "pm_1"),
+        ("refill", COMPANY, "--line", f"{ACCOUNT}:1", "--group", "x"),
+        ("refill", "list", "--status", "lost"),
+        ("refill", "approve", "x"),
+        ("refill", "reject", COMPANY),
+        ("refill", "group", "set", COMPANY, "Night"),
+        ("schedule", "add", COMPANY, "--each", "1"),
+        ("schedule", "add", COMPANY, "--each", "1", "--weekly", "freitag"),
+        ("schedule", "add", COMPANY, "--each", "1", "--weekly", "friday", "--monthly", "1"),
+        ("schedule", "add", COMPANY, "--each", "1", "--monthly", "1", "--at", "17:30"),
+        ("schedule", "add", COMPANY, "--each", "1", "--monthly", "32"),
+    ],
+)
+def test_wrong_usage_is_status_2(
+    program: Program, company: str, arguments: tuple[str, ...]
+) -> None:
+    assert program(*arguments).status == 2
+
+
+def test_a_schedule_is_added_as_people_write_it(program: Program, company: str) -> None:
+    made = program.json(
+        "schedule", "add", company, "--each", "60", "--weekly", "Friday", "--at", "17:00"
+    )
+    assert made["status"] == "active"
+    assert program("schedule", "pause", made["id"], "--why", "closed").out.endswith("is paused\n")
