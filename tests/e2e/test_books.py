@@ -44,7 +44,7 @@ def test_money_is_in_the_books_from_the_refill_to_the_bank(
     after = balances(installation)
     moved = {name: after[name] - before[name] for name in after if after[name] != before[name]}
     assert moved == {
-        "Company funds": REFILL_CENTS,
+        "Processor clearing": REFILL_CENTS,
         "Cardholder balances": spent_cents - REFILL_CENTS,
         "Shop payables": -spent_cents,
     }
