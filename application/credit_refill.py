@@ -12,6 +12,7 @@ from application.command import Command, Origin, Refused
 from application.group_commit import Outcome
 from application.states import States
 from domain.aggregates import account as accounts
+from domain.aggregates import after_credit
 from domain.aggregates import refill as refills
 from domain.aggregates.account import Account
 from domain.aggregates.credit import Credit, credit_id
@@ -169,7 +170,7 @@ class TakeBackLines(_Step):
             account = states.get(line.account_id, Account)
             if account is None:
                 continue
-            debit = accounts.take_back(
+            debit = after_credit.take_back(
                 context, account, amount_cents=stands_cents, refill_id=refill.id
             )
             if debit is not None:

@@ -10,10 +10,10 @@ from domain.aggregates.account import (
     AccountDebited,
     AccountOpened,
     CreditCorrected,
-    CreditTakenBack,
     DebitCorrected,
     DebitReversed,
 )
+from domain.aggregates.after_credit import CreditTakenBack
 from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.aggregates.after_payment import (
     Disputed,

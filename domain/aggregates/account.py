@@ -11,6 +11,7 @@ import msgspec
 
 from domain import lots as lots_
 from domain.aggregates import expired_money
+from domain.aggregates.after_credit import CreditTakenBack
 from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.answers import Refusal, refusal
 from domain.event import Context, Event, no_such_event, stamp, stored_as
@@ -41,18 +42,6 @@ class AccountCredited(Event, frozen=True, kw_only=True, gc=False, omit_defaults=
     amount_cents: int
     refill_id: UUID
     last_day: str = ""
-
-
-@stored_as("account.credit_taken_back/1")
-class CreditTakenBack(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """Compensates a credit whose payment was taken back from us, as far as it was not spent.
-
-    `lots` is what of it was taken from lots with a last day; the rest has none.
-    """
-
-    amount_cents: int
-    refill_id: UUID
-    lots: Lots = ()
 
 
 @stored_as("account.debited/1")
@@ -257,23 +246,6 @@ def credit(
         amount_cents=amount_cents,
         refill_id=refill_id,
         last_day=last_day,
-    )
-
-
-def take_back(
-    context: Context, account: Account, *, amount_cents: int, refill_id: UUID
-) -> CreditTakenBack | None:
-    """Takes back what can still be spent of a refill's credit, first what expires first; None
-    where nothing can."""
-    today = today_of(context, account)
-    left = min(amount_cents, account.available_cents(today))
-    if left <= 0:
-        return None
-    return CreditTakenBack(
-        **stamp(context, account.id, account.version + 1),
-        amount_cents=left,
-        refill_id=refill_id,
-        lots=lots_.to_spend(account.lots, left, today),
     )
 
 

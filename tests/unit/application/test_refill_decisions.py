@@ -21,9 +21,11 @@ from application.payment_processor import (
 )
 from application.refill import Payment, Terms
 from domain.aggregates import account as accounts
+from domain.aggregates import after_credit
 from domain.aggregates import credit as account_credits
 from domain.aggregates import refill as refills
-from domain.aggregates.account import Account, CreditTakenBack
+from domain.aggregates.account import Account
+from domain.aggregates.after_credit import CreditTakenBack
 from domain.aggregates.webhook import WebhookReceived
 from domain.event import Event
 from domain.grounds import Grounds
@@ -328,4 +330,4 @@ def test_what_has_expired_is_not_taken_back() -> None:
     account = place.states.get(ACCOUNT, Account)
     assert account is not None
     later = replace(context(), recorded_at_us=4_102_444_800_000_000)  # 2100
-    assert accounts.take_back(later, account, amount_cents=6_000, refill_id=SECOND) is None
+    assert after_credit.take_back(later, account, amount_cents=6_000, refill_id=SECOND) is None

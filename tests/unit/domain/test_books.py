@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import application.states  # noqa: F401 - registers every topic
 from domain.aggregates import account as accounts
-from domain.aggregates import closing, reconciliation
+from domain.aggregates import after_credit, closing, reconciliation
 from domain.aggregates import refill as refills
 from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.aggregates.reconciliation import MatchedLine
@@ -130,7 +130,7 @@ def gone(cls: Any, **facts: Any) -> Any:
 
 
 def taken_back(cents: int) -> Event:
-    found = accounts.take_back(context(), account(), amount_cents=cents, refill_id=id_of(50))
+    found = after_credit.take_back(context(), account(), amount_cents=cents, refill_id=id_of(50))
     assert found is not None
     return found
 

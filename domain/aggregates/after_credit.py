@@ -1,0 +1,41 @@
+"""What follows a credit: a refill's money taken back. Another part of `account`."""
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from domain import lots as lots_
+from domain.event import Context, Event, stamp, stored_as
+from domain.local_time import local_date
+from domain.lots import Lots
+
+if TYPE_CHECKING:
+    from domain.aggregates.account import Account
+
+
+@stored_as("account.credit_taken_back/1")
+class CreditTakenBack(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Compensates a credit whose payment was taken back from us, as far as it was not spent.
+
+    `lots` is what of it was taken from lots with a last day; the rest has none.
+    """
+
+    amount_cents: int
+    refill_id: UUID
+    lots: Lots = ()
+
+
+def take_back(
+    context: Context, account: "Account", *, amount_cents: int, refill_id: UUID
+) -> CreditTakenBack | None:
+    """Takes back what can still be spent of a refill's credit, first what expires first; None
+    where nothing can."""
+    today = local_date(context.recorded_at_us, account.timezone)
+    left = min(amount_cents, account.available_cents(today))
+    if left <= 0:
+        return None
+    return CreditTakenBack(
+        **stamp(context, account.id, account.version + 1),
+        amount_cents=left,
+        refill_id=refill_id,
+        lots=lots_.to_spend(account.lots, left, today),
+    )
