@@ -11,12 +11,14 @@ from uuid import UUID
 
 import msgspec
 
+from application.decision_reasons import reasons
 from application.history_words import describe, facts
 from application.ports import Row
 from application.states import EVOLVE
 from domain.aggregates.card import CardIssued
 from domain.aggregates.transaction import Authorized, Declined
 from domain.event import Event
+from domain.rules.order import RuleResult
 from projections.ports import Unreadable
 
 
@@ -50,7 +52,8 @@ class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
     """One event. `of` is the kind of its stream; `corrects` the position of the event it undoes.
 
     `who` is `<role>:<subject id>:<certificate serial>` or `system:<part>`; `label` is what the shop
-    calls the terminal that it was, else empty.
+    calls the terminal that it was, else empty. `rules`: for the answer to a payment, what every
+    rule says of it (`application.decision_reasons`).
     """
 
     position: int
@@ -67,6 +70,7 @@ class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
     corrects: int | None
     why: str
     transaction: UUID | None
+    rules: list[RuleResult] = []
 
     def row(self) -> dict[str, Any]:
         """For the wire and for `--json`."""
@@ -87,7 +91,8 @@ def card_history(log: HistoryLog, index: CardIndex, card_id: UUID) -> list[Histo
     named = {id for event in opened.events() if (id := _transaction_named(event)) is not None}
     opened.read(named, only_card=card_id)
     opened.read({id for event in opened.events() if (id := getattr(event, "dispute_id", None))})
-    return _lines(opened, _names(log, opened.events()))
+    placed = [(row.position, event) for row, event, _ in opened.rows() if event is not None]
+    return _lines(opened, _names(log, opened.events()), reasons(log, placed))
 
 
 class _Opened:
@@ -152,7 +157,9 @@ def _names(log: HistoryLog, events: Iterable[Event]) -> dict[UUID, str]:
     return named
 
 
-def _lines(opened: _Opened, names: dict[UUID, str]) -> list[HistoryLine]:
+def _lines(
+    opened: _Opened, names: dict[UUID, str], rules: dict[int, list[RuleResult]]
+) -> list[HistoryLine]:
     states: dict[UUID, Any] = {}
     places: dict[tuple[UUID, int], int] = {}
     lines = []
@@ -184,6 +191,7 @@ def _lines(opened: _Opened, names: dict[UUID, str]) -> list[HistoryLine]:
                 corrects=places.get((stream, corrects)),
                 why=getattr(event, "why", ""),
                 transaction=transaction,
+                rules=rules.get(row.position, []),
             )
         )
     return lines

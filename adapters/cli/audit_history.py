@@ -28,6 +28,9 @@ _TABLE_FITS = 130
 def history(
     card: Annotated[str, typer.Argument(help="The card's id.", callback=an_id)],
     as_: AsAuditor = "auditor-1",
+    why: Annotated[
+        bool, typer.Option("--why", help="Also what every rule said of each payment.")
+    ] = False,
     utc: Annotated[bool, typer.Option("--utc", help="Show UTC; else this machine's time.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -52,6 +55,9 @@ def history(
             print(line)
     else:
         Console(width=width, highlight=False).print(table_of(rows, zone, names))
+    if why:
+        for line in rules_of(rows):
+            print(line)
     print(f"{len(rows):,} events. Each line is an event of the log, never changed since.")
 
 
@@ -96,6 +102,19 @@ def lines_of(
         for line in _printable("\n".join(said)).split("\n"):
             yield from textwrap.wrap(line, width - 9, initial_indent=" " * 7,
                                      subsequent_indent=" " * 9, break_on_hyphens=False)  # fmt: skip
+
+
+def rules_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What every rule said of each payment: passed, refused, or why it could not be asked."""
+    signs = {True: "✓", False: "✗", None: "-"}
+    for row in rows:
+        if not row.get("rules"):
+            continue
+        yield f"event {row['position']}: {_printable(row['what'])}"
+        for rule in row["rules"]:
+            said = f"{rule['code']} {rule['reason']}" if rule["passed"] is False else ""
+            words = _printable(rule["why"])
+            yield f"  {signs[rule['passed']]} {rule['rule']:<24} {said:<22} {words}"
 
 
 def _width() -> int:
