@@ -177,7 +177,7 @@ def test_trouble_is_retried_told_once_and_shown(
         witness.status = 500
         until(lambda: publisher.placed[0].trouble == "it answered HTTP 500")
         witness.status = 200
-        until(lambda: publisher.placed[0].events == 9)
+        until(lambda: read_placed(publishing_.file)[0].events == 9)  # told after it is so
     assert read_placed(publishing_.file) == [
         Placed(name=witness.url, events=9, published_us=NOW_US)
     ]
