@@ -21,11 +21,12 @@ from domain.aggregates import account as accounts
 from domain.aggregates import refill as refills
 from domain.aggregates.account import Account
 from domain.aggregates.company import Company
+from domain.aggregates.programme import Programme, in_force, programme_id
 from domain.aggregates.refill import Refill, RefillOrdered
 from domain.answers import dollars
 from domain.event import Context, Event, stamp
 from domain.ids import derived_id, partition_of
-from domain.local_time import local_date
+from domain.local_time import day_after, local_date
 from domain.refill_lines import FailedLine, RefillLine
 
 FILE_CLAIM = "refill-file"
@@ -55,7 +56,8 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class OrderRefill(Command):
     """`lines` are accounts with their cents, each account at most once.
 
-    `last_day` on which it can be spent, in each account's time zone; empty for none.
+    `last_day` on which it can be spent, in each account's time zone; empty: as the company's
+    programme says.
     `checked`: the lines were compared with the company's accounts before, so that the engine
     need not load them all. `file_digests`: the keyed hashes of a file's content, newest first.
     `left_out`: lines that are not ordered, and why.
@@ -88,10 +90,11 @@ class OrderRefill(Command):
         self._last_day = last_day
 
     def reads(self) -> list[UUID]:
-        """The company, and every account where they are few."""
+        """The company with its programme, and every account where they are few."""
+        company = [self._company_id, programme_id(self._company_id)]
         if len(self._lines) > refills.STEP_LINES:
-            return [self._company_id]
-        return [self._company_id, *(account_id for account_id, _ in self._lines)]
+            return company
+        return [*company, *(account_id for account_id, _ in self._lines)]
 
     def claims_read(self) -> list[tuple[str, bytes]]:
         """Whether that file was ordered before."""
@@ -119,7 +122,7 @@ class OrderRefill(Command):
             method=self._payment.method,
             token=self._payment.token,
             group=self._group,
-            last_day=self._last_day,
+            last_day=self._last_day or last_day_of(states, context, self._company_id),
         )
         refill = refills.evolve(None, events[0])
         if self._left_out:
@@ -214,6 +217,16 @@ def faults_of(
         elif not 1 <= amount_cents <= refills.MOST_CENTS:
             most = dollars(refills.MOST_CENTS)
             yield number, f"Line {number}: the amount must be $0.01 to {most}."
+
+
+def last_day_of(states: States, context: Context, company_id: UUID) -> str:
+    """The last day of money that is ordered now, by the company's programme; empty for none."""
+    company = states.get(company_id, Company)
+    programme = states.get(programme_id(company_id), Programme)
+    days = in_force(programme, context.recorded_at_us).terms.expiry_days
+    if company is None or days is None:
+        return ""
+    return day_after(local_date(context.recorded_at_us, company.timezone), days)
 
 
 def order_events(

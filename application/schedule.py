@@ -6,7 +6,7 @@ from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
 from application.group_commit import Outcome
-from application.refill import Terms, order_events
+from application.refill import Terms, last_day_of, order_events
 from application.states import States
 from domain.aggregates import group as groups
 from domain.aggregates import refill as refills
@@ -14,6 +14,7 @@ from domain.aggregates import schedule as schedules
 from domain.aggregates.account import Account
 from domain.aggregates.company import Company
 from domain.aggregates.group import Groups
+from domain.aggregates.programme import programme_id
 from domain.aggregates.refill import Refill
 from domain.aggregates.schedule import Schedule
 from domain.event import Context, Event
@@ -141,12 +142,14 @@ class OrderScheduled(Command):
         )
         super().__init__(origin, deadline_us)
         self._schedule_id, self._due_on, self._missed = schedule.id, due_on, missed
+        self._company_id = schedule.company_id
         self._accounts, self._terms, self._why = accounts, terms, why
         self._refill_id = scheduled_refill_id(schedule, due_on, due_us)
 
     def reads(self) -> list[UUID]:
-        """The schedule, and the refill that must not exist yet."""
-        return [self._schedule_id, self._refill_id]
+        """The schedule, the refill that must not exist yet, the company with its programme."""
+        company_id = self._company_id
+        return [self._schedule_id, self._refill_id, company_id, programme_id(company_id)]
 
     def execute(self, states: States, context: Context) -> Outcome:
         """Orders it, unless that was done or the schedule does not want it any more."""
@@ -182,6 +185,7 @@ class OrderScheduled(Command):
                 schedule_id=schedule.id,
                 due_on=self._due_on,
                 ordered_by=schedule.added_by,
+                last_day=last_day_of(states, context, schedule.company_id),
             )
         return Outcome({"refill": str(self._refill_id), "why": self._why}, events)
 

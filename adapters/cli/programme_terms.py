@@ -85,7 +85,7 @@ Partial: TypeAlias = Annotated[
                  show_default=False),
 ]  # fmt: skip
 Expiry: TypeAlias = Annotated[
-    _Text, typer.Option("--expiry", metavar="DAYS", help="Money expires after so long, or none.")
+    _Text, typer.Option("--expiry", metavar="DAYS", help="What is refilled lasts so long, or none.")
 ]
 Standard: TypeAlias = Annotated[
     bool,

@@ -67,7 +67,7 @@ def order(
         typer.Option(
             metavar="DATE",
             formats=["%Y-%m-%d"],
-            help="The last day on which it can be spent; without it never expires.",
+            help="The last day on which it can be spent; else as the company's programme says.",
         ),
     ] = None,
     method: Annotated[str, typer.Option(metavar=_METHODS, help="How the company pays.")] = "bank",

@@ -6,11 +6,14 @@ from uuid import UUID
 
 from application.credit_refill import CreditLines, TakeBackLines, step_origin
 from application.refill import OrderRefill, Payment, Terms
+from domain.aggregates import programme as programmes
 from domain.aggregates import refill as refills
 from domain.aggregates.account import Account
 from domain.aggregates.refill import Refill
+from domain.event import Event
 from domain.ids import make_id
 from domain.refill_lines import RefillLine
+from domain.terms import Terms as ProgrammeTerms
 from tests.unit.application.happened import (
     ACCOUNT,
     COMPANY,
@@ -18,7 +21,15 @@ from tests.unit.application.happened import (
     account_opened,
     company_registered,
 )
-from tests.unit.application.ledger_double import DEADLINE_US, ISSUER, NOW_MS, Ledger, origin
+from tests.unit.application.ledger_double import (
+    DEADLINE_US,
+    ISSUER,
+    NOW_MS,
+    NOW_US,
+    Ledger,
+    context,
+    origin,
+)
 
 SECOND = make_id(NOW_MS, 6, 30)
 FOREIGN = make_id(NOW_MS, 6, 31)
@@ -84,3 +95,11 @@ def step_back(refill: Refill, lines: Sequence[tuple[UUID, int]]) -> TakeBackLine
 def as_lines(lines: Sequence[tuple[UUID, int]]) -> list[RefillLine]:
     """As they are stored."""
     return [RefillLine(account_id=account, amount_cents=cents) for account, cents in lines]
+
+
+def money_lasts(days: int) -> Event:
+    """The company's programme from now on: what it orders can be spent for so many days."""
+    terms = ProgrammeTerms(expiry_days=days)
+    return programmes.set_terms(
+        context(), None, company_id=COMPANY, terms=terms, effective_us=NOW_US, why="a month"
+    )

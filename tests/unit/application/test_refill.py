@@ -18,9 +18,10 @@ from domain.aggregates.refill import (
     RefillPaid,
 )
 from domain.ids import make_id
+from domain.local_time import day_after, local_date
 from domain.refill_lines import FailedLine
 from tests.unit.application.happened import ACCOUNT, COMPANY, account_opened, company_registered
-from tests.unit.application.ledger_double import ACTOR, NOW_MS, Ledger, context, origin
+from tests.unit.application.ledger_double import ACTOR, NOW_MS, NOW_US, Ledger, context, origin
 from tests.unit.application.refilling import (
     FOREIGN,
     SECOND,
@@ -28,6 +29,7 @@ from tests.unit.application.refilling import (
     as_lines,
     balance,
     ledger,
+    money_lasts,
     order,
     refill_of,
     step,
@@ -201,6 +203,15 @@ def test_every_credit_of_an_order_has_its_last_day() -> None:
     assert [event.last_day for event in credits] == ["2099-12-31"] * 2
     made, _ = place.when(order((ACCOUNT, 5), number=2, last_day="2099-12-30", payment=Payment()))
     assert refill_of(place, made).last_day == "2099-12-30"
+
+
+def test_without_a_last_day_the_programme_says_how_long_money_lasts() -> None:
+    place = ledger().given(money_lasts(30))
+    in_a_month = day_after(local_date(NOW_US, "America/New_York"), 30)
+    _, events = place.when(order((ACCOUNT, 500)))
+    assert [each.last_day for each in events if isinstance(each, AccountCredited)] == [in_a_month]
+    _, events = place.when(order((ACCOUNT, 500), number=2, last_day="2099-12-31"))
+    assert [each.last_day for each in events if isinstance(each, AccountCredited)] == ["2099-12-31"]
 
 
 @pytest.mark.parametrize("checked", [False, True])

@@ -10,6 +10,7 @@ from domain.aggregates import refill as refills
 from domain.aggregates.group import Groups, groups_id
 from domain.aggregates.refill import Refill, RefillOrdered
 from domain.aggregates.schedule import Schedule, ScheduleRan
+from domain.local_time import day_after, local_date
 from domain.recurrence import KEEP, WEEKLY, Rule, due_us
 from tests.unit.application.happened import ACCOUNT, COMPANY
 from tests.unit.application.ledger_double import (
@@ -17,10 +18,11 @@ from tests.unit.application.ledger_double import (
     DEADLINE_US,
     ISSUER,
     NOW_MS,
+    NOW_US,
     Ledger,
     origin,
 )
-from tests.unit.application.refilling import FOREIGN, SECOND, ledger
+from tests.unit.application.refilling import FOREIGN, SECOND, ledger, money_lasts
 
 RULE = Rule(every=WEEKLY, day=5, hour=17, timezone="America/Chicago", holidays=KEEP)
 
@@ -79,6 +81,13 @@ def test_a_due_date_orders_one_refill_whoever_asks_again() -> None:
     place.states.drop()
     refused, none = run(place, schedule, due_on)
     assert (refused.code, none) == ("ran-before", [])
+
+
+def test_what_a_schedule_orders_lasts_as_long_as_the_programme_says() -> None:
+    place, schedule = added()
+    place.given(money_lasts(30))
+    _, (_, ordered) = run(place, schedule, later(schedule, 1))
+    assert ordered.last_day == day_after(local_date(NOW_US, "America/New_York"), 30)
 
 
 def test_missed_dates_are_covered_by_one_order() -> None:
