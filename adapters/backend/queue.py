@@ -16,16 +16,20 @@ from uuid import UUID
 from adapters.backend.carrying_out import CarryingOut
 from adapters.backend.correcting import VERB as CORRECT
 from adapters.backend.correcting import effects, money_moved, previewed, read_corrections
+from adapters.backend.directory_lists import alert_row
 from adapters.backend.operator_ports import Denied, Rows, Surroundings
 from application import fields
 from application.command import Origin
 from application.contest import shown
 from domain.actor import person_of
+from domain.aggregates import alert as alerts
 from domain.aggregates import refill as refills
+from domain.aggregates.alert import Alert
 from domain.aggregates.dispute import OPEN, Dispute
 from domain.aggregates.enrolment import QUEUED, Enrolment
 from domain.aggregates.proposal import WAITING, Proposal
 from domain.aggregates.refill import Refill
+from domain.answers import dollars
 from protocol import bodies, messages
 from protocol.certificates import OPERATOR, Peer
 from protocol.errors import UNAVAILABLE
@@ -128,8 +132,26 @@ def _dispute(dispute: Dispute) -> Matter | None:
 
 
 async def _evidence(desk: Desk, dispute: Dispute) -> Rows:
-    """What both sides said."""
-    return [shown(dispute, desk.outside.clock.now_us())]
+    """How it stands, and what both sides said."""
+    return list(_in_rows(_that_is_said(shown(dispute, desk.outside.clock.now_us()))))
+
+
+def _alert(alert: Alert) -> Matter | None:
+    if alert.status != alerts.OPEN:
+        return None
+    row = alert_row(alert)
+    says = {alerts.MINE: "; the cardholder: mine", alerts.NOT_MINE: "; the cardholder: not mine"}
+    return Matter(
+        id=alert.id,
+        what=f"Suspicious payment of {dollars(alert.amount_cents)} by {alert.kind} card:"
+        f" {row['words']}{says.get(alert.answer, '')}",
+        since_us=alert.raised_us,
+    )
+
+
+async def _suspicion(desk: Desk, alert: Alert) -> Rows:
+    """Which card, account and shop, what was unusual, and what the cardholder says."""
+    return list(_in_rows(_that_is_said(alert_row(alert))))
 
 
 def _refill(refill: Refill) -> Matter | None:
@@ -171,8 +193,7 @@ async def _order(desk: Desk, refill: Refill) -> Rows:
     def read() -> Rows:
         (known,) = reads.rows("refill", refill.id)
         lines = reads.rows("refill-lines", refill.id)[:_LINES_SHOWN]
-        said = {name: value for name, value in known.items() if value}
-        return list(_in_rows({**said, "line": lines}))
+        return list(_in_rows({**_that_is_said(known), "line": lines}))
 
     return await asyncio.to_thread(read)
 
@@ -208,6 +229,7 @@ KINDS: Final = (
     Kind(name="refill-payment", of="refill", matter=_refill_payment, detail=_order),
     Kind(name="enrolment", of="enrolment", matter=_enrolment, detail=_key),
     Kind(name="dispute", of="dispute", matter=_dispute, detail=_evidence),
+    Kind(name="alert", of="alert", matter=_alert, detail=_suspicion),
 )
 
 
@@ -273,6 +295,11 @@ class Queue:
 def _command_of(proposal: Proposal) -> Mapping[str, Any]:
     body: Mapping[str, Any] = bodies.read(proposal.command, messages.Command)["body"]
     return body
+
+
+def _that_is_said(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is empty."""
+    return {name: value for name, value in row.items() if value}
 
 
 def _in_rows(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
@@ -55,6 +56,11 @@ def _of_dispute(row: Row, approve: bool, why: str) -> dict[str, Any]:
     return {"do": "decide", "dispute": row["id"], "winner": winner, "why": why}
 
 
+def _of_alert(row: Row, approve: bool, why: str) -> dict[str, Any]:
+    """Yes: the payment is in order. It does not block the card: that is `block`."""
+    return {"alert": row["id"], "verdict": "harmless" if approve else "fraud", "why": why}
+
+
 def _of_refill(row: Row, approve: bool, why: str) -> dict[str, Any]:
     what = {"what": "approve"} if approve else {"what": "reject", "why": why}
     return {"refill": row["id"], **what}
@@ -71,17 +77,18 @@ DECISIONS: Final = {
     "refill-payment": Decision("REFILL", _of_refill_payment, why_yes=True),
     "enrolment": Decision("ENROLMENT", _of_enrolment, why_yes=True),
     "dispute": Decision("DISPUTE", _of_dispute, why_yes=True),
+    "alert": Decision("ALERT", _of_alert, why_yes=True),
 }
 """By kind, as `adapters/backend/queue.py` lists them."""
-_NOT_SIGNED: Final = ("refill", "refill-payment")
-"""Kinds of which not a signed command is shown, but what became of one."""
+_NOT_SIGNED: Final = ("refill", "refill-payment", "dispute", "alert")
+"""Kinds of which not a signed command is shown, but what is known of the matter."""
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     group = typer.Typer(
         help="See and decide what waits for an operator: corrections, proposals, refills,"
-        " enrolments, disputes.\n\n"
+        " enrolments, disputes, alerts.\n\n"
         "Example: [bold]ticketrestaurant queue list[/bold]",
         no_args_is_help=True,
         rich_markup_mode="rich",
@@ -142,7 +149,7 @@ def approve(
     why: Annotated[
         str,
         typer.Option(
-            help="The reason; an enrolment needs one, a refill-payment the payment's reference.",
+            help="The reason, where one is needed; of a refill-payment its reference.",
             show_default=False,
         ),
     ] = "",
@@ -241,20 +248,20 @@ def _in_full(rows: Sequence[Row]) -> Iterator[str]:
     if fields:
         yield "in full:" if rows[0]["kind"] in _NOT_SIGNED else "as it was signed:"
     for each in fields:
-        yield f"  {_printable(each['field'])}: {_value(each['value'])}"
+        yield f"  {_printable(each['field'])}: {_value(each['field'], each['value'])}"
 
 
-def _value(value: Any) -> str:
-    if not isinstance(value, Mapping):
-        return _printable(str(value))
-    return ", ".join(
-        f"{name.removesuffix('_cents')} {_amount(name, each)}" for name, each in value.items()
-    )
-
-
-def _amount(name: str, value: Any) -> str:
-    cents = name.endswith("_cents") and isinstance(value, int)
-    return dollars(value) if cents else _printable(str(value))
+def _value(name: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{inner.removesuffix('_cents').removesuffix('_ms')} {_value(inner, each)}"
+            for inner, each in value.items()
+        )
+    if type(value) is int and name.endswith("_cents"):
+        return dollars(value)
+    if type(value) is int and name.endswith("_ms"):
+        return f"{datetime.fromtimestamp(value / 1000).astimezone():%Y-%m-%d %H:%M %Z}"
+    return _printable(str(value))
 
 
 def _age(seconds: int) -> str:

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from domain.aggregates import account as accounts
+from domain.aggregates import alert as alerts
 from domain.aggregates import card as cards
 from domain.aggregates import company as companies
 from domain.aggregates import shop as shops
@@ -11,6 +12,7 @@ from domain.aggregates.account import AccountCredited, AccountDebited
 from domain.aggregates.transaction import Authorized, Declined, Signed
 from domain.event import Event, stamp
 from domain.ids import make_id
+from domain.suspicion import STEP_UP, Suspicion
 from tests.unit.application.ledger_double import NOW_MS, context
 
 COMPANY = make_id(NOW_MS, 1, 1)
@@ -126,3 +128,12 @@ def shop_registered() -> Event:
 
 def terminal_registered() -> Event:
     return terminals.register(context(), TERMINAL, shop_id=SHOP, label="Till 1")
+
+
+def alert_raised(amount_cents: int = 675) -> Event:
+    """The stripe was used too often; the payment is of `PAYMENT`."""
+    return alerts.raise_(
+        context(), None, account_id=ACCOUNT, card_id=CARD, kind="stripe", shop_id=SHOP,
+        terminal_id=TERMINAL, transaction_id=PAYMENT, amount_cents=amount_cents,
+        suspicion=Suspicion(50, ("burst",), STEP_UP), watch_version=0,
+    )  # fmt: skip

@@ -160,3 +160,27 @@ def test_a_payment_that_did_not_come_waits_unless_the_processor_tells_it(scene: 
     assert [row["kind"] for row in queue(scene)] == ["refill"]
     refill(scene, method="card", token="pm_card_visa")
     assert [row["kind"] for row in queue(scene)] == ["refill"]
+
+
+def test_a_dispute_waits_with_what_both_sides_said(scene: Scene) -> None:
+    asked = {"do": "open", "transaction": str(happened.PAYMENT), "text": "was charged twice"}
+    id = give(scene, "DISPUTE", asked)["dispute"]
+    give(scene, "DISPUTE", {"do": "evidence", "dispute": id, "side": "shop", "text": "two meals"})
+    (row,) = queue(scene)
+    assert (row["kind"], row["id"], row["why_not"]) == ("dispute", id, "same-operator")
+    said = [each["value"] for each in queue(scene, of=id)[1:] if each["field"] == "evidence"]
+    told = [(each["side"], each["text"]) for each in said]
+    assert told == [("cardholder", "was charged twice"), ("shop", "two meals")]
+
+
+def test_an_alert_waits_until_somebody_gives_his_verdict(scene: Scene) -> None:
+    scene.ledger.given(happened.alert_raised())
+    (row,) = queue(scene)
+    assert (row["kind"], row["amount_cents"], row["may_decide"]) == ("alert", None, True)
+    assert (
+        row["what"] == "Suspicious payment of $6.75 by stripe card: many payments in a short time"
+    )
+    details = queue(scene, of=row["id"])[1:]
+    assert {"field": "card", "value": str(happened.CARD)} in details
+    give(scene, "ALERT", {"alert": row["id"], "verdict": "harmless", "why": "called him"})
+    assert queue(scene) == []

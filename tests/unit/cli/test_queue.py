@@ -5,7 +5,10 @@ import pytest
 from adapters.backend.queue import KINDS
 from adapters.cli.queue import DECISIONS
 from application.refill import Terms
+from domain.aggregates import dispute as disputes
+from domain.ids import make_id
 from tests.unit.application import happened
+from tests.unit.application.ledger_double import NOW_MS, context
 from tests.unit.cli.backend_double import BackendDouble
 from tests.unit.cli.conftest import Program
 
@@ -87,3 +90,31 @@ def test_a_refill_is_confirmed_and_approved_from_the_queue(
     assert "method: bank" in program("queue", "show", id).out
     assert program("queue", "approve", id).status == 2, "operator-1 ordered it"
     assert "is approved" in program("queue", "approve", id, "--as", "operator-2").out
+
+
+@pytest.mark.parametrize(("decision", "verdict"), [("approve", "harmless"), ("reject", "fraud")])
+def test_an_alert_is_closed_from_the_queue(
+    program: Program, backend: BackendDouble, decision: str, verdict: str
+) -> None:
+    backend.outside.ledger.given(happened.alert_raised())
+    (row,) = program.json("queue", "list", "--kind", "alert")
+    assert "many payments" in program("queue", "show", row["id"]).out
+    assert program("queue", decision, row["id"]).status == 2, "a verdict has a reason"
+    closed = program.json("queue", decision, row["id"], "--why", "called him")
+    assert (closed["status"], closed["verdict"]) == ("closed", verdict)
+    assert program.json("queue", "list") == []
+
+
+def test_who_decides_over_a_dispute_is_shown_the_evidence(
+    program: Program, backend: BackendDouble
+) -> None:
+    id = make_id(NOW_MS, 5, 40)
+    opened = disputes.open_(
+        context(), id, transaction_id=happened.PAYMENT, account_id=happened.ACCOUNT,
+        card_id=happened.CARD, shop_id=happened.SHOP, amount_cents=4_500,
+        text="was charged twice", document_sha256=b"", opened_by=None,
+    )  # fmt: skip
+    backend.outside.ledger.given(opened)
+    shown = program("queue", "show", str(id)).out
+    assert "side cardholder" in shown and "text was charged twice" in shown
+    assert "$45.00" in shown
