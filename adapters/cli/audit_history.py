@@ -1,19 +1,17 @@
 """`audit history CARD`: every event of a card, of its account and payments, as a table."""
 
 import contextlib
-import json as json_text
 import os
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapters import settings
 from adapters.cli.options import AsAuditor, AsJson, an_id
 from adapters.cli.output import print_json
+from adapters.cli.people import people
 from domain.answers import dollars
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ def history(
     zone = UTC if utc else datetime.now().astimezone().tzinfo
     assert zone is not None
     width = _width()
-    names = known_names(settings.load().home)
+    names = people()
     if width < _TABLE_FITS:
         for line in lines_of(rows, zone, names, width):
             print(line)
@@ -123,17 +121,6 @@ def _width() -> int:
         with contextlib.suppress(OSError):
             return os.get_terminal_size(descriptor).columns
     return _WIDTH_ELSEWHERE
-
-
-def known_names(home: Path) -> dict[str, str]:
-    """What operators and auditors of this machine are called, by subject id."""
-    names: dict[str, str] = {}
-    for path in sorted((home / "operators").glob("*/identity.json")):
-        try:
-            names[json_text.loads(path.read_bytes())["id"]] = path.parent.name
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return names
 
 
 def _when(at_us: int, zone: tzinfo) -> str:

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from adapters.cli.export import Out, hand_out, period
 from adapters.cli.failure import integrity_broken, misconfigured
 from adapters.cli.options import AsAuditor, AsJson
-from adapters.cli.output import print_json, say
+from adapters.cli.output import print_json
 from domain.answers import dollars
 
 _DAY: Final = "%Y-%m-%d"
@@ -76,7 +77,7 @@ def profit(from_: From, to: To, as_: AsAuditor = "auditor-1", json: AsJson = Fal
 
     Example: [bold]ticketrestaurant books profit --from 2026-11-01 --to 2026-11-30[/bold]
     """
-    (found,) = _asked(as_, {"what": "profit", **_period(from_, to)})
+    (found,) = _asked(as_, {"what": "profit", **period(from_, to)})
     if json:
         print_json(found)
         return
@@ -93,9 +94,7 @@ def profit(from_: From, to: To, as_: AsAuditor = "auditor-1", json: AsJson = Fal
 def journal(
     from_: From,
     to: To,
-    out: Annotated[
-        Path | None, typer.Option(help="Write to this file (mode 0600); else standard output.")
-    ] = None,
+    out: Out = None,
     as_: AsAuditor = "auditor-1",
     json: AsJson = False,
 ) -> None:
@@ -105,26 +104,16 @@ def journal(
 
     Example: [bold]ticketrestaurant books journal --from 2026-11-01 --to 2026-11-30[/bold]
     """
-    from adapters.cli.export import summary, write_export
     from adapters.cli.operator_link import Operator, as_reader
 
     if json and out is None:
         raise typer.BadParameter("--json needs --out: the journal itself is CSV")
-    body = {"what": "journal", **_period(from_, to)}
+    body = {"what": "journal", **period(from_, to)}
 
     async def read(operator: Operator) -> str:
         return "".join([piece async for piece in operator.text(body, "BOOKS")])
 
-    text = as_reader(as_, read)
-    if out is None or str(out) == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    write_export(out, text)
-    if json:
-        print_json({**summary(text), "file": str(out), "format": "csv"})
-    else:
-        say(f"{out}: {len(text.encode()):,} bytes")
+    hand_out(as_reader(as_, read), out, "csv", json)
 
 
 def closings(
@@ -188,12 +177,6 @@ def a_day(text: str) -> str:
         return date.fromisoformat(text).isoformat()
     except ValueError:
         raise typer.BadParameter("a day looks like 2026-11-23, a position like 12345") from None
-
-
-def _period(first: datetime, last: datetime) -> dict[str, str]:
-    if last < first:
-        raise typer.BadParameter("--to lies before --from")
-    return {"from": first.date().isoformat(), "to": last.date().isoformat()}
 
 
 def _names(account: dict[str, Any]) -> tuple[str, str, str]:

@@ -9,13 +9,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from adapters.cli.options import AsJson, AsOperator, an_id, cents
+from adapters.cli.options import AsJson, AsOperator, an_id, cents, digest_of
 from adapters.cli.output import print_json, say
 
 _COLUMNS = ("amount",)
 _OPTIONAL = ("payment", "refill", "account", "why", "evidence", "document_sha256")
 _LINES_MOST = 1_000
-_DOCUMENT_MOST = 100_000_000
 
 
 def register(app: typer.Typer) -> None:
@@ -91,14 +90,13 @@ def correct(
     from adapters.cli.operator_link import as_operator
     from adapters.cli.proposal import tell_proposed
 
-    body: dict[str, Any] = {
-        "lines": _lines(record, amount, refill, file),
-        **({"why": why} if why is not None else {}),
-        **({"evidence": evidence} if evidence is not None else {}),
-        **({"document_sha256": _sha256(document)} if document is not None else {}),
-    }
+    body: dict[str, Any] = {"lines": _lines(record, amount, refill, file)}
     if file is None:
         _say_what_is_missing(why, evidence, document)
+    given = {"why": why, "evidence": evidence}
+    body |= {name: value for name, value in given.items() if value is not None}
+    if document is not None:
+        body["document_sha256"] = digest_of(document)
 
     def send(more: dict[str, Any]) -> dict[str, Any]:
         return as_operator(as_, lambda operator: operator.command("CORRECT", {**body, **more}))
@@ -113,15 +111,19 @@ def correct(
         return
     if sys.stdin.isatty() and sys.stderr.isatty() and not yes:
         typer.confirm("Propose it?", abort=True, err=True)
-    lines = [
-        {**line, "version": version, "from_cents": from_cents}
-        for line, (version, from_cents) in zip(body["lines"], seen, strict=True)
-    ]
-    result = send({"lines": lines})
+    result = send({"lines": _as_seen(body["lines"], seen)})
     if json:
         print_json({**result, "effects": shown})
     elif not tell_proposed(result):
         print(f"proposal {result['proposal']} is {result['status']}: {result['summary']}")
+
+
+def _as_seen(lines: list[dict[str, Any]], seen: list[list[int]]) -> list[dict[str, Any]]:
+    """The lines with what each record was when its effect was shown."""
+    return [
+        {**line, "version": version, "from_cents": from_cents}
+        for line, (version, from_cents) in zip(lines, seen, strict=True)
+    ]
 
 
 def _say_what_is_missing(why: str | None, evidence: str | None, document: Path | None) -> None:
@@ -169,16 +171,3 @@ def _of_row(row: Mapping[str, str]) -> dict[str, Any]:
         hex_bytes(row, "document_sha256", 64)
     words = {name: row[name] for name in _OPTIONAL[3:] if row[name]}
     return {**found, **ids, **words}
-
-
-def _sha256(path: Path) -> str:
-    from hashlib import sha256
-
-    from adapters.cli.failure import unusable
-
-    try:
-        if path.stat().st_size > _DOCUMENT_MOST:
-            raise unusable(f"{path} is larger than 100 MB")
-        return sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise unusable(f"{path} cannot be read: {error.strerror}") from None

@@ -1,13 +1,12 @@
 """`dispute`: payments that cardholders contest: list, show, open for a caller, evidence, decide."""
 
 import datetime as dt
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id, cents
+from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id, cents, digest_of
 from adapters.cli.output import print_json, this_program
 from domain.answers import dollars
 
@@ -145,7 +144,7 @@ def _one_of(option: str, given: str) -> None:
 
 
 def _document(path: Path | None) -> dict[str, Any]:
-    return {"document_sha256": sha256(path.read_bytes()).hexdigest()} if path else {}
+    return {"document_sha256": digest_of(path)} if path else {}
 
 
 def _rows(as_: str) -> list[dict[str, Any]]:

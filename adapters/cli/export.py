@@ -3,13 +3,17 @@
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TypeAlias
 
 import typer
 
 from adapters.cli.failure import misconfigured
 from adapters.cli.options import AsAuditor, AsJson, an_id
 from adapters.cli.output import print_json, say
+
+Out: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Write to this file (mode 0600); else standard output.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,9 +39,7 @@ def settlements(
     shop: Annotated[
         str | None, typer.Option(help="Only of this shop: its id.", callback=an_id)
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write to this file (mode 0600); else standard output.")
-    ] = None,
+    out: Out = None,
     as_: AsAuditor = "auditor-1",
     json: AsJson = False,
 ) -> None:
@@ -51,14 +53,12 @@ def settlements(
 
     if form not in ("csv", "xml"):
         raise typer.BadParameter("--format must be csv or xml")
-    if to < from_:
-        raise typer.BadParameter("--to lies before --from")
+    days = period(from_, to)
     if json and out is None:
         raise typer.BadParameter("--json needs --out: the export itself is csv or xml")
     body = {
         "what": "settlements",
-        "from": from_.date().isoformat(),
-        "to": to.date().isoformat(),
+        **days,
         "format": form,
         **({"shop": shop} if shop else {}),
     }
@@ -66,27 +66,34 @@ def settlements(
     async def read(operator: Operator) -> str:
         return "".join([piece async for piece in operator.text(body)])
 
-    text = as_reader(as_, read)
+    hand_out(as_reader(as_, read), out, form, json)
+
+
+def period(first: datetime, last: datetime) -> dict[str, str]:
+    """Calendar days as an export is asked for them. Raises typer.BadParameter."""
+    if last < first:
+        raise typer.BadParameter("--to lies before --from")
+    return {"from": first.date().isoformat(), "to": last.date().isoformat()}
+
+
+def hand_out(text: str, out: Path | None, form: str, json: bool) -> None:
+    """An export, to standard output or into a file. Raises Failure."""
+    from hashlib import sha256
+
     if out is None or str(out) == "-":
         sys.stdout.write(text)
         sys.stdout.flush()
         return
-    write_export(out, text)
-    if json:
-        print_json({**summary(text), "file": str(out), "format": form})
-    else:
-        say(f"{out}: {len(text.encode()):,} bytes")
-
-
-def summary(text: str) -> dict[str, Any]:
-    """What --json says of an export that went into a file."""
-    from hashlib import sha256
-
+    _write(out, text)
     raw = text.encode()
-    return {"bytes": len(raw), "sha256": sha256(raw).hexdigest()}
+    if json:
+        digest = sha256(raw).hexdigest()
+        print_json({"bytes": len(raw), "sha256": digest, "file": str(out), "format": form})
+    else:
+        say(f"{out}: {len(raw):,} bytes")
 
 
-def write_export(path: Path, text: str) -> None:
+def _write(path: Path, text: str) -> None:
     """Whole or not at all: who finds the file finds all of it."""
     from devices.durable import write_durably
 

@@ -7,7 +7,7 @@ import typer
 
 from adapters.cli.listing import print_table
 from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id, ids
-from adapters.cli.output import print_json
+from adapters.cli.output import counted, print_json, this_program
 from domain.answers import dollars
 
 _HEADING = "Operators (signed commands through the gateway)"
@@ -161,7 +161,9 @@ def _decide(
                 if row["state"] == "expired" and (lot is None or row["last_day"] == _day(lot))
             )
         if not amount_cents:
-            raise refused("no such money has expired; see: funds list ACCOUNT")
+            raise refused(
+                "no such money has expired; see: " + this_program("funds", "list", accounts[0])
+            )
         body = {"what": what, "accounts": accounts, "amount_cents": amount_cents}
         return await operator.command("FUNDS", {**body, **of_lot, **special})
 
@@ -169,7 +171,7 @@ def _decide(
     if json:
         print_json(result)
     elif not tell_proposed(result):
-        many = "1 account" if result["accounts"] == 1 else f"{result['accounts']:,} accounts"
+        many = counted(result["accounts"], "account")
         before = " (carried out before)" if result.get("repeated") else ""
         print(f"{dollars(result['amount_cents'])} of {many} {_DONE[what]}{before}")
 

@@ -4,15 +4,17 @@ import os
 import re
 import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
-from adapters.cli.failure import misconfigured
+from adapters.cli.failure import misconfigured, unusable
 from adapters.settings import PREFIX
 from domain.answers import dollars
 
 _AMOUNT = re.compile(r"\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,10})(?:\.([0-9]{2}))?", re.ASCII)
+_DOCUMENT_MOST = 100_000_000
 _ONE_PLACE = re.compile(r"\$?[0-9,]+\.[0-9]", re.ASCII)
 
 AsOperator: TypeAlias = Annotated[
@@ -67,6 +69,19 @@ def cents(text: str, least: int = 1, what: str = "the amount") -> int:
     if amount < least:
         raise typer.BadParameter(f"{what} must be {dollars(least)} or more")
     return amount
+
+
+def digest_of(document: Path) -> str:
+    """SHA-256 in hexadecimal of what somebody shows: it is kept, the document is not. Raises
+    Failure for a file that cannot be read or has more than 100 MB."""
+    from hashlib import sha256
+
+    try:
+        if document.stat().st_size > _DOCUMENT_MOST:
+            raise unusable(f"{document} is larger than 100 MB")
+        return sha256(document.read_bytes()).hexdigest()
+    except OSError as error:
+        raise unusable(f"{document} cannot be read: {error.strerror}") from None
 
 
 def a_moment(text: str) -> int:

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from adapters import settings
 from adapters.cli.failure import refused, unusable
 from adapters.cli.options import AsAuditor, AsJson, an_id
 from adapters.cli.output import print_json, say
+from adapters.cli.people import people
 from domain.answers import dollars
 
 _HEADING = "Operators (signed commands through the gateway)"
@@ -122,7 +122,7 @@ def list_(
         return
     if not shown:
         print(f"no {kind} waits" if kind else "nothing waits for an operator")
-    names = _names()
+    names = people()
     for row in shown:
         for line in _brief(row, names):
             print(line)
@@ -236,7 +236,7 @@ def _brief(row: Row, names: Mapping[str, str]) -> Iterator[str]:
 def _in_full(rows: Sequence[Row]) -> Iterator[str]:
     from adapters.cli.corrections import effect_lines
 
-    yield from _brief(rows[0], _names())
+    yield from _brief(rows[0], people())
     for detail in rows[1:]:
         if "effects" in detail:
             yield from effect_lines(detail["effects"])
@@ -270,12 +270,6 @@ def _age(seconds: int) -> str:
         if seconds >= length_s:
             return f"{seconds // length_s} {unit}"
     return f"{seconds} s"
-
-
-def _names() -> dict[str, str]:
-    from adapters.cli.audit_history import known_names
-
-    return known_names(settings.load().home)
 
 
 def _printable(text: str) -> str:

@@ -102,24 +102,15 @@ def order(
     """
     from adapters.cli.operator_link import Operator, as_operator
 
-    if sum((each is not None, file is not None, bool(line))) != 1:
-        raise typer.BadParameter("give --each, --file or --line, one of the three")
     if method not in _METHODS.split("|"):
         raise typer.BadParameter(f"--method must be one of: {_METHODS.replace('|', ', ')}")
     if (method == "card") != (token is not None):
         raise typer.BadParameter("--token goes with --method card, and is needed there")
-    if group is not None and each is None:
-        raise typer.BadParameter("--group goes with --each")
     body: dict[str, Any] = {"company": company, "method": method}
-    if each is not None:
-        body["each_cents"] = cents(each)
-    elif file is not None:
-        body |= {"lines": _of_file(file), "source": "file"}
-    else:
-        body["lines"] = [_of_option(text) for text in line or ()]
+    body |= _whom(each, group, file, line or [])
     if expires is not None:
         body["last_day"] = expires.date().isoformat()
-    given = {"group": group, "token": token, "reference": reference}
+    given = {"token": token, "reference": reference}
     body |= {name: value for name, value in given.items() if value}
     flags = {"confirmed": method != "card" and not unpaid, "partial": partial, "again": again}
     body |= {name: True for name, is_set in flags.items() if is_set}
@@ -133,6 +124,21 @@ def order(
         print_json(result)
     else:
         print_refill(result)
+
+
+def _whom(
+    each: str | None, group: str | None, file: Path | None, line: list[str]
+) -> dict[str, Any]:
+    """Which accounts get how much, one way of the three. Raises typer.BadParameter, Failure."""
+    if sum((each is not None, file is not None, bool(line))) != 1:
+        raise typer.BadParameter("give --each, --file or --line, one of the three")
+    if group is not None and each is None:
+        raise typer.BadParameter("--group goes with --each")
+    if each is not None:
+        return {"each_cents": cents(each), **({"group": group} if group else {})}
+    if file is not None:
+        return {"lines": _of_file(file), "source": "file"}
+    return {"lines": [_of_option(text) for text in line]}
 
 
 def _of_file(path: Path) -> list[dict[str, Any]]:

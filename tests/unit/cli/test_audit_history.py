@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from adapters.cli.audit_history import known_names, lines_of, table_of
+from adapters.cli.audit_history import lines_of, table_of
+from adapters.cli.people import people
 from tests.unit.application import happened
 from tests.unit.cli.backend_double import BackendDouble
 from tests.unit.cli.conftest import Program
@@ -95,8 +96,8 @@ def test_the_history_of_a_card_is_replayed(program: Program, backend: BackendDou
 
 
 def test_people_of_this_machine_are_called_by_name(backend: BackendDouble) -> None:
-    names = known_names(backend.home)
+    names = people()
     assert sorted(names.values()) == ["auditor-1", "operator-1", "operator-2"]
     (backend.home / "operators" / "broken").mkdir()
     (backend.home / "operators" / "broken" / "identity.json").write_text(json.dumps([]))
-    assert known_names(backend.home) == names
+    assert people() == names
