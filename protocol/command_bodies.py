@@ -65,7 +65,8 @@ class Refill(TypedDict):
     `method` is `bank` where it is missing; `token` is the processor's for a card; `confirmed`: the
     operator saw the money, `reference` says where. `source` `file`: the same content is ordered
     once, unless `again`. `partial`: lines at fault are left out instead of refusing the whole.
-    The money can be spent through `last_day` (`YYYY-MM-DD`), for ever where that is missing.
+    The money can be spent through `last_day` (`YYYY-MM-DD`), as long as the company's programme
+    says where that is missing.
     """
 
     company: str

@@ -262,13 +262,10 @@ class Command(TypedDict):
 
 
 class Query(TypedDict):
-    """D QUERY: `what` names a list, `of` its owner. The others choose among certificates:
+    """D QUERY: `what` names a list, `of` its owner. Among certificates choose
     `serial` (hex), `state`, and `until_ms`, by when they expire. `balance` is an account's as of
-    `at_ms`, or of the event at `position`. `watch-rehearsal` tries `rules` on the last `days`."""
-
-    """D QUERY: `what` names a list, `of` its owner. `account` and `until_day` (`YYYY-MM-DD`) choose
-    among lots; the others among certificates: `serial` (hex), `state`, and `until_ms`, by when
-    they expire."""
+    `at_ms`, or of the event at `position`. `account` and `until_day` (`YYYY-MM-DD`) choose among
+    lots. `watch-rehearsal` tries `rules` on the last `days`."""
 
     id: int
     what: str

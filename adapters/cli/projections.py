@@ -10,7 +10,7 @@ import typer
 from adapters.cli import exit_codes
 from adapters.cli.failure import refused
 from adapters.cli.options import AsAuditor, AsJson, AsOperator
-from adapters.cli.output import print_json, say
+from adapters.cli.output import print_json, say, this_program
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `projections list` shows it.")]
 _LOOK_S: Final = 0.5
@@ -79,7 +79,7 @@ def rebuild(
     at = row["position"] if in_place else row["beside_position"]
     print(f"{name}: built anew {where}, at event {at:,}")
     if not in_place:
-        print(f"next: ticketrestaurant projections diff {name}, then switch or drop")
+        print(f"next: {this_program('projections', 'diff', name)}, then switch or drop")
 
 
 def diff(name: Name, as_: AsOperator = "operator-1", json: AsJson = False) -> None:

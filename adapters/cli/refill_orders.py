@@ -219,15 +219,15 @@ def _decide(what: str, refill: str, why: str, as_: str, json: bool) -> None:
 
 
 def day(ms: int) -> str:
-    """An instant as a day, in UTC; empty for none."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M") if ms else ""
+    """An instant, with its time zone; empty for none."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC") if ms else ""
 
 
 def _shown(name: str, value: Any) -> str:
     if name.endswith("_cents"):
         return dollars(value)
     if name.endswith("_ms"):
-        return f"{day(value)} UTC"
+        return day(value)
     if name.endswith("_lines") or name == "accounts":
         return f"{value:,}"
     return "yes" if value is True else str(value)

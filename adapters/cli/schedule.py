@@ -107,7 +107,7 @@ def list_(
         print("no schedules yet")
     for row in rows if not json else ():
         whom = f"group {row['group']}" if row["group"] else "all accounts"
-        coming = f"next {shown_day(row['next_ms'])} UTC" if "next_ms" in row else row["status"]
+        coming = f"next {shown_day(row['next_ms'])}" if "next_ms" in row else row["status"]
         print(
             f"{row['schedule']}  {_when(row)}  {dollars(row['each_cents'])} each, {whom}, {coming}"
         )
@@ -130,7 +130,7 @@ def show(schedule: _Id, as_: AsAuditor = "auditor-1", json: AsJson = False) -> N
     for name, value in row.items():
         if value not in ("", 0):
             text = dollars(value) if name.endswith("_cents") else str(value)
-            text = f"{shown_day(value)} UTC" if name.endswith("_ms") else text
+            text = shown_day(value) if name.endswith("_ms") else text
             print(f"{name.removesuffix('_cents').removesuffix('_ms').replace('_', ' '):12} {text}")
 
 
