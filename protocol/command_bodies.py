@@ -13,12 +13,28 @@ class RegisterCompany(TypedDict):
     daily_limit_cents: int | None
 
 
+class Place(TypedDict):
+    """A point in millionths of a degree, north and east above zero."""
+
+    latitude_e6: int
+    longitude_e6: int
+
+
 class RegisterShop(TypedDict):
     what: Literal["shop"]
     name: str
     category: str
     timezone: str
     email: str
+    place: NotRequired[Place]
+
+
+class RegisterPlace(TypedDict):
+    """Where a shop is, also for one that was registered before."""
+
+    what: Literal["place"]
+    shop: str
+    place: Place
 
 
 class RegisterTerminal(TypedDict):

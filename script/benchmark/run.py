@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="about two minutes: no full ledger, no network HSM",
+        help="two to three minutes: no full ledger, no network HSM, a smaller refill",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures there")
     parser.add_argument(
