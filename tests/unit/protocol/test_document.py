@@ -7,7 +7,7 @@ from typing import Any, is_typeddict
 import pytest
 
 from domain.answers import TEXTS as ANSWERS
-from protocol import adjustment, certificate_messages, command_bodies, messages
+from protocol import adjustment, certificate_messages, command_bodies, messages, refill_bodies
 from protocol.bodies import fitting
 from protocol.certificates import ROLE_OID, ROLES_OF_TLS_CLASS
 from protocol.encoding import from_json, to_json
@@ -21,7 +21,7 @@ from tests.vectors.worked_example import DOCUMENT, put_into
 TEXT = DOCUMENT.read_text("utf-8")
 SHAPES: dict[str, Any] = {
     name: shape
-    for module in (messages, adjustment, certificate_messages, command_bodies)
+    for module in (messages, adjustment, certificate_messages, command_bodies, refill_bodies)
     for name, shape in vars(module).items()
     if is_typeddict(shape)
 }
