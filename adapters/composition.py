@@ -179,9 +179,12 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     event_log.on_stored(checkpointer.stored)
     event_log.on_stored(lambda rows: views.runner.wake())
     reads = DeviceReads(engine.submit, views.card_history, views.card_alerts, clock.now_us)
-    services["pos"] = PosService(payments, Adjustments(engine.submit, issuer), reads)
+    adjustments = Adjustments(engine.submit, issuer, clock.now_us)
+    services["pos"] = PosService(payments, adjustments, reads)
     word = CardholdersWord(engine.submit, issuer, clock.now_us)
-    services["card"] = CardService(reads, word, Contests(engine.submit, issuer))
+    services["card"] = CardService(
+        reads, word, Contests(engine.submit, issuer, clock.now_us)
+    )
     store = CertificateStore(settings.home / ISSUED_FOLDER)
     personalisation = HsmPersonalisation(hsm, authority, store=store)
     proofs = LedgerProofs(
