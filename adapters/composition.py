@@ -182,9 +182,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     adjustments = Adjustments(engine.submit, issuer, clock.now_us)
     services["pos"] = PosService(payments, adjustments, reads)
     word = CardholdersWord(engine.submit, issuer, clock.now_us)
-    services["card"] = CardService(
-        reads, word, Contests(engine.submit, issuer, clock.now_us)
-    )
+    services["card"] = CardService(reads, word, Contests(engine.submit, issuer, clock.now_us))
     store = CertificateStore(settings.home / ISSUED_FOLDER)
     personalisation = HsmPersonalisation(hsm, authority, store=store)
     proofs = LedgerProofs(
