@@ -148,7 +148,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     trust = Trust(authority.root.public_bytes(Encoding.DER))
     services: dict[str, Service] = {}
     ready = _ready(settings.home / PIN_CERTIFICATE, hsm, clock.now_us)
-    views = LedgerViews(dsn, keys, event_log.mapper, clock, lambda: recorder.position)
+    views = LedgerViews(dsn, keys, event_log.mapper, clock, lambda: recorder.known_position)
     revocations = Revocations(
         SealedLogReader(views.connect, event_log.mapper),
         lambda serials: _in_loop(loop, sessions.end_sessions_of, serials),

@@ -80,7 +80,9 @@ def refund(device: Device, engine: Engine, verb: str = "REFUND", **changes: Any)
 
 def _send(device: Device, engine: Engine, verb: str, raw: bytes, jws: str) -> None:
     line = Line("C", verb, "backend", "s", 1, b"")
-    Adjustments(engine.submit, uuid4(), ahead_us).received(cast(Any, device), line, signed(raw, jws))
+    Adjustments(engine.submit, uuid4(), ahead_us).received(
+        cast(Any, device), line, signed(raw, jws)
+    )
     assert device.outstanding in (0, OUTSTANDING_MOST)
 
 
