@@ -63,7 +63,7 @@ def test_what_waits_when_it_ends_is_cancelled(runner: Runner) -> None:
         runner._stopping = True
         raise Unavailable("the database")
 
-    runner.between(lambda: late.append(runner.between(last)) or late.append(runner.between(int)))
+    runner.between(lambda: late.extend([runner.between(last), runner.between(int)]))
     while len(late) < 2:
         runner.wake()
     with pytest.raises(Unavailable):
@@ -74,7 +74,12 @@ def test_what_waits_when_it_ends_is_cancelled(runner: Runner) -> None:
 
 def test_what_was_cancelled_is_not_run(runner: Runner) -> None:
     holding, free, ran = threading.Event(), threading.Event(), list[int]()
-    runner.between(lambda: (holding.set(), free.wait(5)))
+
+    def hold() -> None:
+        holding.set()
+        free.wait(5)
+
+    runner.between(hold)
     assert holding.wait(5)
     given_up = runner.between(lambda: ran.append(1))
     assert given_up.cancel()
