@@ -6,8 +6,9 @@ for the moment in which the tables change places.
 
 import logging
 import threading
-from collections.abc import Callable
-from concurrent.futures import CancelledError
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -58,6 +59,7 @@ class Beside:
         self._live, self._now_us, self._share = live, now_us, share
         self._tables = BesideTables(connect)
         self._lock = threading.Lock()
+        self._stopping = threading.Event()
         self._runner: Runner | None = None
         self._name = ""
 
@@ -80,7 +82,7 @@ class Beside:
 
     def rebuild(self, short: str) -> dict[str, Any]:
         """Begins a copy; one of the same projection that is under way goes on."""
-        with self._lock:
+        with self._alone():
             name = self._full(short)
             if self._runner is not None and self._name == name:
                 return {"projection": short, "state": "under-way"}
@@ -101,7 +103,7 @@ class Beside:
 
     def diff(self, short: str) -> dict[str, Any]:
         """Both, compared at the same event."""
-        with self._lock:
+        with self._alone():
             runner, name = self._at_hand(short)
             with self._connect() as connection:
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -112,10 +114,16 @@ class Beside:
 
     def switch(self, short: str) -> dict[str, Any]:
         """The copy takes the place of the one in use, which is dropped."""
-        with self._lock:
+        with self._alone():
             runner, name = self._at_hand(short)
             tables = self._projection(name)[0].tables
-            position = self._meet(runner, lambda: self._tables.switch(name, tables))
+
+            def change_places() -> None:
+                self._tables.switch(name, tables)
+                # What it remembers is of the tables that it wrote, wrong where they were.
+                self._live.forget(name)
+
+            position = self._meet(runner, change_places)
             runner.stop()
             self._runner, self._name = None, ""
             self._tables.drop(name, tables)
@@ -124,7 +132,7 @@ class Beside:
 
     def drop(self, short: str) -> dict[str, Any]:
         """Gives the copy up."""
-        with self._lock:
+        with self._alone():
             name = self._full(short)
             if self._runner is not None and self._name == name:
                 self._runner.stop()
@@ -137,8 +145,21 @@ class Beside:
 
     def stop(self) -> None:
         """Ends a rebuild that is under way; its copy is begun anew by the next one."""
-        if self._runner is not None:
-            self._runner.stop()
+        self._stopping.set()
+        runner = self._runner
+        if runner is not None:
+            runner.stop()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """A comparison takes minutes: whoever waited for it would hold a thread of the reads."""
+        if not self._lock.acquire(blocking=False):
+            text = "A rebuild, comparison or switch is under way. Try again when it is done."
+            raise Denied("busy", text)
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _meet(self, runner: Runner, then: Callable[[], None]) -> int:
         """Stops both at the same event, does `then`, lets both go on. The event's position."""
@@ -151,10 +172,10 @@ class Beside:
                 then()
                 return self._live_position()
 
-            return int(runner.between(both).result(_WAIT_S))
+            return _result(runner.between(both), _WAIT_S)
 
         try:
-            return int(self._live.between(meeting).result(2 * _WAIT_S))
+            return _result(self._live.between(meeting), 2 * _WAIT_S)
         except Conflict:
             raise Denied("not-ready", "The copy is still behind. Try again in a moment.") from None
         except (TimeoutError, CancelledError) as error:
@@ -175,11 +196,16 @@ class Beside:
     def _compare(self, connection: "psycopg.Connection[Any]", name: str, position: int) -> Compared:
         known, rows, total = shapes(self._keys), list[Difference](), 0
         for table in self._projection(name)[0].tables:
-            for each in differences(connection, table, known[table]):
+            for each in differences(connection, table, known[table], self._still_wanted):
                 total += 1
                 if len(rows) < MOST_TOLD:
                     rows.append(each)
         return Compared(position=position, total=total, rows=rows)
+
+    def _still_wanted(self) -> None:
+        """Between two pages. Raises Unavailable where the backend ends."""
+        if self._stopping.is_set():
+            raise Unavailable("the projections")
 
     def _new_runner(self, projection: Projection, database: ProjectionDatabase) -> Runner:
         return Runner(
@@ -225,6 +251,15 @@ class Beside:
 
 _NEARLY: Final = 20_000
 """Events that a copy may be behind when both stop to meet: a second's work or two."""
+
+
+def _result(future: "Future[Any]", within_s: float) -> int:
+    """What a job of `Runner.between` comes to; not in time: it is not begun any more."""
+    try:
+        return int(future.result(within_s))
+    except TimeoutError:
+        future.cancel()
+        raise
 
 
 def _short(name: str) -> str:

@@ -148,7 +148,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     trust = Trust(authority.root.public_bytes(Encoding.DER))
     services: dict[str, Service] = {}
     ready = _ready(settings.home / PIN_CERTIFICATE, hsm, clock.now_us)
-    views = LedgerViews(dsn, keys, event_log.mapper, clock, lambda: recorder.position)
+    views = LedgerViews(dsn, keys, event_log.mapper, clock, lambda: recorder.known_position)
     revocations = Revocations(
         SealedLogReader(views.connect, event_log.mapper),
         lambda serials: _in_loop(loop, sessions.end_sessions_of, serials),
@@ -179,9 +179,10 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     event_log.on_stored(checkpointer.stored)
     event_log.on_stored(lambda rows: views.runner.wake())
     reads = DeviceReads(engine.submit, views.card_history, views.card_alerts, clock.now_us)
-    services["pos"] = PosService(payments, Adjustments(engine.submit, issuer), reads)
+    adjustments = Adjustments(engine.submit, issuer, clock.now_us)
+    services["pos"] = PosService(payments, adjustments, reads)
     word = CardholdersWord(engine.submit, issuer, clock.now_us)
-    services["card"] = CardService(reads, word, Contests(engine.submit, issuer))
+    services["card"] = CardService(reads, word, Contests(engine.submit, issuer, clock.now_us))
     store = CertificateStore(settings.home / ISSUED_FOLDER)
     personalisation = HsmPersonalisation(hsm, authority, store=store)
     proofs = LedgerProofs(

@@ -62,9 +62,14 @@ class LedgerViews:
     """The projections' runner and everything that is read from them. Reads run in threads."""
 
     def __init__(
-        self, dsn: str, keys: DataKeys, mapper: SealedMapper, clock: Clock, last: Callable[[], int]
+        self,
+        dsn: str,
+        keys: DataKeys,
+        mapper: SealedMapper,
+        clock: Clock,
+        last: Callable[[], int | None],
     ) -> None:
-        """`last`: the position of the last commit."""
+        """`last`: the position of the last commit, None before anybody knows it."""
         self._dsn = dsn
         self._keys = keys
         self._mapper = mapper
@@ -130,7 +135,8 @@ class LedgerViews:
 
     def caught_up(self, name: str = Directory.name, seconds: float = 1.0) -> bool:
         """Waits until a projection holds what was committed before; False where it does not."""
-        return self.runner.wait_for(name, self._last(), seconds)
+        last = self._last()
+        return last is not None and self.runner.wait_for(name, last, seconds)
 
     def _changes(self, after: int, most: int) -> Changes:
         """What a report tells; now and then also whether payments of other days are all there."""

@@ -174,8 +174,8 @@ class Settings:
     """A refill of more than that needs another operator's approval. 0: each does."""
     refill_fee_cents: int = 0
     """What a company pays for each refill besides."""
-    processor: str = "sandbox"
-    """Who charges companies' cards: `sandbox` (no money moves), `stripe` or `none`."""
+    processor: str = "none"
+    """Who charges companies' cards: `stripe`, `sandbox` (no money moves: for demos) or `none`."""
     processor_folder: Path | None = None
     """Where `api-key` and `webhook-secret` lie; by default <home>/secrets/processor."""
 

@@ -6,11 +6,13 @@ it projected, so after any failure it goes on exactly where it was. One that is 
 read apart from those at the head until it meets them.
 """
 
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import msgspec
@@ -90,7 +92,8 @@ class Runner:
         upto: Callable[[], int] | None = None,
     ) -> None:
         self._upto = upto
-        self._jobs: list[Job] = []
+        self._jobs: SimpleQueue[Job] = SimpleQueue()
+        self._ended = False
         self._batches = Batches(reader, batch)
         self._head = 0
         self._head_us = 0
@@ -136,11 +139,20 @@ class Runner:
         self._awake.set()
 
     def between(self, job: Callable[[], Any]) -> "Future[Any]":
-        """What `job` returns or raises, run between two batches: nothing is projected meanwhile."""
+        """What `job` returns or raises, run between two batches: nothing is projected meanwhile.
+
+        Cancelled where the runner ends before its turn; one that was cancelled is not run.
+        """
         future: Future[Any] = Future()
-        self._jobs.append((job, future))
+        self._jobs.put((job, future))
         self._awake.set()
+        if self._ended:
+            self._cancel_jobs()
         return future
+
+    def forget(self, name: str) -> None:
+        """Its tables hold something else now than it wrote. Only in a job of `between`."""
+        self._place(name).projection.forget()
 
     def is_rebuilding(self, name: str) -> bool:
         """Whether it was emptied, or is about to be, and has not met the head of the log again."""
@@ -187,6 +199,13 @@ class Runner:
         return next(place for place in self._places if place.projection.name == name)
 
     def _run(self) -> None:
+        try:
+            self._move_on()
+        finally:
+            self._ended = True
+            self._cancel_jobs()
+
+    def _move_on(self) -> None:
         while not self._stopping:
             started = time.monotonic()
             try:
@@ -214,12 +233,26 @@ class Runner:
                 self._awake.clear()
 
     def _do_jobs(self) -> None:
-        while self._jobs:
-            job, future = self._jobs.pop(0)
+        """Raises Unavailable where a job did, which may have begun a batch that is gone now."""
+        for job, future in self._waiting_jobs():
+            if not future.set_running_or_notify_cancel():
+                continue
             try:
                 future.set_result(job())
+            except Unavailable as error:
+                future.set_exception(error)
+                raise
             except Exception as error:
                 future.set_exception(error)
+
+    def _cancel_jobs(self) -> None:
+        for _, future in self._waiting_jobs():
+            future.cancel()
+
+    def _waiting_jobs(self) -> Iterator[Job]:
+        with contextlib.suppress(Empty):
+            while True:
+                yield self._jobs.get_nowait()
 
     def _lost(self, error: Exception) -> None:
         """Lets go of everything: batches not committed are gone, and so is what they taught."""

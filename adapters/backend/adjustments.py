@@ -1,6 +1,5 @@
 """VOID, REFUND and TIP as terminals ask for them (TR-TPR 10.5a): signed, answered once stored."""
 
-import time
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
@@ -41,9 +40,11 @@ def verified(peer: Peer, asked: SignedBody, typ: str) -> SignedRequest:
 class Adjustments:
     """Takes them to the engine and the answers back. A refused one may be sent again."""
 
-    def __init__(self, submit: Submit, issuer_id: UUID) -> None:
+    def __init__(self, submit: Submit, issuer_id: UUID, now_us: Callable[[], int]) -> None:
+        """`now_us`: the engine's clock, by which a deadline is over."""
         self._submit = submit
         self._issuer_id = issuer_id
+        self._now_us = now_us
 
     def received(self, peer: Peer, line: Line, body: bytes) -> None:
         """One record of a POS."""
@@ -57,7 +58,7 @@ class Adjustments:
             peer.error(BUSY, asked["id"])
             return
         peer.outstanding += 1
-        work = Adjust(ask, time.time_ns() // 1000 + DEADLINE_US)
+        work = Adjust(ask, self._now_us() + DEADLINE_US)
 
         def done(answer: Adjustment | Failed | None) -> None:
             _answer(peer, asked["id"], answer)

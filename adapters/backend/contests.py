@@ -1,6 +1,6 @@
 """DISPUTE as a phone asks for it (TR-TPR 10.6a): signed by the card, answered once stored."""
 
-import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -24,9 +24,11 @@ _TEXTS = {
 class Contests:
     """Takes disputes of cardholders to the engine and the answers back."""
 
-    def __init__(self, submit: Submit, issuer_id: UUID) -> None:
+    def __init__(self, submit: Submit, issuer_id: UUID, now_us: Callable[[], int]) -> None:
+        """`now_us`: the engine's clock, by which a deadline is over."""
         self._submit = submit
         self._issuer_id = issuer_id
+        self._now_us = now_us
 
     def received(self, peer: Peer, body: bytes) -> None:
         """One record of a phone card."""
@@ -49,7 +51,7 @@ class Contests:
                 told = _refused(ask, answer) if isinstance(answer, Refusal) else _told(answer)
                 peer.reply("I", "STATUS", {"re": asked["id"], **told})
 
-        if not self._submit(Contest(ask, time.time_ns() // 1000 + DEADLINE_US), done):
+        if not self._submit(Contest(ask, self._now_us() + DEADLINE_US), done):
             done(None)
 
     def _verify(self, peer: Peer, asked: SignedRequest) -> ContestAsk:

@@ -38,7 +38,9 @@ POLL_AFTER_S = 60.0
 START_AGAIN_S = 1.0
 _NOBODY = UUID(int=0)
 AT_ONCE = 4
-"""Refills that go forward at a time; each asks the engine for one step and waits for it."""
+"""Refills that are credited or taken back at a time; each waits for one step of the engine's."""
+ASKING_AT_ONCE = 2
+"""Refills of which the processor is asked at a time; one that hangs holds a thread."""
 
 
 ReadStream = Callable[[UUID], Sequence[Event]]
@@ -68,6 +70,7 @@ class RefillWork:
         self._again: set[UUID] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._asking_places = asyncio.Semaphore(ASKING_AT_ONCE)
         self._asked_us: dict[UUID, int] = {}
         self.trouble: dict[UUID, str] = {}
         """Why the processor could not be asked, by refill."""
@@ -158,10 +161,9 @@ class RefillWork:
     async def _forward(self, refill_id: UUID) -> None:
         """Does what can be done for it now; forgets it where nothing is left to do."""
         try:
-            async with self._places:
-                refill = await self._state(refill_id)
-                while refill is not None and (moved := await self._step(refill)) is not None:
-                    refill = moved
+            refill = await self._state(refill_id)
+            while refill is not None and (moved := await self._step(refill)) is not None:
+                refill = moved
         except (Unavailable, Denied, ProcessorFailed) as error:
             said = error.code if isinstance(error, Denied) else str(error)
             if self.trouble.get(refill_id) != said:
@@ -179,16 +181,23 @@ class RefillWork:
     async def _step(self, refill: Refill) -> Refill | None:
         """The refill after the next thing that was done, None where nothing was."""
         if refill.status == refills.APPROVED:
-            return await self._credit(refill)
+            async with self._places:
+                return await self._credit(refill)
         if refill.status == refills.CHARGED_BACK:
             if refill.looked_at_lines >= refill.credited_lines:
                 return None
-            return await self._take_back(refill)
+            async with self._places:
+                return await self._take_back(refill)
         if not refill.at_work or self.processor is None:
             return None
-        if refill.status == refills.AWAITING_PAYMENT:
-            return await self._pay(refill, self.processor)
-        return await self._refund(refill, self.processor)
+        async with self._asking_places:
+            # That may have taken a while: what was cancelled meanwhile is not charged.
+            current = await self._state(refill.id)
+            if current is None or current.version != refill.version:
+                return current
+            if refill.status == refills.AWAITING_PAYMENT:
+                return await self._pay(refill, self.processor)
+            return await self._refund(refill, self.processor)
 
     async def _credit(self, refill: Refill) -> Refill | None:
         events = await asyncio.to_thread(self._read, refill.id)

@@ -22,6 +22,7 @@ from domain.aggregates import refill as refills
 from domain.aggregates.group import Groups, groups_id
 from domain.aggregates.schedule import ACTIVE, Schedule
 from domain.recurrence import due_by, due_us, next_due
+from protocol.errors import BUSY, UNAVAILABLE
 
 log = logging.getLogger(__name__)
 LOOK_EVERY_S = 5
@@ -87,11 +88,24 @@ class ScheduleWatch:
                 self._known = True
             now_us = self._clock.now_us()
             for schedule_id in [id for id, at_us in self._due_us.items() if at_us <= now_us]:
-                await self._run(schedule_id, now_us)
+                await self._order(schedule_id, now_us)
         except (Unavailable, Denied) as error:
             log.warning("schedules wait: %s", getattr(error, "code", "unavailable"))
         except Exception:
             log.exception("schedules")
+
+    async def _order(self, schedule_id: UUID, now_us: int) -> None:
+        """What is due of one schedule; where it fails, it keeps no other from its money."""
+        try:
+            await self._run(schedule_id, now_us)
+        except Unavailable:
+            raise
+        except Denied as denied:
+            if denied.code in (BUSY, UNAVAILABLE):
+                raise
+            log.warning("schedule %s waits: %s", schedule_id, denied.code)
+        except Exception:
+            log.exception("schedule %s", schedule_id)
 
     async def _run(self, schedule_id: UUID, now_us: int) -> None:
         schedule = await self._state(schedule_id, Schedule)

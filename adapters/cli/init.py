@@ -82,7 +82,7 @@ def run_init(found: Settings) -> None:
 
 
 def _with_ports(found: Settings, base_port: int) -> Settings:
-    return _with(found, {"port_base": base_port})
+    return with_settings(found, {"port_base": base_port})
 
 
 def _as_sandbox(found: Settings) -> Settings:
@@ -91,10 +91,14 @@ def _as_sandbox(found: Settings) -> Settings:
         return found
     if (found.home / "pki" / "root.pem").exists():
         raise refused(f"{found.home} is there already and is no sandbox. Make another with --home.")
-    return _with(found, {"issuer_name": f"{settings.SANDBOX} {found.issuer_name}"})
+    from adapters.processors.sandbox import NAME as SANDBOX
+
+    name = f"{settings.SANDBOX} {found.issuer_name}"
+    return with_settings(found, {"issuer_name": name, "processor": SANDBOX})
 
 
-def _with(found: Settings, changes: dict[str, Any]) -> Settings:
+def with_settings(found: Settings, changes: dict[str, Any]) -> Settings:
+    """The settings with changes that are written to their file."""
     from adapters.cli.installing import private_folder
     from adapters.cli.supervisor import write_private
 

@@ -35,13 +35,6 @@ class BesideTables:
         """Nothing of the copies is left."""
         self._call("SELECT drop_beside(%s, %s)", projection, tables)
 
-    def position(self, projection: str) -> int | None:
-        """How far the copy is; None where there is none."""
-        statement = f"SELECT position FROM {SCHEMA}.projections WHERE name = %s"
-        with self._connected() as connection:
-            row = connection.execute(statement.encode(), (projection,)).fetchone()
-        return int(row[0]) if row else None
-
     def _call(self, statement: str, projection: str, tables: Sequence[str]) -> None:
         with self._connected() as connection:
             connection.execute(statement.encode(), (projection, list(tables)))

@@ -67,11 +67,14 @@ def shapes(keys: DataKeys) -> dict[str, Shape]:
 
 
 def differences(
-    connection: "psycopg.Connection[Any]", table: str, shape: Shape
+    connection: "psycopg.Connection[Any]", table: str, shape: Shape, look: Callable[[], None]
 ) -> Iterator[Difference]:
-    """All of one table, in the order of its key, as `connection`'s snapshot shows both."""
-    in_use = _rows(connection, f"public.{table}", shape)
-    beside = _rows(connection, f"{SCHEMA}.{table}", shape)
+    """All of one table, in the order of its key, as `connection`'s snapshot shows both.
+
+    `look` is called before each page and ends it by what it raises.
+    """
+    in_use = _rows(connection, f"public.{table}", shape, look)
+    beside = _rows(connection, f"{SCHEMA}.{table}", shape, look)
     ours, theirs = next(in_use, _END), next(beside, _END)
     while ours is not None or theirs is not None:
         if theirs is None or (ours is not None and _key(ours, shape) < _key(theirs, shape)):
@@ -88,13 +91,16 @@ def differences(
             ours, theirs = next(in_use, _END), next(beside, _END)
 
 
-def _rows(connection: "psycopg.Connection[Any]", table: str, shape: Shape) -> Iterator[Row]:
+def _rows(
+    connection: "psycopg.Connection[Any]", table: str, shape: Shape, look: Callable[[], None]
+) -> Iterator[Row]:
     """In the order of the key, a page at a time: no table is held in memory."""
     names = shape.columns.split(", ")[: shape.key]
     key = ", ".join(names)
     named = f"SELECT {shape.columns} FROM {table}"
     after: list[Any] = []
     while True:
+        look()
         where = f" WHERE ({key}) > ({', '.join(['%s'] * len(names))})" if after else ""
         statement = f"{named}{where} ORDER BY {key} LIMIT {_PAGE}"
         with connection.cursor(binary=True) as cursor:

@@ -44,6 +44,11 @@ class ShardRecorder(PostgresApplicationRecorder):
         self._taken_by = 0
         self._topics: dict[str, bytes] = {}
 
+    @property
+    def known_position(self) -> int | None:
+        """The last position; None before the shard was taken for the first time."""
+        return self.position if self._taken_by else None
+
     def create_table(self) -> None:
         """Nothing: the tables are made by `migrations/`."""
 

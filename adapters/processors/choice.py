@@ -1,5 +1,6 @@
 """Which payment processor the settings name, and its secrets from files of mode 0600."""
 
+import logging
 import secrets
 from pathlib import Path
 from typing import Final
@@ -12,8 +13,9 @@ from adapters.settings import Settings, SettingsError
 from application.payment_processor import Processor
 from devices.durable import write_durably
 
+log = logging.getLogger(__name__)
 NONE: Final = "none"
-PROCESSORS: Final = (SANDBOX, STRIPE, NONE)
+PROCESSORS: Final = (STRIPE, SANDBOX, NONE)
 API_KEY, WEBHOOK_SECRET = "api-key", "webhook-secret"
 """Files in the processor's folder."""
 _PRIVATE: Final = 0o077
@@ -27,6 +29,7 @@ def processor_of(settings: Settings) -> Processor | None:
     if settings.processor == STRIPE:
         return Stripe(_secret(folder / API_KEY), _secret(folder / WEBHOOK_SECRET).encode())
     if settings.processor == SANDBOX:
+        log.warning("SANDBOX: refills by card are credited, and no money moves")
         base = settings.website_url or f"http://{settings.website_host}:{settings.website_port}"
         url = f"{base.rstrip('/')}/webhooks/{SANDBOX}"
         return Sandbox(settings.home / "sandbox" / "charges.json", _made(settings.secrets), url)

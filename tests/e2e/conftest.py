@@ -15,7 +15,7 @@ from tests.e2e.town import found_town
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Made and served as an operator would."""
-    made = Installation(tmp_path_factory.mktemp("e2e"))
+    made = Installation(tmp_path_factory.mktemp("e2e"), {"processor": "sandbox"})
     try:
         made.start()
         yield made

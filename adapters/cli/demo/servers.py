@@ -7,12 +7,16 @@ import subprocess
 import time
 from typing import Final
 
+from adapters import settings as settings_
 from adapters.ceremony.open_secrets import FILE as OPEN_FILE
 from adapters.cli.background import start_in_background, stop
 from adapters.cli.ceremony import FOLDER
 from adapters.cli.demo.narration import Narrator
+from adapters.cli.init import with_settings
 from adapters.cli.parts import SERVERS, accepts, environment, program, server_address
 from adapters.cli.supervisor import read_status
+from adapters.processors.choice import NONE
+from adapters.processors.sandbox import NAME as SANDBOX
 from adapters.settings import PREFIX, Settings
 
 _READY_S: Final = 60.0
@@ -37,6 +41,7 @@ class Servers:
         if read_status(settings) is not None:
             with narrator.step("the servers run already: they are used, and left running"):
                 return
+        self._charge_nobody()
         self._hold_ceremony()
         with narrator.step("state folder, keys in the HSM, certificates, databases"):
             _check_ports_are_free(settings)
@@ -55,6 +60,11 @@ class Servers:
         if self.ours:
             self.ours = False
             stop(self._settings)
+
+    def _charge_nobody(self) -> None:
+        """A new installation charges cards in the sandbox, unless it was told otherwise."""
+        if not settings_.file_of(self._settings.home).exists() and self._settings.processor == NONE:
+            with_settings(self._settings, {"processor": SANDBOX})
 
     def _hold_ceremony(self) -> None:
         """With people who do not exist, where there are no keys yet or it was interrupted.

@@ -1,6 +1,7 @@
 """A read model built beside the one in use: it comes to the same, tells what differs, replaces."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from adapters.postgres.log_reader import SealedLogReader
 from adapters.postgres.projection_store import ProjectionDatabase
 from adapters.postgres.read_model_diff import shapes
 from adapters.postgres.settlement_tables import PostgresSettlements
+from application.ports import Unavailable
 from projections.books import Books
 from projections.card_streams import CardStreams
 from projections.directory import Directory
@@ -128,6 +130,63 @@ def test_a_row_too_many_is_told(world: World) -> None:
     world.beside.rebuild("card_streams")
     told = world.beside.diff("card_streams")
     assert [what for _, _, what, _ in told["rows"]] == ["extra"]
+
+
+def test_after_the_change_the_one_in_use_goes_on_from_the_new_tables(world: World) -> None:
+    books = next(
+        place.projection for place in world.views.runner._places
+        if isinstance(place.projection, Books)
+    )  # fmt: skip
+    assert books._running is not None
+    books._running.balances["1000"] = 77  # as a program that counted wrongly would have it
+    world.more()
+    world.met()
+    world.beside.rebuild("books")
+    assert world.beside.diff("books")["total"] > 0
+    world.beside.switch("books")
+    world.more()
+    world.met()
+    world.beside.rebuild("books")
+    assert world.beside.diff("books")["total"] == 0
+
+
+def test_nobody_waits_for_another_s_comparison(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.beside.rebuild("directory")
+    busy: list[str] = []
+    compare = world.beside._compare
+
+    def comparing(*given: Any) -> Any:
+        for each in (world.beside.rebuild, world.beside.diff, world.beside.drop):
+            with pytest.raises(Denied) as denied:
+                each("directory")
+            busy.append(denied.value.code)
+        return compare(*given)
+
+    monkeypatch.setattr(world.beside, "_compare", comparing)
+    assert world.beside.diff("directory")["total"] == 0
+    assert busy == ["busy"] * 3
+
+
+def test_a_comparison_ends_with_the_backend(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.beside.rebuild("directory")
+    compare = world.beside._compare
+
+    def comparing(*given: Any) -> Any:
+        world.beside.stop()
+        return compare(*given)
+
+    monkeypatch.setattr(world.beside, "_compare", comparing)
+    with pytest.raises(Unavailable):
+        world.beside.diff("directory")
+
+
+def test_whoever_waits_for_a_meeting_is_told_that_the_backend_ends(world: World) -> None:
+    world.beside.rebuild("directory")
+    world.views.runner.stop()
+    with pytest.raises(Unavailable):
+        world.beside.diff("directory")
 
 
 def test_one_at_a_time_and_only_what_there_is(world: World) -> None:

@@ -8,7 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from adapters.composition import datastore
 from adapters.ledger_views import LedgerViews
+from adapters.postgres.recorder import ShardRecorder
 from application.ports import Rebuilding
 from tests.integration.ledger.databases import LedgerDatabase
 from tests.integration.ledger.town import NOW_US, Town
@@ -164,3 +166,15 @@ def _settled(views: LedgerViews) -> None:
         views.caught_up("settlements/2", 0.1)
         deadline -= 1
         assert deadline
+
+
+def test_before_the_end_of_the_log_is_known_nothing_is_caught_up(ledger: LedgerDatabase) -> None:
+    recorder = ShardRecorder(datastore(ledger.dsn), ledger.dsn)
+    views = LedgerViews(
+        ledger.dsn, ledger.keys, ledger.mapper, FixedClock(), lambda: recorder.known_position
+    )
+    try:
+        assert not views.caught_up(seconds=0.1)
+    finally:
+        views.stop()
+        recorder.datastore.close()

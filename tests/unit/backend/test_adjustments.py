@@ -25,6 +25,14 @@ from tests.vectors.material import party, signer
 FILE = FILES["adjustment.json"]
 
 
+AHEAD_US = NOW_MS * 1000 + 400 * 86_400_000_000
+
+
+def ahead_us() -> int:
+    """A sandbox's clock, far ahead of the machine's."""
+    return AHEAD_US
+
+
 class Device:
     """A peer with a session, and what it hears."""
 
@@ -72,7 +80,9 @@ def refund(device: Device, engine: Engine, verb: str = "REFUND", **changes: Any)
 
 def _send(device: Device, engine: Engine, verb: str, raw: bytes, jws: str) -> None:
     line = Line("C", verb, "backend", "s", 1, b"")
-    Adjustments(engine.submit, uuid4()).received(cast(Any, device), line, signed(raw, jws))
+    Adjustments(engine.submit, uuid4(), ahead_us).received(
+        cast(Any, device), line, signed(raw, jws)
+    )
     assert device.outstanding in (0, OUTSTANDING_MOST)
 
 
@@ -90,6 +100,7 @@ def test_what_the_terminal_signed_goes_to_the_engine_and_its_answer_back() -> No
     assert isinstance(work, Adjust)
     assert work.ask.signed.request == FILE["adjustment"].encode()
     assert work.ask.amount_cents == 450
+    assert work.deadline_us > AHEAD_US, "the engine's clock says when it is too late"
     (told,) = device.heard
     assert (told["state"], told["net_cents"], told["transaction"]) == ("done", 800, str(payment))
 
@@ -141,11 +152,12 @@ def test_an_engine_that_cannot_decide_is_told_as_such(answer: Any) -> None:
 def test_a_dispute_is_the_card_s_own_or_none() -> None:
     raw, jws = FILE["dispute"].encode(), FILE["dispute_signature"]
     device, engine = Device("card"), Engine(refusal("25", "unknown-transaction"))
-    Contests(engine.submit, uuid4()).received(cast(Any, device), signed(raw, jws))
+    Contests(engine.submit, uuid4(), ahead_us).received(cast(Any, device), signed(raw, jws))
     assert isinstance(engine.works[0], Contest)
+    assert engine.works[0].deadline_us > AHEAD_US
     assert (device.heard[0]["state"], device.heard[0]["code"]) == ("refused", "25")
     stranger = Device("card")
     stranger.subject_id = uuid4()
-    Contests(engine.submit, uuid4()).received(cast(Any, stranger), signed(raw, jws))
+    Contests(engine.submit, uuid4(), ahead_us).received(cast(Any, stranger), signed(raw, jws))
     assert stranger.heard == ["wrong-peer"]
     assert len(engine.works) == 1

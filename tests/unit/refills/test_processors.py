@@ -12,7 +12,7 @@ from adapters.processors import choice, signature
 from adapters.processors.messages import read_notice
 from adapters.processors.sandbox import METHODS, Sandbox
 from adapters.processors.stripe import Stripe
-from adapters.settings import Settings, SettingsError
+from adapters.settings import Settings, SettingsError, load
 from application.payment_processor import (
     DISPUTED,
     OTHER,
@@ -216,6 +216,12 @@ def test_a_card_number_is_no_payment_method(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path / "charges.json", SECRET, None)
     charge = sandbox.charge(REFILL, 1_250, "tok_unknown")
     assert (charge.state, charge.reason) == (REFUSED, "no_such_payment_method")
+
+
+def test_the_sandbox_charges_nobody_unless_it_is_named(tmp_path: Path) -> None:
+    assert choice.processor_of(load({}, tmp_path)) is None
+    named = load({"TICKETRESTAURANT_PROCESSOR": "sandbox"}, tmp_path)
+    assert isinstance(choice.processor_of(named), Sandbox)
 
 
 def test_a_processors_secrets_are_for_their_owner_only(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from adapters.backend.carrying_out import CarryingOut
 from adapters.backend.operator_ports import Denied
-from adapters.backend.refill_work import RefillWork
+from adapters.backend.refill_work import ASKING_AT_ONCE, RefillWork
 from adapters.backend.schedule_watch import ScheduleWatch
 from adapters.backend.webhooks import Webhooks
 from adapters.processors import signature
@@ -230,6 +230,46 @@ def test_a_processor_that_hangs_holds_up_no_other_refill(room: Room) -> None:
     assert (refill.status, balance(room.place, SECOND)) == ("credited", 700)
 
 
+def test_many_cards_of_a_processor_that_hangs_hold_up_no_credit(room: Room) -> None:
+    free = threading.Event()
+
+    class Hangs(Away):
+        def find(self, refill_id: UUID) -> Charge | None:
+            free.wait(3)
+            return super().find(refill_id)
+
+    room.processor = cast(Processor, Hangs(cast(Sandbox, room.processor)))
+    for number in range(30):
+        by_card(room, "pm_card_visa", 10 + number)
+    answer, _ = room.place.when(order((SECOND, 700), payment=Payment(), number=2))
+    id = UUID(answer["id"])
+    said(room.place, ConfirmPayment, id, 3)
+    refill = room.run(id, until="credited", seconds=2)
+    free.set()
+    assert refill is not None
+    assert (refill.status, balance(room.place, SECOND)) == ("credited", 700)
+
+
+def test_what_was_cancelled_while_it_waited_for_its_turn_is_not_charged(room: Room) -> None:
+    processor = Away(cast(Sandbox, room.processor))
+    room.processor = cast(Processor, processor)
+    id = by_card(room, "pm_card_visa")
+
+    async def live() -> None:
+        work = room.work()
+        for _ in range(ASKING_AT_ONCE):
+            await work._asking_places.acquire()
+        forward = asyncio.create_task(work._forward(id))
+        await asyncio.sleep(0.05)
+        said(room.place, CancelRefill, id, 2)
+        work._asking_places.release()
+        await forward
+
+    asyncio.run(live())
+    assert processor.charges == 0
+    assert refill_of(room.place, {"id": str(id)}).status == "cancelled"
+
+
 def test_a_cancelled_order_that_was_charged_is_refunded(room: Room) -> None:
     id = by_card(room, "pm_card_visa")
     assert room.processor is not None
@@ -312,3 +352,37 @@ def test_schedules_catch_up_once_after_downtime(room: Room) -> None:
     assert (refill.due_on, refill.total_cents) == (fourth.isoformat(), 1_000)
     room.run(refill_id, until="credited")
     assert (balance(room.place), balance(room.place, SECOND)) == (500, 500)
+
+
+def test_a_schedule_that_fails_keeps_no_other_from_ordering(room: Room) -> None:
+    rule = Rule(every=WEEKLY, day=5, hour=17, timezone="America/Chicago", holidays=KEEP)
+    for number in (1, 2):
+        command = AddSchedule(
+            origin(number), DEADLINE_US, company_id=COMPANY, group="", each_cents=500,
+            method=refills.BANK, payment_method="", rule=rule,
+        )  # fmt: skip
+        answer, _ = room.place.when(command)
+    schedule = room.place.states.get(UUID(answer["id"]), Schedule)
+    assert schedule is not None
+    at_us = due_us(rule, schedule.after + timedelta(weeks=1))
+    assert at_us is not None
+    room.clock.us = at_us
+    ordered: list[UUID] = []
+    asked: list[UUID] = []
+
+    def accounts(company_id: UUID) -> Sequence[UUID]:
+        asked.append(company_id)
+        if len(asked) == 1:
+            raise LookupError("of this one schedule")
+        return [ACCOUNT]
+
+    async def look() -> None:
+        watch = ScheduleWatch(
+            asyncio.get_running_loop(), room.clock, ISSUER, Terms(),
+            lambda: room.listed(Schedule), accounts, ordered.append,
+        )  # fmt: skip
+        watch.attach(room.work().works)
+        await watch.look()
+
+    asyncio.run(look())
+    assert (len(asked), len(ordered)) == (2, 1)
