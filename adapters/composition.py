@@ -78,6 +78,7 @@ from adapters.postgres.log_reader import SealedLogReader
 from adapters.postgres.mapper import SealedMapper
 from adapters.postgres.recorder import ShardRecorder
 from adapters.postgres.resealing import Resealing
+from adapters.postgres.snapshots import Snapshots
 from adapters.refilling import build_refilling
 from adapters.settings import Settings
 from adapters.tls_rotation import WatchedTls
@@ -143,7 +144,9 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     keys = DataKeys(lambda: psycopg.connect(dsn, connect_timeout=5), hsm)
     recorder = ShardRecorder(datastore(dsn), dsn)
     event_log = SealedEventLog(recorder, SealedMapper(keys))
-    engine = GroupCommit(event_log, States(event_log), clock, server.Delivery(loop))
+    snapshots = Snapshots(event_log, keys, dsn)
+    states = States(event_log, snapshots=snapshots)
+    engine = GroupCommit(event_log, states, clock, server.Delivery(loop))
     lane = HsmLane(loop, hsm.heartbeat, hsm_choice.threads(settings))
     trust = Trust(authority.root.public_bytes(Encoding.DER))
     services: dict[str, Service] = {}
@@ -272,7 +275,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         asked=answers.asked,
         # The last checkpoint is signed before the publisher ends.
         parts=[
-            *(clock, publisher, checkpointer, eraser, resealing),
+            *(clock, publisher, checkpointer, eraser, resealing, snapshots),
             *(views, revocations, installed, found, monitor),
             Expiry(engine.submit_later, views.directory.with_expired, clock, issuer),
             *refilling.parts,

@@ -265,6 +265,7 @@ class GroupCommit:
             batch = self._prefetch(batch, answers)
             claims: list[Claim] | None = [] if any(work.claims for work, _ in batch) else None
             self._log.append(self._decide(batch, answers, claims), claims)
+            self._states.stored()
         finally:
             self._states.release()
 

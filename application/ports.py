@@ -1,7 +1,7 @@
 """What the application needs from the outside, as protocols that adapters implement."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from domain.event import Event
@@ -68,6 +68,17 @@ class EventLog(Protocol):
         Raises Unavailable while it cannot, and Conflict where rows appeared that this system
         did not seal.
         """
+
+
+class Snapshots(Protocol):
+    """States of long streams that are kept beside the log; never needed, always true."""
+
+    def load(self, ids: Sequence[UUID]) -> dict[UUID, tuple[Any, list[Event]]]:
+        """Of each stream that exists: a kept state or None, and the events after it, in order of
+        version. Raises Unavailable."""
+
+    def keep(self, states: Sequence[Any]) -> None:
+        """Takes states that are stored in the log; may let go of any. Does not wait."""
 
 
 class Clock(Protocol):

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from application.cache import Cache
-from application.ports import Claim, EventLog
+from application.ports import Claim, EventLog, Snapshots
 from application.recent_ids import RecentIds
 from domain.aggregates import (
     account,
@@ -70,11 +70,15 @@ _OF_TRANSACTIONS = {cls for name, cls in topics().items() if name.startswith("tr
 _S = TypeVar("_S")
 _UNKNOWN = object()
 _COMMANDS_KEPT = 10_000
+SNAPSHOT_EVERY = 64
+"""Events of an account from one snapshot to the next; a power of two."""
+_BETWEEN = SNAPSHOT_EVERY - 1
+_OF_ACCOUNTS = {cls for name, cls in topics().items() if name.startswith("account.")}
 
 
-def replay(events: Iterable[Event]) -> Any:
-    """The state that the events of one stream come to, None for no events."""
-    state = None
+def replay(events: Iterable[Event], state: Any = None) -> Any:
+    """The state that the events of one stream come to, after `state` where that is given; None for
+    no events."""
     for event in events:
         state = EVOLVE[type(event)](state, event)
     return state
@@ -84,10 +88,19 @@ class States:
     """A bounded cache of states and claims over an event log.
 
     `keep` bounds the long-lived aggregates and the claims, `keep_transactions` the others.
+    `snapshots` shorten the reading of accounts with many events.
     """
 
-    def __init__(self, log: EventLog, keep: int = 500_000, keep_transactions: int = 50_000) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        keep: int = 500_000,
+        keep_transactions: int = 50_000,
+        snapshots: Snapshots | None = None,
+    ) -> None:
         self._log = log
+        self._snapshots = snapshots
+        self._due: list[Any] = []
         # By the id's number: Python's UUID hashes in Python, six times an authorization.
         self._states: Cache[int, Any] = Cache(keep)
         self._transactions: Cache[int, Any] = Cache(keep_transactions)
@@ -120,6 +133,14 @@ class States:
         for cache in self._caches:
             cache.clear()
         self._recent.reset()
+        self._due.clear()
+
+    def stored(self) -> None:
+        """What was applied is in the log: accounts whose turn it is are kept as snapshots."""
+        if self._due:
+            if self._snapshots is not None:
+                self._snapshots.keep(self._due)
+            self._due = []
 
     def begin(self, now_us: int) -> None:
         """Starts anew over what the log holds now. Raises Unavailable."""
@@ -174,8 +195,22 @@ class States:
         return cast(UUID | None, owner)
 
     def load(self, ids: Iterable[UUID]) -> None:
-        """Loads aggregates with one query, absent ones as None."""
-        self._load(ids, self._states)
+        """Loads aggregates with one query or two, absent ones as None."""
+        if self._snapshots is None:
+            self._load(ids, self._states)
+            return
+        wanted = list(dict.fromkeys(ids))
+        if not wanted:
+            return
+        found = self._snapshots.load(wanted)
+        long_ones = []
+        for id in wanted:
+            kept, events = found.get(id, (None, ()))
+            state = self._states[id.int] = replay(events, kept)
+            if len(events) >= SNAPSHOT_EVERY:
+                long_ones.append(state)
+        if long_ones:
+            self._snapshots.keep(long_ones)
 
     def load_transactions(self, ids: Iterable[UUID]) -> None:
         """Loads transactions with one query, absent ones as None."""
@@ -206,7 +241,9 @@ class States:
         if cls in _OF_TRANSACTIONS:
             into = self._transactions
             self._recent.add(event.originator_id)
-        into[number] = EVOLVE[cls](into.get(number, None), event)
+        state = into[number] = EVOLVE[cls](into.get(number, None), event)
+        if not event.originator_version & _BETWEEN and cls in _OF_ACCOUNTS:
+            self._due.append(state)
 
     def note_first(self, command_id: UUID, kind: type[Event]) -> None:
         """Notes what a command of the batch in hand begins with."""

@@ -1,6 +1,7 @@
 """`application.ports.EventLog` over the shard's recorder and the sealing mapper."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from uuid import UUID
 
 from adapters.postgres.mapper import PERSONAL, SealedMapper
@@ -8,6 +9,8 @@ from adapters.postgres.recorder import ShardRecorder
 from adapters.postgres.sealing import NotSealedHere
 from application.ports import Claim, Conflict, Row, Unavailable
 from domain.event import Event
+
+_FROM_THE_FIRST: Mapping[UUID, int] = MappingProxyType({})
 
 
 class SealedEventLog:
@@ -28,13 +31,16 @@ class SealedEventLog:
         """Has `listener` told, in the writer's thread, of all rows that were committed."""
         self._listeners.append(listener)
 
-    def load(self, ids: Sequence[UUID]) -> dict[UUID, list[Event]]:
-        """See the port: of an erased person without what cannot be read any more.
+    def load(
+        self, ids: Sequence[UUID], after: Mapping[UUID, int] = _FROM_THE_FIRST
+    ) -> dict[UUID, list[Event]]:
+        """See the port: of an erased person without what cannot be read any more. `after`: the
+        version that is known already, by stream.
 
         Raises NotSealedHere for a row that was tampered with.
         """
         found: dict[UUID, list[Event]] = {}
-        for id, version, topic, state in self.recorder.streams(ids):
+        for id, version, topic, state in self.recorder.streams(ids, after):
             try:
                 event = self.mapper.open(id, version, topic, state)
             except KeyError:

@@ -9,7 +9,7 @@ statement and, where nothing else is written, one implicit transaction a batch.
 
 import struct
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,18 @@ _ROWS = (
 )
 _LAST = b"SELECT coalesce(max(position), 0) FROM events WHERE shard = $1::int"
 _ROWS_OF_TOPICS = _ROWS.replace("ORDER BY", "AND topic = ANY(%s) ORDER BY")
+_EVENTS_AFTER = (
+    "SELECT e.originator_id, e.originator_version, e.topic, e.state"
+    " FROM unnest(%s::uuid[], %s::bigint[]) AS k (id, version)"
+    " JOIN events AS e ON e.shard = %s AND e.originator_id = k.id"
+    " AND e.originator_version > k.version ORDER BY e.originator_version"
+)
+_SNAPSHOTS = (
+    "SELECT s.originator_id, s.version, s.payload FROM snapshots AS s"
+    " JOIN events AS e ON e.shard = s.shard AND e.originator_id = s.originator_id"
+    " AND e.originator_version = s.version"
+    " WHERE s.shard = %s AND s.originator_id = ANY(%s) AND s.made_by = %s"
+)
 _BEFORE_TOPIC = struct.Struct(">hihiqi16siqi")
 _LENGTH = struct.Struct(">i")
 
@@ -210,13 +222,21 @@ class ShardRecorder(PostgresApplicationRecorder):
             found = self._select(_ROWS, (self.shard, after, most, limit))
         return [Row(*row) for row in found]
 
-    def streams(self, ids: Sequence[UUID]) -> list[Any]:
-        """(id, version, topic, state) of all events of the streams, in order of version."""
+    def streams(self, ids: Sequence[UUID], after: Mapping[UUID, int]) -> list[Any]:
+        """(id, version, topic, state) of the streams' events, in order of version; of a stream in
+        `after` only those after that version."""
+        if after:
+            versions = [after.get(id, 0) for id in ids]
+            return self._select(_EVENTS_AFTER, (list(ids), versions, self.shard))
         return self._select(
             "SELECT originator_id, originator_version, topic, state FROM events"
             " WHERE shard = %s AND originator_id = ANY(%s) ORDER BY originator_version",
             (self.shard, list(ids)),
         )
+
+    def snapshots(self, ids: Sequence[UUID], made_by: bytes) -> list[Any]:
+        """(id, version, payload) of the snapshots that this code made and the log reaches."""
+        return self._select(_SNAPSHOTS, (self.shard, list(ids), made_by))
 
     def ids_since(self, ms: int) -> list[UUID]:
         """The first events' ids from a millisecond on: ids are in time order, so it is a range."""

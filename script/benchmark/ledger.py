@@ -12,6 +12,7 @@ from adapters.postgres.databases import ledger_dsn
 from adapters.postgres.event_log import SealedEventLog
 from adapters.postgres.mapper import SealedMapper
 from adapters.postgres.recorder import ShardRecorder
+from adapters.postgres.snapshots import Snapshots
 from adapters.settings import Settings
 from application.group_commit import Done, GroupCommit
 from application.states import States
@@ -29,7 +30,9 @@ class Ledger:
         self.log = SealedEventLog(ShardRecorder(self.store, self.dsn), SealedMapper(self.keys))
         self.log.recover()
         self.clock = SystemClock()
-        self.states = States(self.log)
+        self.snapshots = Snapshots(self.log, self.keys, self.dsn)
+        self.snapshots.start()
+        self.states = States(self.log, snapshots=self.snapshots)
 
     def engine(self, deliver: Callable[[list[Done]], None]) -> GroupCommit:
         """A new engine over the ledger; it takes the shard when it starts."""
@@ -41,5 +44,6 @@ class Ledger:
 
     def close(self) -> None:
         """Gives the shard back."""
+        self.snapshots.stop()
         self.log.recorder.release()
         self.store.close()

@@ -19,6 +19,7 @@ from adapters.postgres.embedded import STOP_SIGNAL, SUPERUSER, Cluster
 from adapters.postgres.event_log import SealedEventLog
 from adapters.postgres.mapper import SealedMapper
 from adapters.postgres.recorder import ShardRecorder
+from adapters.postgres.snapshots import Snapshots
 from application.authorize import CARD_NUMBER, Ask, Authorize, Decision
 from application.group_commit import Done, Failed, GroupCommit, Work
 from application.ports import Claim
@@ -136,13 +137,15 @@ class World:
         self.log = SealedEventLog(
             ShardRecorder(self.store, self.database.dsn), SealedMapper(self.keys)
         )
-        self.states = States(self.log)
+        self.snapshots = Snapshots(self.log, self.keys, self.database.dsn)
+        self.states = States(self.log, snapshots=self.snapshots)
         self.engine = GroupCommit(self.log, self.states, self.clock, _deliver)
         self.engine.start()
 
     def close(self) -> None:
         """Ends the run."""
         self.engine.stop()
+        self.snapshots.stop()
         self.log.recorder.release()
         self.store.close()
 
