@@ -203,7 +203,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     published = Erasures(settings.publish_folder) if settings.publish_folder else None
     wiping = Wiping(settings.home / TO_WIPE, views.connect)
     eraser = Eraser(Erasures(settings.checkpoints), keys, views.connect, clock, wiping, published)
-    refilling = build_refilling(settings, loop, views, clock, issuer)
+    refilling = build_refilling(settings, loop, views, clock, issuer, states.read_ahead)
     outside = Surroundings(
         submit=engine.submit,
         submit_later=engine.submit_later,

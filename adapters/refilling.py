@@ -11,6 +11,7 @@ from uuid import UUID
 
 from adapters.backend.carrying_out import CarryingOut
 from adapters.backend.refill_reads import RefillLists
+from adapters.backend.refill_steps import ReadAhead
 from adapters.backend.refill_work import RefillWork
 from adapters.backend.schedule_watch import ScheduleWatch
 from adapters.backend.webhooks import Webhooks
@@ -48,6 +49,7 @@ def build_refilling(
     views: LedgerViews,
     clock: Clock,
     issuer_id: UUID,
+    read_ahead: ReadAhead,
 ) -> Refilling:
     """Raises SettingsError for a processor whose secrets are not there."""
     terms = Terms(
@@ -72,6 +74,7 @@ def build_refilling(
         terms,
         processor_of(settings),
         views.stream,
+        read_ahead,
         lambda: listed("refill"),
     )
     watch = ScheduleWatch(

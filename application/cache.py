@@ -19,6 +19,8 @@ class Cache(Generic[_K, _V]):
     def __init__(self, keep: int) -> None:
         self._half = max(1, keep // 2)
         self._held = False
+        self.turns = 0
+        """How often something may have been forgotten."""
         self._young: dict[_K, _V] = {}
         self._old: dict[_K, _V] = {}
 
@@ -57,10 +59,12 @@ class Cache(Generic[_K, _V]):
             self._turn()
 
     def _turn(self) -> None:
+        self.turns += 1
         self._old = self._young
         self._young = {}
 
     def clear(self) -> None:
         """Forgets everything."""
+        self.turns += 1
         self._young = {}
         self._old = {}

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from application.command import Command, Origin, Refused
-from application.group_commit import Outcome
-from application.states import States
+from application.group_commit import Needs, Outcome
+from application.states import Ahead, States
 from domain.aggregates import account as accounts
 from domain.aggregates import after_credit
 from domain.aggregates import refill as refills
@@ -103,9 +103,18 @@ class _Step(Command):
         refill_id: UUID,
         place: int,
         lines: Sequence[RefillLine],
+        ahead: Ahead | None = None,
     ) -> None:
+        """`ahead`: the accounts of the lines, where they were read before the step's turn came."""
         super().__init__(origin, deadline_us)
         self._refill_id, self._place, self._lines = refill_id, place, lines
+        self._ahead = ahead
+
+    def needs(self, states: States, needs: Needs, now_us: int) -> bool:
+        """The same as of any command, after what was read ahead."""
+        if self._ahead is not None:
+            states.adopt(self._ahead)
+        return super().needs(states, needs, now_us)
 
     def reads(self) -> list[UUID]:
         """The refill and the accounts of the step."""

@@ -4,7 +4,7 @@ Used by the one writer of a shard, so what is kept here is never stale; a confli
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from application.cache import Cache
@@ -82,6 +82,13 @@ def replay(events: Iterable[Event], state: Any = None) -> Any:
     for event in events:
         state = EVOLVE[type(event)](state, event)
     return state
+
+
+class Ahead(NamedTuple):
+    """States that were read beside the writer, and how often it had forgotten something before."""
+
+    turns: int
+    states: list[Any]
 
 
 class States:
@@ -196,33 +203,53 @@ class States:
 
     def load(self, ids: Iterable[UUID]) -> None:
         """Loads aggregates with one query or two, absent ones as None."""
-        if self._snapshots is None:
-            self._load(ids, self._states)
-            return
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return
-        found = self._snapshots.load(wanted)
-        long_ones = []
+        found = self._stored(wanted)
         for id in wanted:
-            kept, events = found.get(id, (None, ()))
-            state = self._states[id.int] = replay(events, kept)
-            if len(events) >= SNAPSHOT_EVERY:
-                long_ones.append(state)
-        if long_ones:
-            self._snapshots.keep(long_ones)
+            self._states[id.int] = found.get(id)
+
+    def read_ahead(self, ids: Iterable[UUID]) -> Ahead:
+        """The states of aggregates that are not known, for `adopt`; changes nothing here. For any
+        thread. Raises Unavailable."""
+        turns = self._states.turns
+        wanted = [id for id in dict.fromkeys(ids) if id.int not in self._states]
+        return Ahead(turns, list(self._stored(wanted).values()) if wanted else [])
+
+    def adopt(self, ahead: Ahead) -> None:
+        """Takes over what was read ahead, as far as it is still true.
+
+        Whatever was changed since is known here, unless something was forgotten meanwhile: then
+        nothing is taken over.
+        """
+        if ahead.turns == self._states.turns:
+            for state in ahead.states:
+                if state.id.int not in self._states:
+                    self._states[state.id.int] = state
 
     def load_transactions(self, ids: Iterable[UUID]) -> None:
         """Loads transactions with one query, absent ones as None."""
-        self._load(ids, self._transactions)
-
-    def _load(self, ids: Iterable[UUID], into: Cache[int, Any]) -> None:
         wanted = list(dict.fromkeys(ids))
         if not wanted:
             return
         found = self._log.load(wanted)
         for id in wanted:
-            into[id.int] = replay(found[id]) if id in found else None
+            self._transactions[id.int] = replay(found[id]) if id in found else None
+
+    def _stored(self, ids: list[UUID]) -> dict[UUID, Any]:
+        """The state of each stream that exists, as it is stored."""
+        if self._snapshots is None:
+            return {id: replay(events) for id, events in self._log.load(ids).items()}
+        found: dict[UUID, Any] = {}
+        long_ones: list[Any] = []
+        for id, (kept, events) in self._snapshots.load(ids).items():
+            state = found[id] = replay(events, kept)
+            if len(events) >= SNAPSHOT_EVERY:
+                long_ones.append(state)
+        if long_ones:
+            self._snapshots.keep(long_ones)
+        return found
 
     def load_owners(self, keys: Iterable[tuple[str, bytes]]) -> None:
         """Loads claims with one query, free ones as None."""

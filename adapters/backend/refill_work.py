@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from adapters.backend.carrying_out import Answer, CarryingOut
 from adapters.backend.operator_ports import Denied
+from adapters.backend.refill_steps import ReadAhead, Steps
 from application.command import Origin
 from application.credit_refill import CreditLines, TakeBackLines, step_origin
 from application.payment_processor import (
@@ -58,12 +59,13 @@ class RefillWork:
         terms: Terms,
         processor: Processor | None,
         read: ReadStream,
+        read_ahead: ReadAhead,
         listed: Callable[[], Iterable[Refill]],
         schedule_changed: Callable[[UUID], None] = lambda _: None,
     ) -> None:
         self._loop, self._clock, self._issuer_id = loop, clock, issuer_id
         self.terms, self.processor = terms, processor
-        self._read, self._listed = read, listed
+        self._read, self._read_ahead, self._listed = read, read_ahead, listed
         self.schedule_changed = schedule_changed
         self._open: set[UUID] = set()
         self._busy: set[UUID] = set()
@@ -203,17 +205,20 @@ class RefillWork:
         events = await asyncio.to_thread(self._read, refill.id)
         lines = ordered_lines(events)
         current: Refill | None = refill
-        while current is not None and current.status == refills.APPROVED:
-            place = current.done_lines
-            current = await self.works.later(
-                CreditLines(
-                    self._origin(refill, "credit", place),
-                    self.works.deadline_us(),
-                    refill_id=refill.id,
-                    place=place,
-                    lines=lines[place : place + refills.STEP_LINES],
+        async with Steps(lines, self._read_ahead) as steps:
+            while current is not None and current.status == refills.APPROVED:
+                place = current.done_lines
+                some, ahead = await steps.at(place)
+                current = await self.works.later(
+                    CreditLines(
+                        self._origin(refill, "credit", place),
+                        self.works.deadline_us(),
+                        refill_id=refill.id,
+                        place=place,
+                        lines=some,
+                        ahead=ahead,
+                    )
                 )
-            )
         return current
 
     async def _take_back(self, refill: Refill) -> Refill | None:
@@ -222,17 +227,20 @@ class RefillWork:
             line for event in events if isinstance(event, RefillCredited) for line in event.lines
         ]
         current: Refill | None = refill
-        while current is not None and current.looked_at_lines < current.credited_lines:
-            place = current.looked_at_lines
-            current = await self.works.later(
-                TakeBackLines(
-                    self._origin(refill, "take-back", place),
-                    self.works.deadline_us(),
-                    refill_id=refill.id,
-                    place=place,
-                    lines=lines[place : place + refills.STEP_LINES],
+        async with Steps(lines, self._read_ahead) as steps:
+            while current is not None and current.looked_at_lines < current.credited_lines:
+                place = current.looked_at_lines
+                some, ahead = await steps.at(place)
+                current = await self.works.later(
+                    TakeBackLines(
+                        self._origin(refill, "take-back", place),
+                        self.works.deadline_us(),
+                        refill_id=refill.id,
+                        place=place,
+                        lines=some,
+                        ahead=ahead,
+                    )
                 )
-            )
         return current
 
     def _origin(self, refill: Refill, what: str, place: int) -> Origin:

@@ -1,5 +1,6 @@
 """A large refill in the engine's background, and what payments feel of it meanwhile."""
 
+import asyncio
 import random
 import time
 from collections.abc import Callable
@@ -9,13 +10,14 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from adapters.backend.refill_steps import Steps
 from application.authorize import Decision
 from application.background import SubmitLater
 from application.command import Origin
 from application.credit_refill import CreditLines
 from application.group_commit import Done, Work
 from application.refill import OrderRefill, Payment, Terms
-from domain.aggregates.refill import STEP_LINES, Refill
+from domain.aggregates.refill import Refill
 from domain.refill_lines import RefillLine
 from script.benchmark.engine import Requests
 from script.benchmark.ledger import Ledger
@@ -107,22 +109,28 @@ class LargeRefill:
                 last_day="2099-12-31",
             ),
         )
-        refill_id = UUID(ordered["id"])
+        asked = (origin, UUID(ordered["id"]))
+        asyncio.run(
+            self._credit(*asked, [RefillLine(account_id=id, amount_cents=c) for id, c in lines])
+        )
+
+    async def _credit(self, origin: Origin, refill_id: UUID, lines: list[RefillLine]) -> None:
         done = 0
-        while done < len(lines):
-            some = lines[done : done + STEP_LINES]
-            now_us = clock.now_us()
-            step = CreditLines(
-                replace(origin, command_id=new_id()),
-                now_us + DEADLINE_US,
-                refill_id=refill_id,
-                place=done,
-                lines=[RefillLine(account_id=id, amount_cents=cents) for id, cents in some],
-            )
-            refill = self._answer(self._engine.submit_later, step)
-            if not isinstance(refill, Refill) or refill.failed_lines:
-                raise RuntimeError(f"the refill stopped at line {done}: {refill}")
-            done = refill.done_lines
+        async with Steps(lines, self._ledger.states.read_ahead) as steps:
+            while done < len(lines):
+                some, ahead = await steps.at(done)
+                step = CreditLines(
+                    replace(origin, command_id=new_id()),
+                    self._ledger.clock.now_us() + DEADLINE_US,
+                    refill_id=refill_id,
+                    place=done,
+                    lines=some,
+                    ahead=ahead,
+                )
+                refill = await asyncio.to_thread(self._answer, self._engine.submit_later, step)
+                if not isinstance(refill, Refill) or refill.failed_lines:
+                    raise RuntimeError(f"the refill stopped at line {done}: {refill}")
+                done = refill.done_lines
 
     def _answer(self, submit: SubmitLater, work: Work) -> Any:
         answers: Queue[Any] = Queue()

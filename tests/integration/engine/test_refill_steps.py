@@ -13,7 +13,7 @@ from domain.aggregates.refill import Refill, RefillOrdered
 from domain.ids import make_id
 from tests.integration.engine.world import Database, World
 
-ACCOUNTS = 1_800
+ACCOUNTS = 4 * refills.STEP_LINES - 20
 CENTS = 100
 HAD = 1_000_000
 
@@ -50,12 +50,14 @@ def step(world: World, refill: Refill) -> CreditLines:
     ]
     place = refill.done_lines
     now_us = world.clock.now_us()
+    lines = ordered.lines[place : place + refills.STEP_LINES]
     return CreditLines(
         step_origin(refill, "credit", place, now_us // 1000, world.shop),
         now_us + 20_000_000,
         refill_id=refill.id,
         place=place,
-        lines=ordered.lines[place : place + refills.STEP_LINES],
+        lines=lines,
+        ahead=world.states.read_ahead(line.account_id for line in lines),
     )
 
 
@@ -74,8 +76,10 @@ def test_every_account_is_credited_once_over_restarts_and_repetitions(large: Wor
     while (refill := stored(large, id)).status == refills.APPROVED:
         counter += 1
         work = step(large, refill)
-        # A payment of an account of this very step, before and after it, and the step twice.
+        # Payments of an account of this very step, since it was read, before and after it, and the
+        # step twice.
         card = refill.done_lines
+        assert large.ask(counter=10_000 + counter, card=card).approved
         answers = large.submit(
             large.payment(counter=2 * counter, card=card),
             work,
@@ -87,9 +91,10 @@ def test_every_account_is_credited_once_over_restarts_and_repetitions(large: Wor
         large.restart()
     assert counter == 4
     assert (refill.status, refill.credited_cents) == ("credited", ACCOUNTS * CENTS)
-    paid = {500 * n for n in range(counter)}
-    for number in {0, 1, 499, 500, 501, 1_500, ACCOUNTS - 1}:
-        spent = 200 if number in paid else 0
+    step_lines = refills.STEP_LINES
+    paid = {step_lines * n for n in range(counter)}
+    for number in {0, 1, step_lines - 1, step_lines, step_lines + 1, *paid, ACCOUNTS - 1}:
+        spent = 300 if number in paid else 0
         assert large.account(number).balance_cents == HAD + CENTS - spent
     credited = [e for e in large.events() if type(e).TOPIC == "account.credited/1"]
     assert len(credited) == 2 * ACCOUNTS, "at the start, and by the refill"
