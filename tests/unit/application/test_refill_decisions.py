@@ -208,6 +208,14 @@ def test_after_a_chargeback_what_is_left_is_taken_and_the_rest_is_owed() -> None
     assert len(events) == 3
 
 
+@pytest.mark.parametrize("paid", [False, True])
+def test_a_dispute_without_a_sum_takes_nothing_back(paid: bool) -> None:
+    place, id = credited_by_card() if paid else ordered(BY_CARD)
+    before = state(place, id)
+    assert "no sum" in charged(place, id, 3, DISPUTED, 0)["outcome"]
+    assert state(place, id) == before
+
+
 @pytest.mark.parametrize("taken_back", [False, True])
 @pytest.mark.parametrize("to_cents", [0, 7_000])
 def test_a_credit_that_is_charged_back_is_not_corrected(taken_back: bool, to_cents: int) -> None:
