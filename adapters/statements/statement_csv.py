@@ -6,6 +6,7 @@ with two places, in above zero, out below.
 
 import csv
 import io
+import re
 
 from adapters.statements.booked import (
     MOST_ENTRIES,
@@ -20,6 +21,7 @@ from adapters.statements.booked import (
 )
 
 COLUMNS = ("date", "amount", "reference")
+_GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?", re.ASCII)
 
 
 def read_csv(raw: bytes) -> list[Statement]:
@@ -45,11 +47,14 @@ def read_csv(raw: bytes) -> list[Statement]:
 
 
 def _booked(row: dict[str, str | None], where: str) -> Booked:
-    amount = (row["amount"] or "").strip().replace("$", "").replace(",", "")
+    amount = (row["amount"] or "").strip().replace("$", "", 1)
     sign = -1 if amount.startswith("-") else 1
+    digits = amount.removeprefix("-")
+    # A comma elsewhere may be somebody's decimal point: 12,50 is not $1,250.00.
+    digits = digits.replace(",", "") if _GROUPED.fullmatch(digits) else digits
     return Booked(
         day_of(row["date"] or "", where),
-        sign * cents_of(amount.removeprefix("-"), where),
+        sign * cents_of(digits, where),
         tidy(f"{row['reference'] or ''} {row.get('text') or ''}"),
         tidy(row["reference"] or "", NAME_MOST),
     )

@@ -183,6 +183,8 @@ def test_amounts_as_people_write_them_and_accounts_apart() -> None:
     (b"day,amount,reference\n", "first line"),
     (b"", "first line"),
     (b"date,amount,reference\n2026-11-23,12;50,x\n", "line 2: an amount"),
+    (b'date,amount,reference\n2026-11-23,"12,50",x\n', "line 2: an amount"),
+    (b'date,amount,reference\n2026-11-23,"1,2,3.00",x\n', "line 2: an amount"),
     (b"date,amount,reference\n11/23/2026,12.50,x\n", "line 2: a day"),
     (b"date,amount,reference\n2026-11-23,,x\n", "line 2: an amount"),
     (b"date,amount,reference\n2026-11-23,--1.00,x\n", "line 2: an amount"),
