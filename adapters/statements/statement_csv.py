@@ -9,6 +9,7 @@ import io
 import re
 
 from adapters.statements.booked import (
+    CURRENCY,
     MOST_ENTRIES,
     NAME_MOST,
     BadStatement,
@@ -16,6 +17,7 @@ from adapters.statements.booked import (
     Statement,
     cents_of,
     day_of,
+    in_dollars,
     named,
     tidy,
 )
@@ -47,6 +49,9 @@ def read_csv(raw: bytes) -> list[Statement]:
 
 
 def _booked(row: dict[str, str | None], where: str) -> Booked:
+    if None in row:  # 1,250.00 without quotes would be an amount of 1
+        raise BadStatement(f"{where}: it has more values than there are columns")
+    in_dollars(row.get("currency") or CURRENCY, where)
     amount = (row["amount"] or "").strip().replace("$", "", 1)
     sign = -1 if amount.startswith("-") else 1
     digits = amount.removeprefix("-")

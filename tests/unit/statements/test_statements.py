@@ -184,6 +184,8 @@ def test_amounts_as_people_write_them_and_accounts_apart() -> None:
     (b"", "first line"),
     (b"date,amount,reference\n2026-11-23,12;50,x\n", "line 2: an amount"),
     (b'date,amount,reference\n2026-11-23,"12,50",x\n', "line 2: an amount"),
+    (b"date,reference,amount\n2026-11-23,x,1,250.00\n", "line 2: it has more values"),
+    (b"date,amount,reference,currency\n2026-11-23,12.50,x,EUR\n", "line 2: the currency"),
     (b'date,amount,reference\n2026-11-23,"1,2,3.00",x\n', "line 2: an amount"),
     (b"date,amount,reference\n11/23/2026,12.50,x\n", "line 2: a day"),
     (b"date,amount,reference\n2026-11-23,,x\n", "line 2: an amount"),
