@@ -5,7 +5,7 @@ Part of the composition root, beside the read side of the ledger.
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from domain.aggregates import closing
 from domain.aggregates.closing import NONE_BEFORE, DayClosed
 from domain.books.bank import Expected
 from domain.books.chart import CHART, EXPENSE, INCOME
-from domain.books.days import TIMEZONE, clock_day, next_day
+from domain.books.days import TIMEZONE, clock_day, days_from, next_day
 from domain.books.running import Running
 from projections.books import NAME
 from projections.guarded import Guarded
@@ -95,7 +95,7 @@ class LedgerBooks:
 
     def profit(self, first: date, last: date) -> dict[str, Any]:
         """See the port."""
-        before = self._read(lambda: self._reader.at_day(first - timedelta(days=1))).of_chart()
+        before = self._read(lambda: self._reader.at_day(days_from(first, -1))).of_chart()
         after = self._read(lambda: self._reader.at_day(last)).of_chart()
         of_type: dict[str, Rows] = {INCOME: [], EXPENSE: []}
         profit_cents = 0

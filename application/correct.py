@@ -22,14 +22,20 @@ from application.group_commit import Needs, Outcome
 from application.states import States
 from domain.aggregates import account as accounts
 from domain.aggregates import credit as account_credits
+from domain.aggregates import refill as refills
 from domain.aggregates import transaction as transactions
 from domain.aggregates.account import Account
 from domain.aggregates.credit import Credit
+from domain.aggregates.refill import Refill
 from domain.answers import Refusal, dollars
 from domain.event import Context, Event
 from domain.grounds import Grounds
 
 _NO_ROOM = "The account holds {}, less than the difference. Correct it by less, or refill it first."
+_TAKEN_BACK = (
+    "The payment of that refill was charged back, and what was left of its credits is taken back:"
+    " there is nothing to put right. What the company still gives is a new refill."
+)
 
 
 class Corrections:
@@ -53,8 +59,8 @@ class Corrections:
                     needs.transactions.append(each.transaction_id)
             elif each.refill_id is not None and each.account_id is not None:
                 id = account_credits.credit_id(each.refill_id, each.account_id)
-                if not states.knows(id):
-                    needs.ids.append(id)
+                wanted = (id, each.refill_id)
+                needs.ids.extend(one for one in wanted if not states.knows(one))
         self._loaded = True
         return True
 
@@ -146,6 +152,9 @@ class Corrections:
                 account_version=credited.account_version,
             )
         assert account is not None, "a credit has an account"
+        refill = states.get(asked.refill_id, Refill)
+        if refill is not None and refill.status == refills.CHARGED_BACK:
+            return Refused("charged-back", _TAKEN_BACK)
         stale = _stale(asked, Seen(credit.version, credit.amount_cents), "credit")
         if stale is not None:
             return stale

@@ -222,6 +222,9 @@ def _disputed(
     context: Context, refill: Refill, processor: str, charge: Charge
 ) -> tuple[list[Event], str]:
     """A dispute may be told before the payment that it is about."""
+    if charge.amount_cents <= 0:
+        # Else money would be taken from employees that nobody took from us.
+        return [], "it names no sum: not taken as a chargeback"
     events: list[Event] = []
     if not refill.paid_cents:
         paid = paid_events(

@@ -10,6 +10,7 @@ from adapters.cli.failure import Failure
 from application.fields import Invalid, some_of
 
 MOST_BYTES = 10_000_000
+CURRENCY = "USD"
 _T = TypeVar("_T")
 
 
@@ -20,7 +21,8 @@ def read_table(
     most: int,
     optional: Sequence[str] = (),
 ) -> list[tuple[int, _T]]:
-    """The rows of a CSV file with these columns (others are ignored), with their line numbers.
+    """The rows of a CSV file with these columns (others are ignored, but a currency must be
+    dollars), with their line numbers.
 
     `optional` columns are empty where the file has none. `read_row` raises Invalid for a row at
     fault. Raises Failure that names all of them, without a value from the file: it may hold names.
@@ -38,6 +40,10 @@ def read_table(
             for row in reader:
                 line = reader.line_num
                 try:
+                    if None in row:  # 1,250.00 without quotes would be an amount of 1
+                        raise Invalid("values", "are more than columns. Quote what has a comma.")
+                    if (row.get("currency") or CURRENCY).strip().upper() != CURRENCY:
+                        raise Invalid("currency", f"must be {CURRENCY}: there is no other here.")
                     named = {name: row.get(name) or "" for name in (*columns, *optional)}
                     found.append((line, read_row(named)))
                 except Invalid as error:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from adapters.postgres.book_tables import (
@@ -18,7 +18,7 @@ from adapters.postgres.readers import Readers
 from domain.aggregates.closing import CLOSINGS_ID, DayClosed
 from domain.aggregates.reconciliation import RECONCILIATION_ID
 from domain.books.bank import Expected
-from domain.books.days import next_day
+from domain.books.days import days_from, next_day
 from domain.books.running import TOPICS, Posted, Running
 from projections.ports import Unreadable
 
@@ -80,7 +80,7 @@ class BookReader:
 
     def journal(self, first: date, last: date) -> Iterator[Posted]:
         """What was posted from one day to another, both included, in order."""
-        books = self.at_day(first - timedelta(days=1))
+        books = self.at_day(days_from(first, -1))
         closed = self.closing(last.isoformat())
         upto = closed.position if closed is not None else self.head()
         yield from self._onwards(books, upto, last.isoformat())
@@ -101,8 +101,8 @@ class BookReader:
 
     def expected(self, first: date, last: date) -> list[Expected]:
         """What is open until the last day, and all that may be on a statement of those days."""
-        around = timedelta(days=_APART_DAYS)
-        rows = self._readers.rows(_MOVEMENTS, (last + around, first - around, last + around))
+        least, most = days_from(first, -_APART_DAYS), days_from(last, _APART_DAYS)
+        rows = self._readers.rows(_MOVEMENTS, (most, least, most))
         return [self._movements.open(row) for row in rows]
 
     def _mark(self, statement: str, parameters: list[Any]) -> Running:

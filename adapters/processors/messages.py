@@ -15,6 +15,8 @@ _KINDS: Final = {
 }
 _MOST_NAME: Final = 200
 _MOST_CENTS: Final = 2**53
+_CREATED_MOST: Final = 2**38
+"""In milliseconds still a time that an id can carry."""
 
 
 def read_notice(body: bytes) -> Notice:
@@ -25,7 +27,11 @@ def read_notice(body: bytes) -> Notice:
         created_s, about = message["created"], message["data"]["object"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise Forged("it is no message of a processor") from None
-    if type(created_s) is not int or not 0 <= created_s < 2**40 or not isinstance(about, dict):
+    if (
+        type(created_s) is not int
+        or not 0 <= created_s < _CREATED_MOST
+        or not isinstance(about, dict)
+    ):
         raise Forged("it is no message of a processor")
     state = _KINDS.get(kind, OTHER)
     reference = about.get("payment_intent") if state == DISPUTED else about.get("id")

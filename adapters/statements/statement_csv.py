@@ -6,8 +6,10 @@ with two places, in above zero, out below.
 
 import csv
 import io
+import re
 
 from adapters.statements.booked import (
+    CURRENCY,
     MOST_ENTRIES,
     NAME_MOST,
     BadStatement,
@@ -15,11 +17,13 @@ from adapters.statements.booked import (
     Statement,
     cents_of,
     day_of,
+    in_dollars,
     named,
     tidy,
 )
 
 COLUMNS = ("date", "amount", "reference")
+_GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?", re.ASCII)
 
 
 def read_csv(raw: bytes) -> list[Statement]:
@@ -45,11 +49,17 @@ def read_csv(raw: bytes) -> list[Statement]:
 
 
 def _booked(row: dict[str, str | None], where: str) -> Booked:
-    amount = (row["amount"] or "").strip().replace("$", "").replace(",", "")
+    if None in row:  # 1,250.00 without quotes would be an amount of 1
+        raise BadStatement(f"{where}: it has more values than there are columns")
+    in_dollars(row.get("currency") or CURRENCY, where)
+    amount = (row["amount"] or "").strip().replace("$", "", 1)
     sign = -1 if amount.startswith("-") else 1
+    digits = amount.removeprefix("-")
+    # A comma elsewhere may be somebody's decimal point: 12,50 is not $1,250.00.
+    digits = digits.replace(",", "") if _GROUPED.fullmatch(digits) else digits
     return Booked(
         day_of(row["date"] or "", where),
-        sign * cents_of(amount.removeprefix("-"), where),
+        sign * cents_of(digits, where),
         tidy(f"{row['reference'] or ''} {row.get('text') or ''}"),
         tidy(row["reference"] or "", NAME_MOST),
     )

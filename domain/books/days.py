@@ -24,3 +24,9 @@ def recorded_day(event: Event) -> str:
 def next_day(day: str) -> str:
     """The day after."""
     return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+
+
+def days_from(day: date, days: int) -> date:
+    """The day so many days later, or earlier below zero; the calendar's first or last where it
+    would end."""
+    return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))

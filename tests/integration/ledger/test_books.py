@@ -187,6 +187,14 @@ def test_profit_is_what_income_accounts_came_to(issuer: Issuer) -> None:
     assert {each["name"] for each in found["income"]} == {"Commission", "Company fees", "Breakage"}
 
 
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_the_ends_of_the_calendar_are_days_like_others(issuer: Issuer, day: date) -> None:
+    assert issuer.books.profit(day, day)["profit_cents"] == 0
+    assert len("".join(issuer.books.journal(day, day)).splitlines()) == 1
+    waited_for = issuer.books.expected(day, day)[1]
+    assert bool(waited_for) == (day == date.max), "all that is open until that day"
+
+
 def test_the_journal_is_every_posting_and_names_what_is_corrected(issuer: Issuer) -> None:
     days = date.fromisoformat(FIRST), date.fromisoformat(SECOND)
     rows = list(csv.DictReader(io.StringIO("".join(issuer.books.journal(*days)))))

@@ -7,6 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from application import decide_refill as decide
+from application.correct import CorrectAmounts
+from application.corrections import Agreement, Correction, Credited, Seen
 from application.payment_processor import (
     DISPUTED,
     OTHER,
@@ -204,6 +206,42 @@ def test_after_a_chargeback_what_is_left_is_taken_and_the_rest_is_owed() -> None
     again, none = place.when(step_back(refill, LINES))
     assert (again.taken_cents, none) == (7_000, []), "a step is done once"
     assert len(events) == 3
+
+
+@pytest.mark.parametrize("paid", [False, True])
+def test_a_dispute_without_a_sum_takes_nothing_back(paid: bool) -> None:
+    place, id = credited_by_card() if paid else ordered(BY_CARD)
+    before = state(place, id)
+    assert "no sum" in charged(place, id, 3, DISPUTED, 0)["outcome"]
+    assert state(place, id) == before
+
+
+@pytest.mark.parametrize("taken_back", [False, True])
+@pytest.mark.parametrize("to_cents", [0, 7_000])
+def test_a_credit_that_is_charged_back_is_not_corrected(taken_back: bool, to_cents: int) -> None:
+    place, id = credited_by_card()
+    place.when(order((ACCOUNT, 9_000), number=2))
+    charged(place, id, 3, DISPUTED)
+    if taken_back:
+        place.when(step_back(state(place, id), LINES))
+    before = balance(place)
+    asked = Correction(
+        refill_id=id,
+        account_id=ACCOUNT,
+        to_cents=to_cents,
+        why="typed wrong",
+        evidence="list 4",
+        seen=Seen(0, 6_000),
+    )
+    command = CorrectAmounts(
+        origin(4),
+        DEADLINE_US,
+        asked=[asked],
+        credited={(id, ACCOUNT): Credited(6_000, 2)},
+        agreement=Agreement(UUID(int=71), UUID(int=72)),
+    )
+    refused, events = place.when(command)
+    assert (refused.code, events, balance(place)) == ("charged-back", [], before)
 
 
 def test_a_chargeback_while_lines_are_credited_stops_them() -> None:

@@ -22,6 +22,7 @@ from application.payment_processor import (
     Forged,
     ProcessorFailed,
 )
+from domain.aggregates.webhook import webhook_id
 from tests.unit.refills.stripe_server import KEY, StripeServer
 
 REFILL = UUID("01a210ca-1d31-89c1-acc2-be1113edbeb7")
@@ -161,13 +162,19 @@ def test_a_forged_or_old_message_is_refused(header: str, why: str) -> None:
     "body",
     [
         b"", b"{", b"[]", b"{}", b"\xff", b"[" * 20_000, message(id=1), message(id=""),
-        message(id="x" * 300), message(created="1"), message(created=-1), message(data={}),
+        message(id="x" * 300), message(created="1"), message(created=-1), message(created=2**39),
+        message(data={}),
         message(data={"object": []}), message(type="a\nb"),
     ],
 )  # fmt: skip
 def test_what_is_no_message_is_refused(body: bytes) -> None:
     with pytest.raises(Forged):
         read_notice(body)
+
+
+def test_the_latest_time_of_a_message_makes_an_id() -> None:
+    notice = read_notice(message(created=2**38 - 1))
+    webhook_id("stripe", notice.event, notice.created_ms)
 
 
 def test_other_messages_and_other_peoples_payments_are_nothing_of_ours() -> None:
