@@ -16,6 +16,7 @@ from application.issue import VIRTUAL
 from application.ports import Claim
 from application.register import KEY, IssuedCertificate, certified_before, key_claims
 from application.states import States
+from domain.actor import person_of
 from domain.aggregates import enrolment as enrolments
 from domain.aggregates import policy as policies
 from domain.aggregates.card import Card
@@ -38,6 +39,7 @@ _TEXTS = {
     "no-such-code": "There is no such code. Type it again.",
     "holder-blocked": "The terminal or card is out of use.",
     "no-such-holder": "There is no such terminal or card in use.",
+    "same-operator": "You were told the code: another operator must admit who comes with it.",
     "not-virtual": "Only a virtual card has a certificate; a stripe card pays by its stripe.",
 }
 
@@ -252,6 +254,8 @@ class DecideEnrolment(Command):
         enrolment = states.get(self._id, Enrolment)
         if enrolment is None:
             return Outcome(Refused("no-such-enrolment", "There is no enrolment with that id."))
+        if self._approve and person_of(self.origin.actor) == enrolments.barred(enrolment):
+            return Outcome(refusal("same-operator"))
         decide = enrolments.admit if self._approve else enrolments.reject
         event: Event | None = decide(context, enrolment, why=self._why)
         if event is None:

@@ -16,6 +16,7 @@ from application import fields
 from application.command import Command
 from application.enrol import DecideEnrolment, OpenEnrolment, SetPolicy
 from domain.aggregates import policy as policies
+from domain.aggregates.enrolment import PEOPLE
 from domain.aggregates.policy import Profile
 from domain.ids import derived_id
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from adapters.backend.operator_commands import OperatorCommands
 
 _DEVICES = ("pos", "card")
-PEOPLE = ("operator", "auditor")
 
 
 class Certifying:
