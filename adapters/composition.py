@@ -230,6 +230,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         catch_up=views.caught_up,
         rehearse=views.rehearse,
         needed=own.needed,
+        is_revoked=revocations.is_revoked,
     )
     refilling.attach(CarryingOut(outside))
     operators = Operators(outside)
