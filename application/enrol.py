@@ -89,7 +89,8 @@ def standing(
     no = enrolments.why_not(enrolment, key_hash=key_hash, now_us=now_us)
     no = no or holder_refused(states, enrolment.subject_id, enrolment.role)
     assert found.profile is not None
-    waits = found.profile.check == policies.HUMAN and enrolment.status == enrolments.OPEN
+    human = found.profile.check == policies.HUMAN or enrolment.role in enrolments.PEOPLE
+    waits = human and enrolment.status == enrolments.OPEN
     queued = waits or enrolment.status == enrolments.QUEUED
     return replace(found, refused=no, queue_why="the policy asks for a person" if queued else "")
 
