@@ -233,6 +233,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         catch_up=views.caught_up,
         rehearse=views.rehearse,
         needed=own.needed,
+        is_revoked=revocations.is_revoked,
     )
     refilling.attach(CarryingOut(outside))
     operators = Operators(outside)
@@ -331,14 +332,21 @@ def _certificates(home: Path) -> dict[str, Path]:
     }
 
 
-def run_backend(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT. Raises SettingsError, OSError, HsmUnavailable."""
+def log_to_stderr() -> None:
+    """Our own lines from INFO on; of libraries not those that name what may be a secret."""
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    # It would write every address in full: a query that is a password, a charge's reference.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     # A refused password or a full pool is told once by those who need the connection.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
+
+
+def run_backend(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT. Raises SettingsError, OSError, HsmUnavailable."""
+    log_to_stderr()
     set_for_engine()
     uvloop.run(server.run(lambda loop: build_backend(settings, loop)))

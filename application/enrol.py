@@ -16,6 +16,7 @@ from application.issue import VIRTUAL
 from application.ports import Claim
 from application.register import KEY, IssuedCertificate, certified_before, key_claims
 from application.states import States
+from domain.actor import person_of
 from domain.aggregates import enrolment as enrolments
 from domain.aggregates import policy as policies
 from domain.aggregates.card import Card
@@ -38,6 +39,7 @@ _TEXTS = {
     "no-such-code": "There is no such code. Type it again.",
     "holder-blocked": "The terminal or card is out of use.",
     "no-such-holder": "There is no such terminal or card in use.",
+    "same-operator": "You were told the code: another operator must admit who comes with it.",
     "not-virtual": "Only a virtual card has a certificate; a stripe card pays by its stripe.",
 }
 
@@ -87,7 +89,8 @@ def standing(
     no = enrolments.why_not(enrolment, key_hash=key_hash, now_us=now_us)
     no = no or holder_refused(states, enrolment.subject_id, enrolment.role)
     assert found.profile is not None
-    waits = found.profile.check == policies.HUMAN and enrolment.status == enrolments.OPEN
+    human = found.profile.check == policies.HUMAN or enrolment.role in enrolments.PEOPLE
+    waits = human and enrolment.status == enrolments.OPEN
     queued = waits or enrolment.status == enrolments.QUEUED
     return replace(found, refused=no, queue_why="the policy asks for a person" if queued else "")
 
@@ -252,6 +255,8 @@ class DecideEnrolment(Command):
         enrolment = states.get(self._id, Enrolment)
         if enrolment is None:
             return Outcome(Refused("no-such-enrolment", "There is no enrolment with that id."))
+        if self._approve and person_of(self.origin.actor) == enrolments.barred(enrolment):
+            return Outcome(refusal("same-operator"))
         decide = enrolments.admit if self._approve else enrolments.reject
         event: Event | None = decide(context, enrolment, why=self._why)
         if event is None:

@@ -181,7 +181,8 @@ class Link:
 
         Raises _Renewed once it is in place: the next connection is made with it.
         """
-        if not is_due(self.device.identity.chain_der, self.now_ms()):
+        shown = session.peer.certificate
+        if not is_due(self.device.identity.chain_der, self.now_ms(), shown):
             return
 
         async def ask(kind: str, verb: str, body: Body) -> Body | None:

@@ -7,7 +7,7 @@ certificate.
 
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -26,19 +26,35 @@ DUE_AFTER: Final = 2 / 3
 JITTER: Final = 1 / 6
 """… and up to so much more, different for each holder, so that a fleet does not come at once."""
 
+MOVES_AFTER: Final = timedelta(hours=1)
+"""A new issuing authority is followed so long after the backend's certificate is from it …"""
+MOVES_WITHIN: Final = timedelta(hours=4)
+"""… or up to so much later, different for each holder."""
 
-def due_at(certificate: x509.Certificate) -> datetime:
-    """When its holder should ask for the next one: the same moment however often it is asked."""
+
+def due_at(certificate: x509.Certificate, backend: x509.Certificate | None = None) -> datetime:
+    """When its holder should ask for the next one: the same moment however often it is asked.
+
+    `backend` is the certificate that the backend showed. One that is younger and of another
+    authority tells that ours is no longer the newest: its end may be near.
+    """
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     name = sha256(certificate.subject.public_bytes()).digest()
     share = int.from_bytes(name[:4]) / (1 << 32)
-    return begin + (end - begin) * (DUE_AFTER + JITTER * share)
+    due = begin + (end - begin) * (DUE_AFTER + JITTER * share)
+    if backend is not None and backend.issuer != certificate.issuer:
+        moved = backend.not_valid_before_utc
+        if moved > begin:
+            return min(due, moved + MOVES_AFTER + MOVES_WITHIN * share)
+    return due
 
 
-def is_due(chain_der: Sequence[bytes], now_ms: int) -> bool:
-    """Whether the leaf of a chain should be renewed."""
+def is_due(
+    chain_der: Sequence[bytes], now_ms: int, backend: x509.Certificate | None = None
+) -> bool:
+    """Whether the leaf of a chain should be renewed; `backend` as for `due_at`."""
     leaf = x509.load_der_x509_certificate(chain_der[0])
-    return datetime.fromtimestamp(now_ms / 1000, UTC) >= due_at(leaf)
+    return datetime.fromtimestamp(now_ms / 1000, UTC) >= due_at(leaf, backend)
 
 
 def prepare(folder: Path) -> str:

@@ -16,6 +16,7 @@ from application import fields
 from application.command import Command
 from application.enrol import DecideEnrolment, OpenEnrolment, SetPolicy
 from domain.aggregates import policy as policies
+from domain.aggregates.enrolment import PEOPLE
 from domain.aggregates.policy import Profile
 from domain.ids import derived_id
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from adapters.backend.operator_commands import OperatorCommands
 
 _DEVICES = ("pos", "card")
-PEOPLE = ("operator", "auditor")
 
 
 class Certifying:
@@ -166,8 +166,14 @@ def _read(body: Mapping[str, Any]) -> tuple[tuple[Profile, ...], str]:
 
 def _profile(row: Mapping[str, Any]) -> Profile:
     valid_days = fields.whole(row, "valid_days", 1, policies.MOST_DAYS)
+    role = fields.choice(row, "role", policies.ROLES)
+    if role in PEOPLE and row.get("check") == policies.AUTOMATIC:
+        raise fields.Invalid(
+            "check",
+            f"must be {policies.HUMAN} for {role}: who was told the code could come with it.",
+        )
     return Profile(
-        role=fields.choice(row, "role", policies.ROLES),
+        role=role,
         valid_days=valid_days,
         renew_days=fields.whole(row, "renew_days", 0, valid_days),
         grace_days=fields.whole(row, "grace_days", 0, policies.MOST_GRACE_DAYS),

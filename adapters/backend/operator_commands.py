@@ -72,6 +72,7 @@ class OperatorCommands:
             },
             {"ERASE": erasing.stored, "CHARGEBACK": charged_back(surroundings.refills)},
             {"ENROLMENT": new_person.code},
+            surroundings.is_revoked,
         )
         self.certifying = Certifying(self.works, surroundings.personalisation)
 

@@ -307,7 +307,8 @@ class Surroundings:
     `catch_up()` waits, a moment at most, until the projections hold what was committed before
     the call, and says whether they do; it runs in a thread too (`projections.runner.wait_for`).
     `turn` is held from making a generation of a key to its record.
-    `needed()` gives by serial (hex) what must be done before a certificate can be revoked.
+    `needed()` gives by serial (hex) what must be done before a certificate can be revoked;
+    `is_revoked(serial)` whether it is.
     """
 
     submit: Submit
@@ -333,6 +334,7 @@ class Surroundings:
     catch_up: Callable[[], bool] = lambda: True
     rehearse: Rehearse = lambda tried, tell: []
     needed: Callable[[], Mapping[str, str]] = dict
+    is_revoked: Callable[[int], bool] = lambda _: False
 
 
 class Denied(Exception):

@@ -23,6 +23,7 @@ from application.command import Origin
 from application.contest import shown
 from domain.actor import person_of
 from domain.aggregates import alert as alerts
+from domain.aggregates import enrolment as enrolments
 from domain.aggregates import refill as refills
 from domain.aggregates.alert import Alert
 from domain.aggregates.dispute import OPEN, Dispute
@@ -110,6 +111,7 @@ def _enrolment(enrolment: Enrolment) -> Matter | None:
         what=f"First certificate of {enrolment.role} {enrolment.subject_id}: {enrolment.why}",
         since_us=enrolment.opened_us,
         expires_us=enrolment.expires_us,
+        asked_by=_person(enrolments.barred(enrolment)),
     )
 
 
@@ -180,9 +182,13 @@ def _ordered(refill: Refill) -> Matter:
 
 def _orderer(refill: Refill) -> UUID | None:
     """Who may not approve it; None where anybody may."""
+    return _person(person_of(refill.ordered_by)) if refill.two_persons else None
+
+
+def _person(id: str) -> UUID | None:
     try:
-        return UUID(person_of(refill.ordered_by)) if refill.two_persons else None
-    except ValueError:  # a part of the system
+        return UUID(id)
+    except ValueError:  # a part of the system, or nobody
         return None
 
 

@@ -97,8 +97,6 @@ class RefillWork:
 
     def start(self) -> None:
         """Takes up what was not done when the last backend ended."""
-        # Its lines would name every charge.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._task = self._loop.create_task(self._run())
 
     def stop(self) -> None:

@@ -5,8 +5,9 @@ Whoever signs a revocation can still log in after it, and the backend goes on: w
 and what the signer logged in with, is not revoked before there is something in its place.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from adapters.backend.carrying_out import Answer, CarryingOut
@@ -18,6 +19,10 @@ from application.revoke import ALONE, MOST, REASONS, RevokeCertificates, Weighin
 if TYPE_CHECKING:
     from adapters.backend.operator_commands import OperatorCommands
 
+ALONE_AN_HOUR: Final = 20
+"""So many one operator revokes alone, one by one, since the backend's start and within an hour; the
+next ones take two: else a mass revocation would be a loop."""
+_HOUR_US: Final = 3600 * 1_000_000
 Needed = Callable[[], Mapping[str, str]]
 """By serial, in hex: what must be done before that certificate can be revoked, in words."""
 SIGNER_TEXT = (
@@ -39,6 +44,7 @@ class Revoking:
     def __init__(self, works: CarryingOut, needed: Needed = dict) -> None:
         self._works = works
         self._needed = needed
+        self._alone: dict[UUID, deque[int]] = {}
 
     def summary(self, body: Mapping[str, Any]) -> str:
         """See `Verb`."""
@@ -54,7 +60,21 @@ class Revoking:
         """Whether two operators must agree. Raises Denied for what cannot be revoked now."""
         ids, _, _ = _read(told.body)
         weighing = Weighing(self._works.deadline_us(), ids, self._needed_by(told))
-        return bool(await self._works.through_engine(weighing))
+        if await self._works.through_engine(weighing):
+            return True
+        if await self._works.used(told.command_id):
+            return False  # given again: it is answered, and nothing is done
+        return not self._counted(told.signer_id)
+
+    def _counted(self, signer_id: UUID) -> bool:
+        """Takes one of those that an operator has; False where there is none left. At once, so that
+        many requests at a time have no more."""
+        now_us = self._works.now_us()
+        done = self._alone.setdefault(signer_id, deque(maxlen=ALONE_AN_HOUR))
+        if len(done) == ALONE_AN_HOUR and done[0] > now_us - _HOUR_US:
+            return False
+        done.append(now_us)
+        return True
 
     async def make(self, told: Told) -> None:
         """See `Verb`: nothing."""

@@ -15,10 +15,15 @@ from application import fields
 from application.command import Command
 from application.dual_control import Approve, Propose, Reject, approval_refused
 from application.read import Read
+from domain.actor import serial_of
 from domain.aggregates.proposal import Proposal
 from protocol import bodies, messages
 
 HASH_HEX = 64
+PROPOSER_REVOKED = (
+    "The certificate that signed this proposal was revoked since: perhaps a thief made it. Reject"
+    " it; whoever still wants it proposes it again."
+)
 
 
 class Verb(Protocol):
@@ -63,8 +68,10 @@ class TwoPersons:
         verbs: Mapping[str, Verb],
         stored: Mapping[str, Stored],
         beside: Mapping[str, Beside],
+        is_revoked: Callable[[int], bool],
     ) -> None:
-        self._works, self._turn = works, turn
+        """`is_revoked` is asked with the serial of the certificate that signed a proposal."""
+        self._works, self._turn, self._is_revoked = works, turn, is_revoked
         self._verbs, self._stored, self._beside = verbs, stored, beside
 
     async def give(self, told: Told) -> Answer:
@@ -133,6 +140,9 @@ class TwoPersons:
             no = approval_refused(proposal, seen, told.signer_id, self._works.now_us())
             if no is not None:
                 raise Denied(no.code, no.text)
+            serial = serial_of(proposal.proposed_by)
+            if serial and self._is_revoked(int(serial, 16)):
+                raise Denied("proposer-revoked", PROPOSER_REVOKED)
             made = await verb.make(asked)
         answer = await self._works.carry_out(
             Approve(

@@ -1,13 +1,14 @@
 """`pki`: the certificates of devices, servers and people: whose, until when, and their end."""
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from adapters.cli import pki_enrolment
 from adapters.cli.options import AsAuditor, AsJson, AsOperator
-from adapters.cli.output import print_json
+from adapters.cli.output import print_json, say
 from adapters.cli.people import id_of, people
 
 _HEADING = "Operators (signed commands through the gateway)"
@@ -119,30 +120,48 @@ def revoke(
         raise typer.BadParameter(f"--reason must be one of: {', '.join(REASONS)}")
 
     async def work(operator: Operator) -> dict[str, Any]:
-        ids = [await _id_of(operator, each) for each in certificates]
+        found = [await _row_of(operator, each) for each in certificates]
+        others = await others_of_holders(operator, found)
+        ids = [str(row["certificate"]) for row in found]
         body = {"certificates": ids, "reason": reason, "why": why}
-        return await operator.command("REVOKE", body)
+        return {**await operator.command("REVOKE", body), "still_valid": others}
 
     result = as_operator(as_, work)
     if json:
         print_json(result)
-    elif not tell_proposed(result):
+        return
+    if not tell_proposed(result):
         for serial in result.get("revoked", ()):
             print(f"certificate {serial} is revoked")
         for serial in result.get("revoked_before", ()):
             print(f"certificate {serial} was revoked before")
+    for serial in result["still_valid"]:
+        say(f"! certificate {serial} of the same holder stays valid. If a key was stolen, whoever")
+        say("  has it may have renewed with it: see `pki list --holder`, and revoke that one, too.")
 
 
-async def _id_of(operator: Any, certificate: str) -> str:
-    """The id in the ledger; a serial is looked up."""
+async def others_of_holders(operator: Any, found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Serials of further certificates of the same holders that are valid now, sorted."""
+    serials: set[str] = set()
+    for holder in {row["holder"] for row in found if "holder" in row}:
+        rows = await operator.rows(
+            "QUERY", {"what": "certificates", "of": holder, "state": "valid"}
+        )
+        serials |= {row["serial"] for row in rows}
+    return sorted(serials - {row.get("serial") for row in found})
+
+
+async def _row_of(operator: Any, certificate: str) -> dict[str, Any]:
+    """What is listed of a serial; of an id only that, as it is given."""
     from adapters.cli.failure import refused
 
     if "-" in certificate:
-        return certificate
+        return {"certificate": certificate}
     rows = await operator.rows("QUERY", {"what": "certificates", "serial": _plain(certificate)})
     if not rows:
         raise refused(f"no certificate has the serial {certificate}")
-    return str(rows[0]["certificate"])
+    row: dict[str, Any] = rows[0]
+    return row
 
 
 def _by_serial(as_: str, serial: str) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def admit(
     """Propose a new operator or auditor; a second operator must approve, and is told the code.
 
     Give the package to the person, let the other operator tell the code: with both he makes his
-    key (`pki enrol`). He waits in the queue where the policy says so, as it does at first.
+    key (`pki enrol`). He waits in the queue; whoever was told the code cannot admit him.
 
     Example: [bold]ticketrestaurant pki admit operator --package var/operators/operator-3 --why
     "Ada follows Bob"[/bold]

@@ -11,9 +11,12 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from domain.actor import person_of
 from domain.event import Context, Event, no_such_event, stamp, stored_as
 
 OPEN, QUEUED, ADMITTED, COMPLETED, REJECTED = "open", "queued", "admitted", "completed", "rejected"
+PEOPLE = ("operator", "auditor")
+"""Roles whose holders are admitted by two operators."""
 
 
 @stored_as("enrolment.opened/1")
@@ -67,6 +70,8 @@ class Enrolment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: str = OPEN
     key_hash: bytes = b""
     why: str = ""
+    opened_by: str = ""
+    """The actor who was told the code; empty in a list that was made before it was kept."""
 
 
 def evolve(enrolment: Enrolment | None, event: Event) -> Enrolment:
@@ -81,6 +86,7 @@ def evolve(enrolment: Enrolment | None, event: Event) -> Enrolment:
                 role=event.role,
                 opened_us=event.recorded_at_us,
                 expires_us=event.expires_us,
+                opened_by=event.actor,
             )
         case EnrolmentQueued() if enrolment is not None:
             return replace(
@@ -122,6 +128,12 @@ def why_not(enrolment: Enrolment, *, key_hash: bytes, now_us: int) -> str:
 def queue(context: Context, enrolment: Enrolment, *, key_hash: bytes, why: str) -> EnrolmentQueued:
     """A person has to decide."""
     return EnrolmentQueued(**_next(context, enrolment), key_hash=key_hash, why=why)
+
+
+def barred(enrolment: Enrolment) -> str:
+    """The person who may not admit who comes with this code, empty for nobody: whoever was told
+    the code of a new operator could come with it himself, and would then be two."""
+    return person_of(enrolment.opened_by) if enrolment.role in PEOPLE else ""
 
 
 def admit(context: Context, enrolment: Enrolment, *, why: str) -> EnrolmentAdmitted | None:

@@ -59,6 +59,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     made_us: int
     expires_us: int
     status: str = WAITING
+    proposed_by: str = ""
+    """The actor, with the certificate that signed it; empty in a list made before it was kept."""
 
 
 def evolve(proposal: Proposal | None, event: Event) -> Proposal:
@@ -75,6 +77,7 @@ def evolve(proposal: Proposal | None, event: Event) -> Proposal:
                 proposer_id=event.proposer_id,
                 made_us=event.recorded_at_us,
                 expires_us=event.expires_us,
+                proposed_by=event.actor,
             )
         case ProposalApproved() if proposal is not None:
             return replace(proposal, version=event.originator_version, status=APPROVED)

@@ -14,6 +14,7 @@ from adapters.audit import publishing
 from adapters.audit.note import Checkpoint, sign, verify
 from adapters.audit.places import FolderPlace, HttpsPlace, places
 from adapters.audit.publishing import NotPublished, Place, Placed, Publisher, read_placed
+from adapters.composition import log_to_stderr
 from adapters.settings import Settings
 from tests.unit.audit.https_server import Witness, drip, elsewhere, endless, serving
 from tests.unit.audit.log_double import KEY, ORIGIN
@@ -86,6 +87,22 @@ def test_a_token_goes_along_and_is_shown_nowhere(witness: Witness, tmp_path: Pat
     token.unlink()
     with pytest.raises(NotPublished, match="cannot be read"):
         place.publish(note(7), 10)
+
+
+def test_the_backends_log_does_not_hold_an_address_in_full(
+    witness: Witness, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its query may be the password, and the library that sends would write it down."""
+    library = logging.getLogger("httpx")
+    before = library.level
+    try:
+        log_to_stderr()
+        caplog.set_level(logging.INFO)
+        HttpsPlace(witness.url + "?key=als0secret", ca_file=witness.ca_file).publish(note(7), 10)
+    finally:
+        library.setLevel(before)
+    assert witness.got
+    assert "als0secret" not in caplog.text
 
 
 def test_only_the_authority_of_the_settings_is_trusted(witness: Witness, tmp_path: Path) -> None:

@@ -3,8 +3,16 @@
 from typing import Any
 from uuid import UUID
 
-from domain.aggregates.enrolment import EnrolmentOpened
+import msgspec
+from msgspec.structs import replace
+
+from application.enrol import Enrol
+from domain.aggregates import enrolment as enrolments
+from domain.aggregates import policy as policies
+from domain.aggregates.enrolment import EnrolmentAdmitted, EnrolmentOpened
+from tests.unit.application.ledger_double import DEADLINE_US, context, origin
 from tests.unit.backend.operator_double import Scene, second_operator
+from tests.unit.backend.test_queue import queue
 from tests.unit.backend.test_rotating import approval, give_as, scene
 
 ADMIT = {"role": "operator", "why": "Ada follows Bob"}
@@ -71,6 +79,50 @@ def test_without_an_hsm_it_still_waits() -> None:
     assert give_as(made, 71, "APPROVE", yes)["code"] == "busy"
     made.lane.full = False
     assert "code" in give_as(made, 71, "APPROVE", yes)["result"]["result"]
+
+
+def test_whoever_was_told_the_code_does_not_admit_who_comes_with_it() -> None:
+    """With a key of his own he would be two operators."""
+    made = scene()
+    yes = approval(proposed(made))
+    first = made.key, made.session
+    second_operator(made)
+    give_as(made, 71, "APPROVE", yes)
+    (event,) = opened(made)
+    came = enrolments.queue(
+        context(), enrolments.evolve(None, event), key_hash=b"k" * 32, why="the policy asks"
+    )
+    made.ledger.given(came)
+    decision = {"enrolment": str(event.originator_id), "approve": True, "why": "it is Ada"}
+    assert give_as(made, 72, "ENROLMENT", decision)["code"] == "same-operator"
+    assert [row["why_not"] for row in queue(made)] == ["same-operator"]
+    made.key, made.session = first
+    assert [row["may_decide"] for row in queue(made)] == [True]
+    assert give_as(made, 73, "ENROLMENT", decision)["result"]["status"] == "admitted"
+    assert isinstance(made.ledger.log.events[-1], EnrolmentAdmitted)
+
+
+def test_no_policy_lets_a_person_in_without_a_look() -> None:
+    """Who was told the code could come with it."""
+    made = scene()
+    profile = msgspec.to_builtins(policies.DEFAULTS["operator"])
+    body = {"profiles": [{**profile, "check": "automatic"}], "why": "haste"}
+    assert give_as(made, 70, "POLICY", body)["code"] == "invalid"
+
+    earlier = replace(policies.DEFAULTS["operator"], check=policies.AUTOMATIC)
+    made.ledger.given(policies.set_profiles(context(), None, profiles=(earlier,), why="haste"))
+    yes = approval(proposed(made))
+    second_operator(made)
+    code = give_as(made, 71, "APPROVE", yes)["result"]["result"]["code"]
+    came = Enrol(
+        origin(90),
+        DEADLINE_US,
+        code_digests=made.hsm.code_digests(code),
+        key_hash=b"k" * 32,
+        certificate=None,
+    )
+    answer, _ = made.ledger.when(came)
+    assert answer["state"] == "queued"
 
 
 def _never(command_id: UUID) -> str:

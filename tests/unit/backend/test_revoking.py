@@ -8,12 +8,14 @@ from uuid import UUID
 import pytest
 
 from adapters.backend.operators import Operators
+from adapters.backend.revoking import ALONE_AN_HOUR
 from domain.aggregates import certificate as certificates
 from domain.aggregates.certificate import Certificate
 from domain.event import Event
 from domain.ids import make_id
 from tests.unit.application.ledger_double import NOW_MS, context
 from tests.unit.backend.operator_double import Scene, second_operator
+from tests.unit.backend.test_rotating import give_as
 
 ID = make_id(NOW_MS, 0, 21)
 SERIAL = "2b"
@@ -121,3 +123,22 @@ def test_nor_does_he_approve_it() -> None:
 @pytest.mark.parametrize("role", ["authority:root", "tls:pos", "tls:authority"])
 def test_what_is_ended_otherwise_says_how(role: str) -> None:
     assert Needing(role).revoke()["code"] == "not-revoked-here"
+
+
+def test_many_one_by_one_are_as_many_at_once() -> None:
+    scene = Needing("pos")
+    ids = [make_id(NOW_MS, 0, 100 + number) for number in range(ALONE_AN_HOUR + 1)]
+    scene.ledger.given(*(issued("pos", format(0x100 + n, "x"), id) for n, id in enumerate(ids)))
+    *few, last = ids
+
+    def revoke(id: UUID, number: int) -> dict[str, Any]:
+        body = {"certificates": [str(id)], "why": "a test"}
+        answer: dict[str, Any] = give_as(scene, 100 + number, "REVOKE", body)["result"]
+        return answer
+
+    for number, id in enumerate(few):
+        assert revoke(id, number)["revoked"]
+    assert revoke(few[0], 0)["repeated"], "given again it is the same command"
+    assert revoke(last, 90)["status"] == "waiting"
+    second_operator(scene)
+    assert revoke(last, 91)["revoked"], "another operator has his own count"

@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
+from adapters.backend.operators import Operators
 from domain.aggregates.proposal import Proposal
 from protocol.encoding import unb64
 from tests.unit.application.test_dual_control import CERTIFICATES, issued
@@ -52,6 +53,25 @@ def test_several_wait_for_a_second_operator_who_saw_the_signed_bytes() -> None:
     second_operator(made)
     assert give(made, "APPROVE", {**yes, "command_hash": "0" * 64})[1]["code"] == "other-content"
     assert len(give(made, "APPROVE", yes)[1]["result"]["result"]["revoked"]) == 2
+
+
+def test_what_a_revoked_certificate_proposed_is_not_carried_out() -> None:
+    """Perhaps a thief made it. It can be rejected."""
+    made = scene()
+    outside, thiefs = made.surroundings(), made.session.peer.serial
+    object.__setattr__(outside, "is_revoked", lambda serial: serial == thiefs)
+    made.operators = Operators(outside)
+    told = give(made, "REVOKE", TWO)[1]["result"]
+    yes = {
+        "proposal": told["proposal"],
+        "approve": True,
+        "command_hash": told["command_hash"],
+    }
+    second_operator(made)
+    assert give(made, "APPROVE", yes)[1]["code"] == "proposer-revoked"
+    assert len(made.ledger.log.events) == 3, "nothing but the proposal"
+    no = {"proposal": told["proposal"], "approve": False, "why": "his key was stolen"}
+    assert give(made, "APPROVE", no)[1]["result"]["status"] == "rejected"
 
 
 def test_a_second_operator_says_no() -> None:
