@@ -45,7 +45,9 @@ class LoadPlan:
     """What to send. `terminals` and `cards` are identity folders, used in turn.
 
     With `pin` each payment carries that PIN; with `cards` each is a phone's, signed twice, and
-    `tracks` is not used. `keep_answers` records every answer, `reconnect` goes on after a loss.
+    `tracks` is not used. So many payments with stripes, of all connections together, are `prepared`
+    (made and signed) before the time is taken: devices do that on processors of their own.
+    `keep_answers` records every answer, `reconnect` goes on after a loss.
     """
 
     terminals: Sequence[str]
@@ -56,6 +58,7 @@ class LoadPlan:
     pin: str = field(default="", repr=False)
     amount_cents: int = 1
     warm_up_s: float = 0.5
+    prepared: int = 0
     keep_answers: bool = False
     reconnect: bool = False
 
@@ -124,6 +127,8 @@ async def _measure(
     everything: list[Connection] = [*phones, *lines]
     try:
         await _connect_all(everything)
+        for line in lines:
+            line.prepare(plan.prepared // len(lines))
         kept_up = [asyncio.create_task(_keep_up(each)) for each in everything if plan.reconnect]
         for line in lines:
             line.start()

@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
@@ -183,6 +183,8 @@ class TerminalConnection(Connection):
         self._running = False
         self._sent_s = 0.0
         self._number = 0
+        self._prepared: deque[bytes] = deque()
+        self._began: Session | None = None
         self._tail = ""
         me = self.device
         jws = sign_detached(b"", TYP_POS, me.serial, me.identity.sign)
@@ -196,14 +198,28 @@ class TerminalConnection(Connection):
         self.errors: Counter[str] = Counter()
         self.losses = 0
 
+    def prepare(self, payments: int) -> None:
+        """Makes and signs payments with stripes before the load begins; each is sealed when it is
+        sent. What carries a PIN or a phone's consent is made on the way."""
+        self._begin()
+        if self._tracks is not None and not self._pin:
+            self._prepared = deque(self._stripe_body(next(self._tracks)) for _ in range(payments))
+
     def start(self) -> None:
-        assert self.session is not None
-        me, t4 = self.device, b64(self.session.t4)
+        if self._began is not self.session:
+            self._begin()
+        self._running = True
+        self._ask()
+
+    def _begin(self) -> None:
+        """What stays the same for a session; what was prepared for another is of no use in it."""
+        session = self._began = self.session
+        assert session is not None
+        me, t4 = self.device, b64(session.t4)
         self._tail = f'"session":"{t4}","shop":"{me.shop}","terminal":"{me.id}"}}'
         if self._pin:
             self._pin_key = read_pin_key(self.ready, me.trust, time.time_ns() // 1_000_000)
-        self._running = True
-        self._ask()
+        self._prepared.clear()
 
     def stop(self) -> None:
         """No more questions."""
@@ -239,39 +255,48 @@ class TerminalConnection(Connection):
             self._ask()
 
     def _ask(self) -> None:
-        counter, ms = next(self._counters), time.time_ns() // 1_000_000
-        salt = os.urandom(SALT_BYTES)
-        if self._phones is not None:
-            raw = self._ask_by_phone(next(self._phones), counter, ms, salt)
+        session = self.session
+        assert session is not None
+        if self._prepared:
+            raw = session.seal("C", "AUTHORIZE", "backend", self._prepared.popleft())
+        elif self._phones is not None:
+            raw = self._ask_by_phone(next(self._phones), session)
         else:
             assert self._tracks is not None
-            raw = self._ask_by_stripe(next(self._tracks), counter, ms, salt)
+            raw = self._ask_by_stripe(next(self._tracks), session)
         if raw and self._transport is not None:
             self.waiting = True
             self._sent_s = time.perf_counter()
             self._transport.write(raw)
 
-    def _ask_by_stripe(self, stripe: Stripe, counter: int, ms: int, salt: bytes) -> bytes:
-        session = self.session
-        assert session is not None
-        contract = self._contract(card_reference(salt, stripe.pan), counter, ms)
-        first = b""
-        if self._pin_key is not None:
-            sealed = seal_pin(self._pin, stripe.pan, self._pin_key, session.t4, counter, ms)
-            self._number += 1
-            block = {"id": self._number, "counter": counter, "ms": ms, **sealed}
-            first = session.seal("C", "PRESENT-PIN", "backend", json.dumps(block).encode())
-        body = self._body(contract, f'"salt":"{b64(salt)}","track2":"{stripe.track2}"')
+    def _ask_by_stripe(self, stripe: Stripe, session: Session) -> bytes:
+        if self._pin_key is None:
+            return session.seal("C", "AUTHORIZE", "backend", self._stripe_body(stripe))
+        counter, ms = self._now()
+        sealed = seal_pin(self._pin, stripe.pan, self._pin_key, session.t4, counter, ms)
+        self._number += 1
+        block = {"id": self._number, "counter": counter, "ms": ms, **sealed}
+        first = session.seal("C", "PRESENT-PIN", "backend", json.dumps(block).encode())
+        body = self._stripe_body(stripe, (counter, ms))
         return first + session.seal("C", "AUTHORIZE", "backend", body)
 
-    def _ask_by_phone(self, phone: CardConnection, counter: int, ms: int, salt: bytes) -> bytes:
-        assert self.session is not None
+    def _stripe_body(self, stripe: Stripe, moment: tuple[int, int] | None = None) -> bytes:
+        salt = os.urandom(SALT_BYTES)
+        contract = self._contract(card_reference(salt, stripe.pan), *(moment or self._now()))
+        return self._body(contract, f'"salt":"{b64(salt)}","track2":"{stripe.track2}"')
+
+    def _ask_by_phone(self, phone: CardConnection, session: Session) -> bytes:
         if phone.session is None:  # it is just coming back
             asyncio.get_running_loop().call_later(0.05, self._ask_again)
             return b""
-        contract = self._contract(phone.reference(salt), counter, ms)
+        salt = os.urandom(SALT_BYTES)
+        contract = self._contract(phone.reference(salt), *self._now())
         body = self._body(contract, phone.consent(contract, salt))
-        return self.session.seal("C", "AUTHORIZE", "backend", body)
+        return session.seal("C", "AUTHORIZE", "backend", body)
+
+    def _now(self) -> tuple[int, int]:
+        """The next counter, and the moment in milliseconds."""
+        return next(self._counters), time.time_ns() // 1_000_000
 
     def _ask_again(self) -> None:
         if self._running and self.session is not None and not self.waiting:

@@ -31,6 +31,8 @@ EVERY_S = 2.0
 _HISTORY_S = 60.0
 _HASH_S = 0.25
 _PAGE = 2_000
+_TOGETHER = 256
+"""Rows that are hashed and written in one go, before the engine's thread gets its turn."""
 _TOLD_S = 1.0
 NO_CHECKPOINT = (
     "the log holds events and there is no checkpoint of ours: put the folder of the checkpoints "
@@ -239,7 +241,7 @@ class Checkpointer:
     def _hash_queued(self) -> None:
         queue = self._queue
         while queue:
-            rows = queue.popleft()
+            rows = self._next_queued()
             self._hashed += len(rows)
             size = self._tree.size
             if rows[0].position > size + 1:
@@ -250,6 +252,17 @@ class Checkpointer:
         if self._behind:
             self._behind = False
             self._catch_up()
+
+    def _next_queued(self) -> Sequence[Row]:
+        """The next rows: those of many small commits together, as far as they follow each other."""
+        queue = self._queue
+        rows = queue.popleft()
+        if not queue or len(rows) >= _TOGETHER:
+            return rows
+        rows = list(rows)
+        while queue and len(rows) < _TOGETHER and queue[0][0].position == rows[-1].position + 1:
+            rows += queue.popleft()
+        return rows
 
     def _catch_up(self) -> None:
         """Reads from the database what did not come from the writer's memory."""

@@ -11,6 +11,8 @@ from typing import Any
 from script.benchmark.population import PIN, WITH_PIN, Population
 
 WARM_UP_S = 1.5
+PREPARED_PER_S = 5_000
+"""Payments signed in advance for each second of a load: the terminals' signing is not measured."""
 
 
 class Wire:
@@ -34,6 +36,7 @@ class Wire:
             "connections": connections,
             "seconds": seconds,
             "warm_up_s": WARM_UP_S,
+            "prepared": int((seconds + WARM_UP_S) * PREPARED_PER_S),
         }
         if kind == "phone":
             plan["cards"] = [str(folder) for folder in population.phones]

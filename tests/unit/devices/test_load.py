@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import json
 import sys
+import time
 from asyncio.subprocess import PIPE
 from pathlib import Path
 
@@ -44,6 +45,22 @@ def test_stripes_signed_once(authority: Authority, run: Run) -> None:
     run(scenario())
 
 
+def test_what_is_signed_in_advance_goes_out_first_and_is_signed_as_well(
+    authority: Authority, run: Run
+) -> None:
+    async def scenario() -> None:
+        async with FakeBackend(authority) as backend:
+            backend.balance_cents = 10**9
+            began_ms = time.time_ns() // 1_000_000
+            result = await run_load(plan_of(authority, prepared=9, warm_up_s=0.3))
+            check(result, backend)
+            first = parse_contract(unb64(backend.bodies("AUTHORIZE")[0]["contract"]))
+            assert first.ms - began_ms < 300, "made before the load began"
+            assert len(backend.bodies("AUTHORIZE")) > 9, "and more on the way"
+
+    run(scenario())
+
+
 def test_stripes_with_a_pin(authority: Authority, run: Run) -> None:
     async def scenario() -> None:
         async with FakeBackend(authority) as backend:
@@ -68,7 +85,9 @@ def test_it_goes_on_after_the_gateway_was_gone(authority: Authority, run: Run) -
     async def scenario() -> None:
         async with FakeBackend(authority) as backend:
             backend.balance_cents = 10**9
-            load = asyncio.create_task(run_load(plan_of(authority, seconds=2.0, reconnect=True)))
+            # Signed for the sessions that are lost: of no use in the next ones.
+            plan = plan_of(authority, seconds=2.0, reconnect=True, prepared=6_000)
+            load = asyncio.create_task(run_load(plan))
             await asyncio.sleep(0.6)
             await backend.stop()
             heard = len(backend.bodies("AUTHORIZE"))
