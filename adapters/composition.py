@@ -4,17 +4,13 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from uuid import UUID, uuid5
 
-import psycopg
 import uvloop
 from cryptography.hazmat.primitives.serialization import Encoding
-from eventsourcing.postgres import PostgresDatastore
-from psycopg.conninfo import conninfo_to_dict
 
-from adapters import hsm_choice
 from adapters.audit.checkpointer import Checkpointer
 from adapters.audit.erasures import Erasures
 from adapters.audit.folder import CheckpointFolder
@@ -29,7 +25,6 @@ from adapters.backend.cryptography_checks import HsmChecks
 from adapters.backend.device_reads import DeviceReads
 from adapters.backend.expiry import Expiry
 from adapters.backend.found_generations import FoundGenerations
-from adapters.backend.hsm_lane import HsmLane
 from adapters.backend.hsm_view import HsmView
 from adapters.backend.installed_certificates import InstalledCertificates
 from adapters.backend.monitor import BackendMonitor
@@ -45,7 +40,7 @@ from adapters.backend.sessions import Service, Sessions
 from adapters.backend.validation_answers import ValidationAnswers
 from adapters.backend.watch_commands import CardholdersWord
 from adapters.backend.website_service import WebsiteService
-from adapters.clock import clock_of, system_now_us
+from adapters.clock import system_now_us
 from adapters.erasing import Eraser
 from adapters.hsm.authority import Authority
 from adapters.hsm.certificate_store import CertificateStore
@@ -65,223 +60,255 @@ from adapters.key_rotation import (
     use_certified,
 )
 from adapters.ledger_books import ledger_books
+from adapters.ledger_core import Core, issuer_id, open_core
 from adapters.ledger_proofs import LedgerProofs
-from adapters.ledger_views import LedgerViews
 from adapters.monitoring.server import Monitor
 from adapters.monitoring.surroundings import certificate_days
 from adapters.own_certificates import OwnCertificates
 from adapters.postgres import external
-from adapters.postgres.data_keys import DataKeys
-from adapters.postgres.databases import ledger_dsn
-from adapters.postgres.event_log import SealedEventLog
 from adapters.postgres.log_reader import SealedLogReader
-from adapters.postgres.mapper import SealedMapper
 from adapters.postgres.recorder import ShardRecorder
 from adapters.postgres.resealing import Resealing
-from adapters.postgres.snapshots import Snapshots
-from adapters.refilling import build_refilling
+from adapters.refilling import Refilling, build_refilling
 from adapters.settings import Settings
 from adapters.tls_rotation import WatchedTls
 from adapters.wiping import FILE as TO_WIPE
 from adapters.wiping import Wiping
-from application.group_commit import GroupCommit
-from application.states import States
 from domain.aggregates.policy import MOST_GRACE_DAYS
 from protocol.certificates import Trust
 from protocol.handshake import Identity
 
 log = logging.getLogger(__name__)
-ISSUERS = UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
-"""The name space of issuer ids: RFC 9562's for URLs."""
 LOG_ORIGIN = "ticketrestaurant/log"
 """What signed checkpoints are of; the issuer and the shard follow."""
-POOL_RECONNECT_S = 1.0
-"""A pool gives up after that long and tries anew when asked; else its pauses grow to minutes."""
 ISSUED_FOLDER = "pki/issued"
 """In the state folder: the certificates that were issued, as files."""
 
 
-def issuer_id(settings: Settings) -> UUID:
-    """The issuer of this installation, the same for ever for the same name."""
-    return uuid5(ISSUERS, settings.issuer_name)
+@dataclass(frozen=True)
+class _Trusting:
+    """Who the backend is, and whom it believes."""
+
+    identity: Identity
+    authority: Authority
+    revocations: Revocations
+    ready: Ready
+    services: dict[str, Service]
+    sessions: Sessions
 
 
-def datastore(dsn: str, connections: int = 4) -> PostgresDatastore:
-    """The event-sourcing library's connections for a libpq connection string."""
-    given = conninfo_to_dict(dsn)
-    password = str(given.get("password") or "")
-    passfile = given.get("passfile")
-    if not password and passfile:
-        password = Path(str(passfile)).read_text().strip().rpartition(":")[2]
-    store = PostgresDatastore(
-        dbname=str(given.get("dbname", "ledger")),
-        host=str(given.get("host", "")),
-        port=str(given.get("port", 5432)),
-        user=str(given.get("user", "")),
-        password=password,
-        pool_size=connections,
-        connect_timeout=5.0,
-    )
-    store.pool.reconnect_timeout = POOL_RECONNECT_S
-    return store
+@dataclass(frozen=True)
+class _Evidence:
+    """What proves later that the log is what it was."""
+
+    folder: CheckpointFolder
+    publisher: Publisher
+    checkpointer: Checkpointer
+    proofs: LedgerProofs
 
 
-def open_hsm(settings: Settings) -> Hsm:
-    """The token with the installation's keys. Raises HsmUnavailable, SettingsError."""
-    return Hsm(hsm_choice.open_token(settings))
+@dataclass(frozen=True)
+class _KeyWork:
+    """What happens to keys while the backend serves."""
+
+    personalisation: HsmPersonalisation
+    resealing: Resealing
+    rotation: KeyRotation
+    wiping: Wiping
+    eraser: Eraser
 
 
 def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server.Backend:
     """One engine over one shard, a lane to the HSM, one link to the gateway."""
-    clock, issuer, dsn = clock_of(settings), issuer_id(settings), ledger_dsn(settings)
-    hsm = open_hsm(settings)
-    backend_chain = read_chain(settings.home / BACKEND_CERTIFICATE)
-    generation = use_certified(hsm.token, "BACKEND-ID", backend_chain)
-    identity = identity_of(hsm, backend_chain, generation)
+    core = open_core(settings, loop)
+    trusting = _trusting(core)
+    evidence = _evidence(core, trusting)
+    key_work = _key_work(core, trusting, evidence)
+    refilling = build_refilling(
+        settings, loop, core.views, core.clock, core.issuer, core.states.read_ahead
+    )
+    own = OwnCertificates(settings.home, trusting.authority, trusting.revocations.is_revoked)
+    outside = _surroundings(core, trusting, evidence, key_work, refilling, own)
+    works = CarryingOut(outside)
+    refilling.attach(works)
+    found = FoundGenerations(works, outside.turn, core.issuer, key_work.rotation.in_use)
+    payments = _serve_devices(core, trusting)
+    services = trusting.services
+    services["website"] = WebsiteService(core.views.reports, refilling.webhooks.received)
+    services["enrollee"] = CertificateRequests(works, key_work.personalisation, core.issuer)
+    services["operator"] = services["auditor"] = OperatorService(
+        Operators(outside), trusting.sessions.drain
+    )
+    watched = BackendMonitor(
+        home=settings.home,
+        loop=loop,
+        engine=core.engine,
+        lane=core.lane,
+        sessions=trusting.sessions,
+        payments=payments,
+        checkpointer=evidence.checkpointer,
+        progress=core.views.runner.progress,
+        last_position=lambda: core.event_log.recorder.position,
+        database_answers=lambda: external.is_up(core.dsn),
+        certificate_days=certificate_days(_certificates(settings.home)),
+        revoked=own.warnings,
+        unrecorded=lambda: found.unrecorded,
+        to_wipe=lambda: key_work.wiping.pending,
+    )
+    port = settings.backend_monitor_port
+    monitor = Monitor(settings.monitor_host, port, watched.health, watched.collect)
+    installed = InstalledCertificates(
+        loop, core.engine.submit, core.clock, core.issuer,
+        lambda: certified(settings.home), trusting.revocations,
+    )  # fmt: skip
+    expiry = Expiry(
+        core.engine.submit_later, core.views.directory.with_expired, core.clock, core.issuer
+    )
+    return server.Backend(
+        host=settings.backend_host,
+        port=settings.backend_port,
+        tls=WatchedTls(settings.home, "backend"),
+        lane=core.lane,
+        engine=core.engine,
+        sessions=trusting.sessions,
+        asked=_validation_answers(core, trusting).asked,
+        # The last checkpoint is signed before the publisher ends.
+        parts=[
+            *(core.clock, evidence.publisher, evidence.checkpointer, key_work.eraser),
+            *(key_work.resealing, core.snapshots, core.views, trusting.revocations),
+            *(installed, found, monitor, expiry, *refilling.parts),
+        ],
+        link_changed=watched.link_changed,
+    )
+
+
+def _trusting(core: Core) -> _Trusting:
+    settings, hsm, loop = core.settings, core.hsm, core.loop
+    chain = read_chain(settings.home / BACKEND_CERTIFICATE)
+    generation = use_certified(hsm.token, "BACKEND-ID", chain)
+    identity = identity_of(hsm, chain, generation)
     authority = Authority(hsm.token, validation_url=settings.validated_at)
-    if settings.hsm_simulated_delay_ms:
-        log.warning("HSM_SIMULATED_DELAY_MS slows every call to the HSM: for measurements only")
-    keys = DataKeys(lambda: psycopg.connect(dsn, connect_timeout=5), hsm)
-    recorder = ShardRecorder(datastore(dsn), dsn)
-    event_log = SealedEventLog(recorder, SealedMapper(keys))
-    snapshots = Snapshots(event_log, keys, dsn)
-    states = States(event_log, snapshots=snapshots)
-    engine = GroupCommit(event_log, states, clock, server.Delivery(loop))
-    lane = HsmLane(loop, hsm.heartbeat, hsm_choice.threads(settings))
     trust = Trust(authority.root.public_bytes(Encoding.DER))
-    services: dict[str, Service] = {}
-    ready = _ready(settings.home / PIN_CERTIFICATE, hsm, clock.now_us)
-    views = LedgerViews(dsn, keys, event_log.mapper, clock, lambda: recorder.known_position)
+    ready = _ready(settings.home / PIN_CERTIFICATE, hsm, core.clock.now_us)
     revocations = Revocations(
-        SealedLogReader(views.connect, event_log.mapper),
+        SealedLogReader(core.views.connect, core.mapper),
         lambda serials: _in_loop(loop, sessions.end_sessions_of, serials),
     )
     trust.revoked = authority.revoked = revocations.is_revoked
     trust.grace_ms = MOST_GRACE_DAYS * 24 * 3600 * 1000
-    sessions = Sessions(
-        identity,
-        trust,
-        lane,
-        services,
-        ready,
-        recorded=revocations,
-    )
-    clock.on_moved(lambda: loop.call_soon_threadsafe(sessions.end_all))
-    payments = Payments(sessions, lane, HsmChecks(hsm), engine.submit, issuer, clock.now_us)
-    installed = InstalledCertificates(
-        loop, engine.submit, clock, issuer, lambda: certified(settings.home), revocations
-    )
-    own = OwnCertificates(settings.home, authority, revocations.is_revoked)
-    evidence = CheckpointFolder(settings.checkpoints)
-    tell_log_keys(evidence, hsm)
+    services: dict[str, Service] = {}
+    sessions = Sessions(identity, trust, core.lane, services, ready, recorded=revocations)
+    core.clock.on_moved(lambda: loop.call_soon_threadsafe(sessions.end_all))
+    return _Trusting(identity, authority, revocations, ready, services, sessions)
+
+
+def _evidence(core: Core, trusting: _Trusting) -> _Evidence:
+    settings, hsm = core.settings, core.hsm
+    folder = CheckpointFolder(settings.checkpoints)
+    tell_log_keys(folder, hsm)
     publisher = Publisher(
         places(settings, hsm.log_public_key()), settings.published_file, system_now_us
     )
-    opening = SealedLogReader(views.connect, event_log.mapper)
-    checkpointer = _checkpointer(settings, hsm, recorder, opening, publisher, engine.halt)
-    event_log.on_stored(checkpointer.stored)
-    event_log.on_stored(lambda rows: views.runner.wake())
-    reads = DeviceReads(engine.submit, views.card_history, views.card_alerts, clock.now_us)
-    adjustments = Adjustments(engine.submit, issuer, clock.now_us)
-    services["pos"] = PosService(payments, adjustments, reads)
-    word = CardholdersWord(engine.submit, issuer, clock.now_us)
-    services["card"] = CardService(reads, word, Contests(engine.submit, issuer, clock.now_us))
-    store = CertificateStore(settings.home / ISSUED_FOLDER)
-    personalisation = HsmPersonalisation(hsm, authority, store=store)
-    proofs = LedgerProofs(
-        settings.checkpoints, hsm, identity, views.connect, event_log.mapper, clock
+    opening = SealedLogReader(core.views.connect, core.mapper)
+    checkpointer = _checkpointer(
+        settings, hsm, core.event_log.recorder, opening, publisher, core.engine.halt
     )
-    resealing = Resealing(views.connect, hsm)
+    core.event_log.on_stored(checkpointer.stored)
+    core.event_log.on_stored(lambda rows: core.views.runner.wake())
+    proofs = LedgerProofs(
+        settings.checkpoints, hsm, trusting.identity, core.views.connect, core.mapper, core.clock
+    )
+    return _Evidence(folder, publisher, checkpointer, proofs)
+
+
+def _key_work(core: Core, trusting: _Trusting, evidence: _Evidence) -> _KeyWork:
+    settings, hsm, connect = core.settings, core.hsm, core.views.connect
+    store = CertificateStore(settings.home / ISSUED_FOLDER)
+    resealing = Resealing(connect, hsm)
 
     def use_identity(newer: Identity) -> None:
-        sessions.use_identity(newer)
-        proofs.use_identity(newer)
+        trusting.sessions.use_identity(newer)
+        evidence.proofs.use_identity(newer)
 
-    rotation = KeyRotation(
-        settings.home, hsm, authority, keys, resealing, store, ready, use_identity, evidence
-    )
     published = Erasures(settings.publish_folder) if settings.publish_folder else None
-    wiping = Wiping(settings.home / TO_WIPE, views.connect)
-    eraser = Eraser(Erasures(settings.checkpoints), keys, views.connect, clock, wiping, published)
-    refilling = build_refilling(settings, loop, views, clock, issuer, states.read_ahead)
-    outside = Surroundings(
-        submit=engine.submit,
-        submit_later=engine.submit_later,
-        lane=lane,
-        personalisation=personalisation,
+    wiping = Wiping(settings.home / TO_WIPE, connect)
+    return _KeyWork(
+        personalisation=HsmPersonalisation(hsm, trusting.authority, store=store),
+        resealing=resealing,
+        rotation=KeyRotation(
+            settings.home, hsm, trusting.authority, core.keys, resealing, store, trusting.ready,
+            use_identity, evidence.folder,
+        ),
+        wiping=wiping,
+        eraser=Eraser(
+            Erasures(settings.checkpoints), core.keys, connect, core.clock, wiping, published
+        ),
+    )  # fmt: skip
+
+
+def _serve_devices(core: Core, trusting: _Trusting) -> Payments:
+    """Terminals and phones."""
+    submit, issuer, now_us, views = core.engine.submit, core.issuer, core.clock.now_us, core.views
+    payments = Payments(trusting.sessions, core.lane, HsmChecks(core.hsm), submit, issuer, now_us)
+    reads = DeviceReads(submit, views.card_history, views.card_alerts, now_us)
+    trusting.services["pos"] = PosService(payments, Adjustments(submit, issuer, now_us), reads)
+    trusting.services["card"] = CardService(
+        reads, CardholdersWord(submit, issuer, now_us), Contests(submit, issuer, now_us)
+    )
+    return payments
+
+
+def _surroundings(
+    core: Core,
+    trusting: _Trusting,
+    evidence: _Evidence,
+    key_work: _KeyWork,
+    refilling: Refilling,
+    own: OwnCertificates,
+) -> Surroundings:
+    """What operators' commands reach."""
+    views = core.views
+    return Surroundings(
+        submit=core.engine.submit,
+        submit_later=core.engine.submit_later,
+        lane=core.lane,
+        personalisation=key_work.personalisation,
         directory=views.directory,
         hsm=HsmView(
-            hsm.token,
-            lane,
-            settings.hsm_provider,
-            lambda: resealing.progress,
-            made_ms(authority.root),
+            core.hsm.token,
+            core.lane,
+            core.settings.hsm_provider,
+            lambda: key_work.resealing.progress,
+            made_ms(trusting.authority.root),
         ),
         audit_history=views.audit_history,
         export_settlements=views.export_settlements,
-        proofs=proofs,
-        rotation=rotation,
-        erasing=eraser,
-        books=ledger_books(views, hsm, clock, issuer),
+        proofs=evidence.proofs,
+        rotation=key_work.rotation,
+        erasing=key_work.eraser,
+        books=ledger_books(views, core.hsm, core.clock, core.issuer),
         past=views,
         read_models=views.beside,
         corrections=views.corrections,
         refills=refilling.work,
         refill_reads=refilling.reads,
-        clock=clock,
-        issuer_id=issuer,
+        clock=core.clock,
+        issuer_id=core.issuer,
         catch_up=views.caught_up,
         rehearse=views.rehearse,
         needed=own.needed,
-        is_revoked=revocations.is_revoked,
+        is_revoked=trusting.revocations.is_revoked,
     )
-    refilling.attach(CarryingOut(outside))
-    operators = Operators(outside)
-    found = FoundGenerations(CarryingOut(outside), outside.turn, issuer, rotation.in_use)
-    services["website"] = WebsiteService(views.reports, refilling.webhooks.received)
-    services["enrollee"] = CertificateRequests(CarryingOut(outside), personalisation, issuer)
-    services["operator"] = services["auditor"] = OperatorService(operators, sessions.drain)
-    answers = ValidationAnswers(
-        lane,
+
+
+def _validation_answers(core: Core, trusting: _Trusting) -> ValidationAnswers:
+    authority, revocations = trusting.authority, trusting.revocations
+    return ValidationAnswers(
+        core.lane,
         Validation(authority, revocations),
         authority.root.public_bytes(Encoding.DER),
         lambda: len(revocations.all()),
         lambda: revocations.complete,
-    )
-    watched = BackendMonitor(
-        home=settings.home,
-        loop=loop,
-        engine=engine,
-        lane=lane,
-        sessions=sessions,
-        payments=payments,
-        checkpointer=checkpointer,
-        progress=views.runner.progress,
-        last_position=lambda: recorder.position,
-        database_answers=lambda: external.is_up(dsn),
-        certificate_days=certificate_days(_certificates(settings.home)),
-        revoked=own.warnings,
-        unrecorded=lambda: found.unrecorded,
-        to_wipe=lambda: wiping.pending,
-    )
-    port = settings.backend_monitor_port
-    monitor = Monitor(settings.monitor_host, port, watched.health, watched.collect)
-    return server.Backend(
-        host=settings.backend_host,
-        port=settings.backend_port,
-        tls=WatchedTls(settings.home, "backend"),
-        lane=lane,
-        engine=engine,
-        sessions=sessions,
-        asked=answers.asked,
-        # The last checkpoint is signed before the publisher ends.
-        parts=[
-            *(clock, publisher, checkpointer, eraser, resealing, snapshots),
-            *(views, revocations, installed, found, monitor),
-            Expiry(engine.submit_later, views.directory.with_expired, clock, issuer),
-            *refilling.parts,
-        ],
-        link_changed=watched.link_changed,
     )
 
 

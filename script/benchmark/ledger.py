@@ -5,8 +5,8 @@ from collections.abc import Callable
 import psycopg
 
 from adapters.clock import SystemClock
-from adapters.composition import datastore, open_hsm
 from adapters.hsm.keys import Hsm
+from adapters.ledger_core import datastore, open_hsm
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.databases import ledger_dsn
 from adapters.postgres.event_log import SealedEventLog

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from adapters.backend.operator_ports import DrawnCard
 from adapters.backend.personalisation import HsmPersonalisation, recorded
-from adapters.composition import issuer_id
 from adapters.hsm.authority import Authority
 from adapters.hsm.pin_verification import PinVerification
+from adapters.ledger_core import issuer_id
 from adapters.settings import Settings
 from adapters.tls_material import class_tls_files
 from application.authorize import CARD_NUMBER

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 
-from adapters.composition import open_hsm
+from adapters.ledger_core import open_hsm
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.databases import ledger_dsn
 from adapters.postgres.mapper import SealedMapper

@@ -12,7 +12,7 @@ import pytest
 
 from adapters.audit.erasures import Erasures
 from adapters.cli import exit_codes
-from adapters.composition import open_hsm
+from adapters.ledger_core import open_hsm
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.databases import ledger_dsn
 from adapters.postgres.embedded import SUPERUSER, Cluster

@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from adapters.composition import datastore
+from adapters.ledger_core import datastore
 from adapters.postgres import binaries
 from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.embedded import STOP_SIGNAL, SUPERUSER, Cluster

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from adapters.composition import datastore
+from adapters.ledger_core import datastore
 from adapters.ledger_views import LedgerViews
 from adapters.postgres.recorder import ShardRecorder
 from application.ports import Rebuilding

@@ -11,7 +11,7 @@ import pytest
 
 from adapters import settings
 from adapters.clock import SandboxClock, SystemClock, clock_of, system_now_us
-from adapters.composition import issuer_id
+from adapters.ledger_core import issuer_id
 from adapters.settings import SettingsError
 
 DAY_S = 24 * 3600
