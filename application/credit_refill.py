@@ -180,7 +180,12 @@ class TakeBackLines(_Step):
             if account is None:
                 continue
             debit = after_credit.take_back(
-                context, account, amount_cents=stands_cents, refill_id=refill.id
+                context,
+                account,
+                amount_cents=stands_cents,
+                credited_cents=stands_cents,
+                refill_id=refill.id,
+                last_day=refill.last_day,
             )
             if debit is not None:
                 debits.append(debit)

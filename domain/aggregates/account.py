@@ -15,6 +15,7 @@ from domain.aggregates.after_credit import CreditTakenBack
 from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.answers import Refusal, refusal
 from domain.event import Context, Event, no_such_event, stamp, stored_as
+from domain.gone import Gone
 from domain.local_time import local_date
 from domain.lots import Lot, Lots
 from domain.spending import NO_SPENDING, Spending
@@ -106,7 +107,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
     """The account as its events made it.
 
     `lots` is the part of the balance that has a last day, `expired` what was booked as expired:
-    it is in the balance no more.
+    it is in the balance no more. `gone` is what credits have lost by that, whatever became of it.
     """
 
     id: UUID
@@ -120,6 +121,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
     spending: Spending = NO_SPENDING
     lots: Lots = ()
     expired: Lots = ()
+    gone: tuple[Gone, ...] = ()
     recent: tuple[Use, ...] = ()
 
     def available_cents(self, today: str) -> int:
@@ -208,6 +210,7 @@ def _moved(
         spending=spending,
         lots=lots,
         expired=account.expired,
+        gone=account.gone,
         recent=account.recent if use is None else remembered(account.recent, use),
     )
 

@@ -368,4 +368,9 @@ def test_what_has_expired_is_not_taken_back() -> None:
     account = place.states.get(ACCOUNT, Account)
     assert account is not None
     later = replace(context(), recorded_at_us=4_102_444_800_000_000)  # 2100
-    assert after_credit.take_back(later, account, amount_cents=6_000, refill_id=SECOND) is None
+    assert (
+        after_credit.take_back(
+            later, account, amount_cents=6_000, credited_cents=6_000, refill_id=SECOND, last_day=""
+        )
+        is None
+    )
