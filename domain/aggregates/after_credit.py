@@ -5,6 +5,7 @@ from uuid import UUID
 
 from domain import gone as gone_
 from domain import lots as lots_
+from domain.aggregates.refill import Refill
 from domain.event import Context, Event, stamp, stored_as
 from domain.local_time import local_date
 from domain.lots import Lots
@@ -29,6 +30,19 @@ def gone_cents(context: Context, account: "Account", last_day: str) -> int:
     """What a credit with that last day, empty for none, has lost to expiry, at most."""
     today = local_date(context.recorded_at_us, account.timezone)
     return gone_.cents(account.gone, lots_.expired(account.lots, today), last_day)
+
+
+def share_cents(refill: Refill, standing_cents: int) -> int:
+    """What of a line's credit is to be taken back: all of it, or its part where less of the
+    payment is gone, rounded down to the cent.
+
+    What is gone is what was credited and is paid for no more. So money that was never credited
+    bears a chargeback first.
+    """
+    paid_cents = refill.paid_cents - refill.paid_fee_cents - refill.refunded_cents
+    unpaid_cents = refill.credited_cents + refill.charged_back_cents - paid_cents
+    bounded = min(max(unpaid_cents, 0), refill.credited_cents)
+    return standing_cents * bounded // refill.credited_cents
 
 
 def take_back(

@@ -9,9 +9,24 @@ from application.correct import CorrectAmounts
 from application.corrections import Agreement, Correction, Credited, Seen
 from application.decide_refill import ChargeBack
 from application.expired_funds import BookExpiry, DecideExpired, Donate, Reactivate, Return
+from application.payment_processor import DISPUTED, PAID, RecordRefund
 from tests.unit.application.happened import ACCOUNT
 from tests.unit.application.ledger_double import DEADLINE_US, ISSUER, Ledger, origin
-from tests.unit.application.refilling import balance, ledger, order, refill_of, step_back
+from tests.unit.application.refilling import (
+    BY_CARD,
+    FOREIGN,
+    SECOND,
+    balance,
+    charged,
+    credited_by_card,
+    ledger,
+    order,
+    refill_of,
+    state,
+    step,
+    step_back,
+)
+from tests.unit.application.refilling import LINES as ORDERED
 
 DAY_US = 86_400_000_000
 LAST_DAY, LATER, LATEST = "2026-09-30", "2026-10-20", "2026-12-31"  # it is 2026-09-21
@@ -110,3 +125,42 @@ def test_a_credit_is_not_corrected_to_less_than_has_expired_of_it(
         assert (answer.code, events) == ("expired-credit", [])
         assert "$50.00 of that credit expired" in answer.text
     assert balance(place) == (5_000 if refused else 5_001)
+
+
+@pytest.mark.parametrize(
+    ("disputed_cents", "taken"),
+    [(1, (0, 0)), (3_300, (1_800, 1_500)), (10_999, (5_999, 4_999)), (20_000, (6_000, 5_000))],
+)
+def test_a_dispute_over_a_part_takes_its_part_of_each_line(
+    disputed_cents: int, taken: tuple[int, int]
+) -> None:
+    place, id = credited_by_card()
+    charged(place, id, 3, DISPUTED, disputed_cents)
+    after, _ = place.when(step_back(state(place, id), ORDERED))
+    assert (balance(place), balance(place, SECOND)) == (6_000 - taken[0], 5_000 - taken[1])
+    assert (after.taken_cents, after.receivable_cents) == (sum(taken), 0)
+
+
+@pytest.mark.parametrize(
+    ("refunded_first", "disputed_cents", "left"),
+    [(False, 5_000, 6_000), (False, 6_000, 5_000), (True, 6_000, 0)],
+)
+def test_money_that_was_never_credited_bears_a_dispute_first(
+    refunded_first: bool, disputed_cents: int, left: int
+) -> None:
+    place = ledger()
+    lines = ((ACCOUNT, 6_000), (FOREIGN, 5_000))
+    answer, _ = place.when(order(*lines, payment=BY_CARD, checked=True))
+    id = UUID(answer["id"])
+    charged(place, id, 2, PAID)
+    place.when(step(place, state(place, id), lines))
+    if refunded_first:
+        place.when(
+            RecordRefund(
+                origin(3), DEADLINE_US, refill_id=id, processor="sandbox", reference="re_1",
+                amount_cents=5_000,
+            )
+        )  # fmt: skip
+    charged(place, id, 4, DISPUTED, disputed_cents)
+    place.when(step_back(state(place, id), lines[:1]))
+    assert balance(place) == left
