@@ -121,6 +121,17 @@ def test_a_large_order_by_card_needs_another_person() -> None:
     assert charged(place, id, 2, PAID)["status"] == "awaiting-approval"
 
 
+@pytest.mark.parametrize("other_refill", [False, True])
+def test_a_decision_under_the_id_of_another_is_refused(other_refill: bool) -> None:
+    place, id = ordered(Payment(confirmed=True))
+    second, _ = place.when(order(*LINES, number=2, terms=SMALL))
+    said(place, decide.ApproveRefill, id, 3, OTHER_PERSON)
+    assert said(place, decide.ApproveRefill, id, 3, OTHER_PERSON)["repeated"]
+    decision = decide.ApproveRefill if other_refill else decide.RejectRefill
+    about = UUID(second["id"]) if other_refill else id
+    assert said(place, decision, about, 3, OTHER_PERSON).code == "command-id-used"
+
+
 # What the processor says, one after the other, in any order: the status that it comes to.
 @pytest.mark.parametrize(
     ("told", "status", "paid_cents", "refund_cents"),
