@@ -1,5 +1,6 @@
 """Alerts over suspicious payments: the cardholder says whether it was them, an operator closes."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ NO_SUCH_ALERT = Refused("no-such-alert", "There is no alert with that id.")
 class AnswerAlert:
     """The word of a phone, whose session proves whose it is. The same word again changes nothing.
 
-    `not mine` takes a stripe that the alert is about out of use at once: somebody has a copy.
+    `not mine` takes every stripe that the alert is about out of use at once: somebody has a copy.
     """
 
     claims = False
@@ -45,13 +46,19 @@ class AnswerAlert:
         answered = alerts.answer(self._context, alert, mine=self._mine)
         answer: dict[str, Any] = {"alert": str(alert.id), "answer": _said(self._mine)}
         events: list[Event] = [answered] if answered is not None else []
-        suspect = states.get(alert.card_id, Card)
-        if not self._mine and suspect is not None and suspect.kind == "stripe":
-            answer["blocked"] = suspect.masked_pan
-            if suspect.status == "active":
-                blocked = cards.block(self._context, suspect, status="blocked", why=NOT_MINE_WHY)
-                events += [blocked] if blocked is not None else []
+        if not self._mine:
+            stripes = [card for id in alert.stripes if (card := states.get(id, Card)) is not None]
+            if stripes:
+                answer["blocked"] = ", ".join(card.masked_pan for card in stripes)
+            events += self._blocked(stripes)
         return Outcome(answer, events)
+
+    def _blocked(self, stripes: Sequence[Card]) -> Iterator[Event]:
+        for card in stripes:
+            if card.status == "active":
+                blocked = cards.block(self._context, card, status="blocked", why=NOT_MINE_WHY)
+                if blocked is not None:
+                    yield blocked
 
 
 class CloseAlert(Command):

@@ -25,7 +25,7 @@ from domain.aggregates.transaction import Authorized, Declined, Signed, Transact
 from domain.aggregates.watch import WATCH_ID, WatchRules
 from domain.aggregates.watch import in_force as watch_in_force
 from domain.answers import APPROVED_CODE, PARTIAL_CODE, refusal
-from domain.event import Context
+from domain.event import Context, Event
 from domain.ids import partition_of, transaction_id
 from domain.suspicion import NO_SUSPICION, NOTHING, Suspicion, Use, assess
 
@@ -163,6 +163,22 @@ class Authorize:
         return self._anew(states, now_us, before)
 
     def _anew(self, states: States, now_us: int, before: Transaction | None) -> Outcome:
+        ask, request = self.ask, self._request(states, now_us, before is not None)
+        context = Context(
+            occurred_at_us=ask.ms * 1000,
+            recorded_at_us=now_us,
+            actor=ask.actor,
+            command_id=request.transaction_id,
+            correlation_id=request.transaction_id,
+            issuer_id=ask.issuer_id,
+        )
+        events = authorization.decide(
+            context, request, next_version=before.version + 1 if before else 1
+        )
+        return Outcome(_told(request, events[0]), events)
+
+    def _request(self, states: States, now_us: int, reversed_before: bool) -> authorization.Request:
+        """The payment with all that the rules want to know of it."""
         ask = self.ask
         assert self._id is not None
         proven = self._card_id is not None and ask.stripe_genuine is not False
@@ -178,7 +194,7 @@ class Authorize:
         if card is not None and account is not None and shop is not None and account.recent:
             use = Use(now_us, shop.id, card.kind, ask.amount_cents, shop.place)
             suspicion, watch_version, alert = _suspicion(states, account, use)
-        request = authorization.Request(
+        return authorization.Request(
             transaction_id=self._id,
             amount_cents=ask.amount_cents,
             terminal=states.get(ask.terminal_id, Terminal),
@@ -196,7 +212,7 @@ class Authorize:
             of_this_session=ask.of_this_session,
             clock_off_us=now_us - ask.ms * 1000,
             expired=now_us > ask.expires_us,
-            reversed_before=before is not None,
+            reversed_before=reversed_before,
             masked_pan=ask.masked_pan,
             now_us=now_us,
             local_date=date,
@@ -212,40 +228,31 @@ class Authorize:
             watch_version=watch_version,
             alert=alert,
         )
-        context = Context(
-            occurred_at_us=ask.ms * 1000,
-            recorded_at_us=now_us,
-            actor=ask.actor,
-            command_id=self._id,
-            correlation_id=self._id,
-            issuer_id=ask.issuer_id,
-        )
-        events = authorization.decide(
-            context, request, next_version=before.version + 1 if before else 1
-        )
-        first = events[0]
-        declined = first if isinstance(first, Declined) else None
-        granted = first.amount_cents if isinstance(first, Authorized) else 0
-        partly = 0 < granted < ask.amount_cents
-        balance = None
-        if account is not None and request.stripe_genuine and request.consent_valid:
-            balance = account.available_cents(date) - granted
-        decision = Decision(
-            transaction_id=self._id,
-            approved=declined is None,
-            code=declined.code if declined else PARTIAL_CODE if partly else APPROVED_CODE,
-            reason=declined.reason if declined else "partial" if partly else "approved",
-            text=declined.text if declined else PARTLY if partly else "Approved.",
-            amount_cents=ask.amount_cents,
-            would_pass_cents=declined.would_pass_cents if declined else None,
-            passes_at_us=declined.passes_at_us if declined else None,
-            decided_us=now_us,
-            card_id=self._card_id,
-            balance_cents=balance,
-            shop_name=shop.name if shop else "",
-            approved_cents=granted if partly else None,
-        )
-        return Outcome(decision, events)
+
+
+def _told(request: authorization.Request, first: Event) -> Decision:
+    """The answer, by the first event of the decision."""
+    declined = first if isinstance(first, Declined) else None
+    granted = first.amount_cents if isinstance(first, Authorized) else 0
+    partly = 0 < granted < request.amount_cents
+    balance = None
+    if request.account is not None and request.stripe_genuine and request.consent_valid:
+        balance = request.account.available_cents(request.local_date) - granted
+    return Decision(
+        transaction_id=request.transaction_id,
+        approved=declined is None,
+        code=declined.code if declined else PARTIAL_CODE if partly else APPROVED_CODE,
+        reason=declined.reason if declined else "partial" if partly else "approved",
+        text=declined.text if declined else PARTLY if partly else "Approved.",
+        amount_cents=request.amount_cents,
+        would_pass_cents=declined.would_pass_cents if declined else None,
+        passes_at_us=declined.passes_at_us if declined else None,
+        decided_us=request.now_us,
+        card_id=request.card_id,
+        balance_cents=balance,
+        shop_name=request.shop.name if request.shop else "",
+        approved_cents=granted if partly else None,
+    )
 
 
 def _suspicion(states: States, account: Account, use: Use) -> tuple[Suspicion, int, Alert | None]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from application.command import Command, Origin, Refused
+from application.command import Command, Origin, Refused, other_command
 from application.group_commit import Outcome
 from application.states import States
 from domain.aggregates import closing
@@ -71,7 +71,10 @@ class CloseDay(Command):
         return Outcome({"day": self._day, "position": self._position}, [event])
 
     def repeated(self, states: States, made: UUID) -> Any:
-        """It is closed."""
+        """It is closed, unless that command closed another day."""
+        stored = states.stored_by(self.origin.command_id, made)
+        if any(isinstance(event, DayClosed) and event.day != self._day for event in stored):
+            return other_command()
         return {"day": self._day, "closed_before": True, "repeated": True}
 
 

@@ -21,6 +21,7 @@ from application.corrections import (
 from application.group_commit import Needs, Outcome
 from application.states import States
 from domain.aggregates import account as accounts
+from domain.aggregates import after_credit
 from domain.aggregates import credit as account_credits
 from domain.aggregates import refill as refills
 from domain.aggregates import transaction as transactions
@@ -165,6 +166,7 @@ class Corrections:
             why=asked.why,
             account_version=account.version,
             grounds=grounds,
+            gone_cents=after_credit.gone_cents(context, account, refill.last_day) if refill else 0,
         )
         if isinstance(corrected, Refusal):
             return Refused(corrected.reason, corrected.text)

@@ -172,15 +172,21 @@ class TakeBackLines(_Step):
     def _events(self, context: Context, states: States, refill: Refill) -> list[Event]:
         taken: list[RefillLine] = []
         debits: list[Event] = []
-        given_cents = 0
+        asked_cents = 0
         for line in self._lines:
             stands_cents = _stands(states, refill.id, line)
-            given_cents += stands_cents
+            wanted_cents = after_credit.share_cents(refill, stands_cents)
+            asked_cents += wanted_cents
             account = states.get(line.account_id, Account)
             if account is None:
                 continue
             debit = after_credit.take_back(
-                context, account, amount_cents=stands_cents, refill_id=refill.id
+                context,
+                account,
+                amount_cents=wanted_cents,
+                credited_cents=stands_cents,
+                refill_id=refill.id,
+                last_day=refill.last_day,
             )
             if debit is not None:
                 debits.append(debit)
@@ -196,7 +202,7 @@ class TakeBackLines(_Step):
             lines=tuple(taken),
             looked_at=len(self._lines),
             taken_cents=taken_cents,
-            receivable_cents=given_cents - taken_cents,
+            receivable_cents=asked_cents - taken_cents,
         )
         return [told, *debits]
 

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from application.command import Command, Origin, Refused
+from application.command import Command, Origin, Refused, other_command
 from application.group_commit import Outcome
 from application.refill import answer_of, paid_events
 from application.states import States
@@ -31,11 +31,6 @@ def refused(code: str) -> Refused:
 class DecideRefill(Command):
     """A decision over one refill; subclasses give the events."""
 
-    makes = (
-        *(refills.RefillPaid, refills.RefillApproved, refills.RefillRejected),
-        *(refills.RefillCancelled, refills.RefillRefunded, refills.RefillChargedBack),
-    )
-
     def __init__(
         self, origin: Origin, deadline_us: int, *, refill_id: UUID, text: str = ""
     ) -> None:
@@ -61,8 +56,10 @@ class DecideRefill(Command):
 
     def repeated(self, states: States, made: UUID) -> Any:
         """The refill as it is by now."""
-        refill = states.get(self._refill_id, Refill)
-        return GONE if refill is None else {**answer_of(refill), "repeated": True}
+        refill = states.get(made, Refill)
+        if refill is None or made != self._refill_id:
+            return other_command()
+        return {**answer_of(refill), "repeated": True}
 
     def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
         """The events, or the code of what is in the way."""
@@ -71,6 +68,8 @@ class DecideRefill(Command):
 
 class ConfirmPayment(DecideRefill):
     """An operator saw the money: a bank transfer, a check, a PayPal payment."""
+
+    makes = (refills.RefillPaid,)
 
     def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
         if refill.method == refills.CARD:
@@ -83,6 +82,8 @@ class ConfirmPayment(DecideRefill):
 class ApproveRefill(DecideRefill):
     """A second person's yes."""
 
+    makes = (refills.RefillApproved,)
+
     def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
         no = why_not_approved(refill, context.actor)
         by = context.actor
@@ -91,6 +92,8 @@ class ApproveRefill(DecideRefill):
 
 class RejectRefill(DecideRefill):
     """A no; whoever ordered it may give it, too."""
+
+    makes = (refills.RefillRejected,)
 
     def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
         if not refill.is_open:
@@ -102,6 +105,8 @@ class RejectRefill(DecideRefill):
 class CancelRefill(DecideRefill):
     """Not wanted any more, before anything of it is credited."""
 
+    makes = (refills.RefillCancelled,)
+
     def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
         if not refill.is_open:
             return "already-decided"
@@ -112,6 +117,8 @@ class CancelRefill(DecideRefill):
 class ConfirmRefund(DecideRefill):
     """An operator sent back by hand what was paid for nothing."""
 
+    makes = (refills.RefillRefunded,)
+
     def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
         if refill.refund_cents <= 0:
             return "no-refund-due"
@@ -120,6 +127,8 @@ class ConfirmRefund(DecideRefill):
 
 class ChargeBack(DecideRefill):
     """The company's bank took the payment back, as an operator was told."""
+
+    makes = (refills.RefillChargedBack,)
 
     def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
         if not may_be_charged_back(refill):

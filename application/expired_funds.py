@@ -149,7 +149,9 @@ class DecideExpired(Command):
 
     def repeated(self, states: States, made: UUID) -> Any:
         """It was carried out whole, so with the amount that the command names."""
-        if states.get(made, Account) is None:
+        stored = states.stored_by(self.origin.command_id, made)
+        decided = not stored or any(isinstance(event, self.makes[-1]) for event in stored)
+        if made not in self._ids or not decided:
             return other_command()
         return {**self._answer(made, self._amount_cents), "repeated": True}
 

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from application.command import Command, Origin, Refused
+from application.command import Command, Origin, Refused, other_command
 from application.group_commit import Outcome
 from application.states import States
 from domain.aggregates import reconciliation
@@ -57,5 +57,8 @@ class MatchStatement(Command):
         return Outcome({"matched": len(self._lines)}, [event])
 
     def repeated(self, states: States, made: UUID) -> Any:
-        """They are recorded."""
+        """They are recorded, unless that command matched another statement."""
+        for event in states.stored_by(self.origin.command_id, made):
+            if isinstance(event, StatementMatched) and event.file_sha256 != self._file_sha256:
+                return other_command()
         return {"repeated": True}

@@ -197,9 +197,32 @@ class OrderRefill(Command):
         return known
 
     def repeated(self, states: States, made: UUID) -> Any:
-        """The refill as it is by now."""
+        """The refill as it is by now, if it is what this order wants."""
         refill = states.get(made, Refill)
-        return other_command() if refill is None else {**answer_of(refill), "repeated": True}
+        if refill is None or not self._wants(
+            refill, states.stored_by(self.origin.command_id, made)
+        ):
+            return other_command()
+        return {**answer_of(refill), "repeated": True}
+
+    def _wants(self, refill: Refill, stored: Sequence[Event]) -> bool:
+        """Whether the order names what the refill was ordered with.
+
+        Lines that were found for it, as of a whole group, may be others by now.
+        """
+        named = (self._company_id, self._source, self._group, self._payment.method)
+        if named != (refill.company_id, refill.source, refill.group, refill.method):
+            return False
+        if self._payment.token != refill.payment_method:
+            return False
+        if self._last_day not in ("", refill.last_day):
+            return False
+        if self._checked:
+            return True
+        if sum(cents for _, cents in self._lines) != refill.total_cents:
+            return False
+        lines = _as_lines(self._lines)
+        return all(each.lines == lines for each in stored if isinstance(each, RefillOrdered))
 
 
 def faults_of(

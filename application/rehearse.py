@@ -21,7 +21,7 @@ from domain.aggregates.transaction import Authorized, Declined
 from domain.authorization import dates
 from domain.event import Context, Event, stamp
 from domain.rules.order import OF_SPENDING
-from domain.rules.request import Request
+from domain.rules.request import Request, of_spending
 from domain.terms import STANDARD, Terms
 
 _SPENDING_REASONS = frozenset({
@@ -200,24 +200,15 @@ class _Replay:
         if card is None or shop is None:
             return None
         date, year_month = dates(event.recorded_at_us, account)
-        return Request(
-            transaction_id=event.originator_id,
+        return of_spending(
+            event.originator_id,
             amount_cents=event.amount_cents,
-            terminal=None,
             terminal_id=event.terminal_id,
             shop=shop,
             shop_id=shop.id,
             card_id=card.id,
             card=card,
             account=account,
-            company=None,
-            stripe_genuine=True,
-            pin_right=True,
-            consent_valid=None,
-            signed=event.signed,
-            of_this_session=True,
-            clock_off_us=0,
-            expired=False,
             now_us=event.recorded_at_us,
             local_date=date,
             year_month=year_month,

@@ -129,6 +129,7 @@ class Reverse:
                     date=before.local_date,
                     corrects_version=before.debit_version,
                     lots=before.lots,
+                    unheard_us=before.decided_us,
                 )
             )
         answer = Reversal(transaction_id=id, state="reversed", amount_cents=taken_back.amount_cents)

@@ -77,13 +77,24 @@ class AddSchedule(Command):
     def repeated(self, states: States, made: UUID) -> Any:
         """The schedule as it is by now."""
         schedule = states.get(made, Schedule)
-        return _GONE if schedule is None else {**_answer(schedule), "repeated": True}
+        if schedule is None or schedule.company_id != self._company_id:
+            return other_command()
+        if any(getattr(schedule, name) != fact for name, fact in self._facts.items()):
+            return other_command()
+        return {**_answer(schedule), "repeated": True}
+
+
+_MADE: dict[str, type[Event]] = {
+    schedules.PAUSED: schedules.SchedulePaused,
+    schedules.ACTIVE: schedules.ScheduleResumed,
+    schedules.REMOVED: schedules.ScheduleRemoved,
+}
 
 
 class ChangeSchedule(Command):
     """Pauses, resumes or removes a schedule: `to` is its status from now on."""
 
-    makes = (schedules.SchedulePaused, schedules.ScheduleResumed, schedules.ScheduleRemoved)
+    makes = tuple(_MADE.values())
 
     def __init__(
         self, origin: Origin, deadline_us: int, *, schedule_id: UUID, to: str, why: str
@@ -109,7 +120,10 @@ class ChangeSchedule(Command):
     def repeated(self, states: States, made: UUID) -> Any:
         """The schedule as it is by now."""
         schedule = states.get(made, Schedule)
-        return _GONE if schedule is None else {**_answer(schedule), "repeated": True}
+        done = states.first_of(self.origin.command_id, made)
+        if schedule is None or made != self._schedule_id or done is not _MADE[self._to]:
+            return other_command()
+        return {**_answer(schedule), "repeated": True}
 
 
 class OrderScheduled(Command):

@@ -1,6 +1,6 @@
 """The rules by which payments are watched: setting them, and rehearsing others on the past."""
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -12,10 +12,20 @@ from application.group_commit import Outcome
 from application.states import States
 from domain.aggregates import watch as watches
 from domain.aggregates.shop import ShopPlaced
-from domain.aggregates.transaction import Authorized
+from domain.aggregates.transaction import Authorized, Reversed
 from domain.aggregates.watch import WATCH_ID, WatchRules
 from domain.event import Context, Event
-from domain.suspicion import NOTHING, REFUSE, Place, Use, Watch, assess, remembered
+from domain.suspicion import (
+    KEPT_US,
+    NOTHING,
+    REFUSE,
+    Place,
+    Use,
+    Watch,
+    assess,
+    remembered,
+    unheard,
+)
 
 
 class SetWatch(Command):
@@ -56,7 +66,7 @@ class Rehearsed(msgspec.Struct, frozen=True, kw_only=True):
     by_signal: dict[str, int]
 
 
-REHEARSED = (Authorized, ShopPlaced)
+REHEARSED = (Authorized, Reversed, ShopPlaced)
 """The kinds of event that a rehearsal reads."""
 
 
@@ -71,11 +81,15 @@ def rehearse(events: Iterable[Event], rules: Watch, since_us: int) -> Rehearsed:
     people: set[UUID] = set()
     signals: Counter[str] = Counter()
     counted: Counter[str] = Counter()
+    used: OrderedDict[UUID, tuple[UUID, int]] = OrderedDict()  # by payment: account and time
     payments = 0
     for event in events:
         if isinstance(event, ShopPlaced):
             places[event.originator_id] = event.place
             continue
+        if isinstance(event, Reversed) and event.originator_id in used:
+            account_id, at_us = used.pop(event.originator_id)
+            recent[account_id] = unheard(recent[account_id], at_us)
         if not isinstance(event, Authorized):
             continue
         kind = "virtual" if event.signed.consent else "stripe"
@@ -86,6 +100,9 @@ def rehearse(events: Iterable[Event], rules: Watch, since_us: int) -> Rehearsed:
         action = found.action if kind == "stripe" or found.action == REFUSE else NOTHING
         if action != REFUSE:
             recent[event.account_id] = remembered(known, use)
+            used[event.originator_id] = (event.account_id, event.recorded_at_us)
+            while next(iter(used.values()))[1] < event.recorded_at_us - KEPT_US:
+                used.popitem(last=False)
         if event.recorded_at_us < since_us:
             continue
         payments += 1

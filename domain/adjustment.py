@@ -16,11 +16,11 @@ from domain.aggregates import account as accounts
 from domain.aggregates import after_debit
 from domain.aggregates.account import Account
 from domain.aggregates.after_payment import Adjusted, Refunded, Tipped, Voided
-from domain.aggregates.transaction import Signed, Transaction
+from domain.aggregates.transaction import Transaction
 from domain.answers import Refusal, less_would_pass, refusal
 from domain.event import Context, Event, stamp
 from domain.rules import spending
-from domain.rules.request import Request
+from domain.rules.request import Request, of_spending
 from domain.signed_request import SignedRequest
 from domain.terms import Terms
 
@@ -186,30 +186,16 @@ def _tip_refused(spent: Request) -> Refusal | None:
     return next((no for rule in TIP_RULES if (no := rule(spent)) is not None), None)
 
 
-_UNSIGNED = Signed(contract=b"", contract_hash=b"", signature="")
-
-
 def _as_spending(payment: Transaction, account: Account, change: Change) -> Request:
     """The tip as the rules over amounts see it: spent today, whatever the day of the meal."""
     assert payment.shop_id is not None
-    return Request(
-        transaction_id=payment.id,
+    return of_spending(
+        payment.id,
         amount_cents=change.amount_cents,
-        terminal=None,
         terminal_id=change.terminal_id,
-        shop=None,
         shop_id=payment.shop_id,
         card_id=payment.card_id,
-        card=None,
         account=account,
-        company=None,
-        stripe_genuine=None,
-        pin_right=None,
-        consent_valid=None,
-        signed=_UNSIGNED,
-        of_this_session=True,
-        clock_off_us=0,
-        expired=False,
         local_date=change.today,
         terms=change.terms,
     )

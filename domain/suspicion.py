@@ -30,6 +30,7 @@ class Use(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An approved payment of an account, as far as later ones are compared with it.
 
     `kind` is the card's: `stripe` or `virtual`; `place` None where the shop's is not known.
+    `amount_cents` 0: it was there, and its terminal took it back for want of an answer.
     """
 
     at_us: int
@@ -105,7 +106,8 @@ def parallel(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
 def burst(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
     """Whether this is one of too many payments in a short time."""
     since_us = now.at_us - watch.burst_s * _SECOND_US
-    return sum(use.at_us >= since_us for use in recent) + 1 >= watch.burst_count
+    before = sum(use.at_us >= since_us and use.amount_cents > 0 for use in recent)
+    return before + 1 >= watch.burst_count
 
 
 def round_amounts(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
@@ -118,7 +120,7 @@ def round_amounts(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
 
 
 def _is_round(watch: Watch, cents: int) -> bool:
-    return cents <= watch.round_most_cents and cents % 100 == 0
+    return 0 < cents <= watch.round_most_cents and cents % 100 == 0
 
 
 def apart(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
@@ -173,6 +175,17 @@ def remembered(recent: tuple[Use, ...], use: Use) -> tuple[Use, ...]:
         return (use,)
     since_us = use.at_us - KEPT_US
     return (*(each for each in recent[1 - USES_KEPT :] if each.at_us >= since_us), use)
+
+
+def unheard(recent: tuple[Use, ...], at_us: int) -> tuple[Use, ...]:
+    """The uses after the terminal took the one of that time back, having heard no answer.
+
+    Where the card was stays known; but who has to pay again, paid once.
+    """
+    return tuple(
+        Use(use.at_us, use.shop_id, use.kind, 0, use.place) if use.at_us == at_us else use
+        for use in recent
+    )
 
 
 def distance_km(one: Place, other: Place) -> float:

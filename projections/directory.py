@@ -143,9 +143,10 @@ class Directory:
                 new.add(number)
         for number in moved:
             state = current[number]
-            if isinstance(state, Account) and state.recent:
-                # Recent uses belong to the decision, too; a list would carry them in each row.
-                current[number] = state = replace(state, recent=())
+            if isinstance(state, Account) and (state.recent or state.gone):
+                # Recent uses and what credits lost belong to decisions alone; a list would carry
+                # them in each row.
+                current[number] = state = replace(state, recent=(), gone=())
             elif isinstance(state, Card) and state.pin_reference:
                 # What a PIN is compared with belongs to the decision alone.
                 current[number] = state = replace(state, pin_reference=PIN_IS_SET)

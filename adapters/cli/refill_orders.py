@@ -153,7 +153,7 @@ def chargeback(
 ) -> None:
     """Take a refill back whose payment was taken back from us; needs two operators.
 
-    What is still on the accounts is debited; what was spent, the company owes.
+    What is still on the accounts is debited; the rest, the company owes.
 
     Example: [bold]ticketrestaurant refill chargeback 0192… --why "check bounced"[/bold]
     """

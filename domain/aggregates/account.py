@@ -8,17 +8,19 @@ Times are given by the caller, never read here.
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from domain import lots as lots_
 from domain.aggregates import expired_money
 from domain.aggregates.after_credit import CreditTakenBack
 from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.answers import Refusal, refusal
-from domain.event import Context, Event, no_such_event, stamp, stored_as
+from domain.event import Context, Event, no_such_event, stamp, stored_as, upcast
+from domain.gone import Gone
 from domain.local_time import local_date
 from domain.lots import Lot, Lots
 from domain.spending import NO_SPENDING, Spending
-from domain.suspicion import Use, remembered
+from domain.suspicion import Use, remembered, unheard
 
 
 @stored_as("account.opened/1")
@@ -59,12 +61,13 @@ class AccountDebited(Event, frozen=True, kw_only=True, gc=False, omit_defaults=T
     use: Use | None = None
 
 
-@stored_as("account.debit_reversed/1")
+@stored_as("account.debit_reversed/2")
 class DebitReversed(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Compensates a whole debit: the terminal heard no answer, or voided the payment.
 
     Names the event it corrects. `lots` go back with the last days that they had, also where those
-    have passed.
+    have passed. `unheard_us`: when the payment was decided whose answer was not heard; 0 where it
+    was voided.
     """
 
     amount_cents: int
@@ -72,6 +75,10 @@ class DebitReversed(Event, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     local_date: str
     corrects_version: int
     lots: Lots = ()
+    unheard_us: int = 0
+
+
+upcast("account.debit_reversed/1", "account.debit_reversed/2")
 
 
 @stored_as("account.debit_corrected/1")
@@ -106,7 +113,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
     """The account as its events made it.
 
     `lots` is the part of the balance that has a last day, `expired` what was booked as expired:
-    it is in the balance no more.
+    it is in the balance no more. `gone` is what credits have lost by that, whatever became of it.
     """
 
     id: UUID
@@ -120,6 +127,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
     spending: Spending = NO_SPENDING
     lots: Lots = ()
     expired: Lots = ()
+    gone: tuple[Gone, ...] = ()
     recent: tuple[Use, ...] = ()
 
     def available_cents(self, today: str) -> int:
@@ -146,7 +154,10 @@ def evolve(account: Account | None, event: Event) -> Account:
         case CreditTakenBack():
             return _moved(account, event, -event.amount_cents, None, event.lots)
         case DebitReversed():
-            return _moved(account, event, event.amount_cents, event.local_date, event.lots, -1)
+            back = _moved(account, event, event.amount_cents, event.local_date, event.lots, -1)
+            if not event.unheard_us:
+                return back
+            return replace(back, recent=unheard(back.recent, event.unheard_us))
         case DebitCorrected():
             return _moved(account, event, event.change_cents, event.local_date, event.lots)
         case DebitRefunded() | DisputeCredited():
@@ -208,6 +219,7 @@ def _moved(
         spending=spending,
         lots=lots,
         expired=account.expired,
+        gone=account.gone,
         recent=account.recent if use is None else remembered(account.recent, use),
     )
 
@@ -302,8 +314,10 @@ def reverse_debit(
     date: str,
     corrects_version: int,
     lots: Lots = (),
+    unheard_us: int = 0,
 ) -> DebitReversed:
-    """Gives the money of a reversed transaction back, `lots` of it into the lots it came from."""
+    """Gives the money of a reversed transaction back, `lots` of it into the lots it came from;
+    `unheard_us` see the event."""
     return DebitReversed(
         **stamp(context, account.id, account.version + 1),
         amount_cents=amount_cents,
@@ -311,6 +325,7 @@ def reverse_debit(
         local_date=date,
         corrects_version=corrects_version,
         lots=lots,
+        unheard_us=unheard_us,
     )
 
 

@@ -54,7 +54,8 @@ class AlertClosed(Event, frozen=True, kw_only=True, gc=False):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The alert as its events made it. `times` it was raised; `score` is the highest."""
+    """The alert as its events made it. `times` it was raised; `score` is the highest. The card is
+    that of the latest payment, `stripes` are all the stripes that it was raised over."""
 
     id: UUID
     version: int
@@ -72,6 +73,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     answer: str = UNASKED
     status: str = OPEN
     verdict: str = ""
+    stripes: tuple[UUID, ...] = ()
 
 
 def alert_id(account_id: UUID, at_us: int) -> UUID:
@@ -99,6 +101,9 @@ def evolve(alert: Alert | None, event: Event) -> Alert:
 def _raised(alert: Alert | None, event: AlertRaised) -> Alert:
     """A closed one is open again: what was judged did not know of this payment."""
     before = alert.reasons if alert is not None else ()
+    stripes = alert.stripes if alert is not None else ()
+    if event.kind == "stripe" and event.card_id not in stripes:
+        stripes = (*stripes, event.card_id)
     return Alert(
         id=event.originator_id,
         version=event.originator_version,
@@ -114,6 +119,7 @@ def _raised(alert: Alert | None, event: AlertRaised) -> Alert:
         reasons=(*before, *(each for each in event.reasons if each not in before)),
         action=event.action,
         answer=UNASKED,
+        stripes=stripes,
     )
 
 

@@ -86,13 +86,24 @@ def correct(
     why: str,
     account_version: int,
     grounds: Grounds,
+    gone_cents: int = 0,
 ) -> Corrected | Refusal:
-    """Puts a credit's amount right: 0 .. MOST_CENTS, different from now."""
+    """Puts a credit's amount right: 0 .. MOST_CENTS, different from now.
+
+    Nor less than the `gone_cents` of it that expired: other money would be taken for them.
+    """
     if not 0 <= to_cents <= MOST_CENTS:
         text = f"The right amount of a refill must be $0.00 to {dollars(MOST_CENTS)}."
         return Refusal("13", "amount", text)
     if to_cents == credit.amount_cents:
         return Refusal("12", "no-change", "The credit has that amount already.")
+    least_cents = min(gone_cents, credit.amount_cents)
+    if to_cents < least_cents:
+        text = (
+            f"{dollars(least_cents)} of that credit expired, so the right amount cannot be less."
+            " What is still held can be reactivated first (`funds reactivate`)."
+        )
+        return Refusal("13", "expired-credit", text)
     return Corrected(
         **stamp(context, credit.id, credit.version + 1),
         refill_id=credit.refill_id,

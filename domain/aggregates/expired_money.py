@@ -10,6 +10,7 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
+from domain import gone as gone_
 from domain import lots as lots_
 from domain.event import Context, Event, no_such_event, stamp, stored_as
 from domain.lots import Lot, Lots
@@ -64,20 +65,28 @@ class LotDonated(Event, frozen=True, kw_only=True, gc=False):
 def after(account: "Account", event: Event) -> "Account":
     """The account after `event`."""
     balance, lots, held = account.balance_cents, account.lots, account.expired
+    gone = account.gone
     match event:
         case LotExpired(amount_cents=cents):
             part = (Lot(event.last_day, cents, event.credit),)
             balance, lots, held = balance - cents, lots_.remove(lots, part), lots_.add(held, part)
+            gone = gone_.expired(gone, event.last_day, cents)
         case LotReactivated(amount_cents=cents):
             held = lots_.remove(held, (Lot(event.expired_day, cents, event.credit),))
             lots = lots_.add(lots, (Lot(event.last_day, cents, event.credit),))
             balance += cents
+            gone = gone_.reactivated(gone, event.expired_day, event.last_day, cents)
         case LotReturned(amount_cents=cents) | LotDonated(amount_cents=cents):
             held = lots_.remove(held, (Lot(event.expired_day, cents, 0),))
         case _:
             raise no_such_event("account", event)
     return replace(
-        account, version=event.originator_version, balance_cents=balance, lots=lots, expired=held
+        account,
+        version=event.originator_version,
+        balance_cents=balance,
+        lots=lots,
+        expired=held,
+        gone=gone,
     )
 
 

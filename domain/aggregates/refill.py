@@ -137,7 +137,8 @@ class RefillChargedBack(Event, frozen=True, kw_only=True, gc=False):
 class RefillTakenBack(Event, frozen=True, kw_only=True, gc=False):
     """A step of credited lines was looked at: `lines` is what was debited in this commit.
 
-    `receivable_cents` of them was spent already: the company owes it.
+    `receivable_cents` of them is on the accounts no more: the company owes it, less what of its
+    expired money went back to it.
     """
 
     company_id: UUID

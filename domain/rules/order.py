@@ -118,9 +118,8 @@ def _spent(request: Request) -> tuple[int, int, int]:
 
 def _balance(request: Request) -> str:
     assert request.account is not None
-    return (
-        f"{dollars(request.amount_cents)} of a balance of {dollars(request.account.balance_cents)}."
-    )
+    left_cents = request.account.available_cents(request.local_date)
+    return f"{dollars(request.amount_cents)} of a balance of {dollars(left_cents)}."
 
 
 def _category(request: Request) -> str:

@@ -64,3 +64,47 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     partial: bool = False
     tip_most_cents: int = 0
     group_id: UUID | None = None
+
+
+_UNSIGNED = Signed(contract=b"", contract_hash=b"", signature="")
+
+
+def of_spending(
+    transaction_id: UUID,
+    *,
+    amount_cents: int,
+    terminal_id: UUID,
+    shop_id: UUID,
+    card_id: UUID | None,
+    account: Account,
+    local_date: str,
+    terms: Terms,
+    shop: Shop | None = None,
+    card: Card | None = None,
+    now_us: int = 0,
+    year_month: str = "",
+) -> Request:
+    """Money spent as the rules over spending see it: who may spend at all was decided before."""
+    return Request(
+        transaction_id=transaction_id,
+        amount_cents=amount_cents,
+        terminal=None,
+        terminal_id=terminal_id,
+        shop=shop,
+        shop_id=shop_id,
+        card_id=card_id,
+        card=card,
+        account=account,
+        company=None,
+        stripe_genuine=True,
+        pin_right=True,
+        consent_valid=None,
+        signed=_UNSIGNED,
+        of_this_session=True,
+        clock_off_us=0,
+        expired=False,
+        now_us=now_us,
+        local_date=local_date,
+        year_month=year_month,
+        terms=terms,
+    )

@@ -12,13 +12,13 @@ from application.command import Origin, Refused
 from application.place_shop import PlaceShop
 from application.states import States
 from application.watching import SetWatch, rehearse
-from domain.aggregates.account import AccountDebited
+from domain.aggregates.account import Account, AccountDebited
 from domain.aggregates.alert import Alert, AlertRaised, alert_id
 from domain.aggregates.card import Card, CardBlocked
 from domain.aggregates.transaction import Authorized, Declined
 from domain.event import Context
 from domain.ids import make_id
-from domain.suspicion import DEFAULTS, Place, Watch
+from domain.suspicion import DEFAULTS, Place, Use, Watch
 from tests.integration.engine.world import Database, World
 
 CHICAGO, NEW_YORK = Place(41_882_600, -87_622_600), Place(40_712_800, -74_006_000)
@@ -63,6 +63,12 @@ def burst(world: World, card: int = 0) -> None:
         assert world.ask(counter=counter, card=card, amount_cents=123).approved
 
 
+def recent(world: World) -> tuple[Use, ...]:
+    account = States(world.log).get(world.accounts[0], Account)
+    assert account is not None
+    return account.recent
+
+
 def raised(world: World) -> list[AlertRaised]:
     return [event for event in world.events() if isinstance(event, AlertRaised)]
 
@@ -88,6 +94,17 @@ def test_many_payments_need_the_pin_and_raise_an_alert(world: World) -> None:
         again.transaction_id,
     ]
     assert world.ask(counter=52, card=1, amount_cents=123).approved, "nobody else is suspicious"
+
+
+def test_a_lost_answer_does_not_ask_for_the_pin(world: World) -> None:
+    lost = world.payment(counter=40, amount_cents=123)
+    assert world.submit(lost)[0].approved
+    world.submit(world.reversal(counter=40, ms=lost.ask.ms))
+    burst(world)
+    assert [use.amount_cents for use in recent(world)] == [0] + [123] * 7
+    strict = replace(DEFAULTS, burst_count=8)
+    assert rehearse(world.events(), strict, 0).step_ups == 0
+    assert world.ask(counter=50, amount_cents=123).reason == "step-up"
 
 
 def test_a_wrong_pin_is_counted_and_no_alert(world: World) -> None:

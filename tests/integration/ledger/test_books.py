@@ -20,7 +20,8 @@ from application.match_statement import MatchStatement
 from application.ports import Rebuilding
 from application.states import States
 from domain.aggregates.account import Account
-from domain.aggregates.reconciliation import MatchedLine
+from domain.aggregates.closing import CLOSINGS_ID
+from domain.aggregates.reconciliation import RECONCILIATION_ID, MatchedLine
 from domain.books.chart import BANK, CARDHOLDERS, COMPANY_FUNDS, SHOPS
 from domain.books.days import clock_day, next_day
 from domain.books.matching import match
@@ -261,6 +262,10 @@ def test_two_who_close_at_once_close_once(issuer: Issuer) -> None:
     assert isinstance(refused, Refused)
     assert refused.code == "closed-meanwhile"
     assert len(issuer.books.closings()) == 1
+    another = CloseDay(one.origin, 0, note=note, **{**found._asdict(), "day": SECOND})
+    states = States(issuer.ledger.log)
+    assert one.repeated(states, CLOSINGS_ID)["repeated"]
+    assert another.repeated(states, CLOSINGS_ID).code == "command-id-used"
 
 
 def test_what_does_not_add_up_is_not_closed(issuer: Issuer) -> None:
@@ -360,7 +365,14 @@ def test_money_on_a_statement_is_posted_once(issuer: Issuer) -> None:
             issuer.origin(), 0, seen_version=version, statement="1", file_sha256="", lines=lines
         )
 
-    assert issuer.carry_out(matching()) == {"matched": 2}
+    done = matching()
+    assert issuer.carry_out(done) == {"matched": 2}
+    states = States(issuer.ledger.log)
+    assert done.repeated(states, RECONCILIATION_ID) == {"repeated": True}
+    other = MatchStatement(
+        done.origin, 0, seen_version=1, statement="2", file_sha256="ff", lines=lines
+    )
+    assert other.repeated(states, RECONCILIATION_ID).code == "command-id-used"
     refused = issuer.carry_out(matching())
     assert isinstance(refused, Refused)
     assert refused.code == "reconciled-meanwhile"

@@ -101,7 +101,7 @@ def test_the_directory_holds_the_current_states(
             assert listed[id].status == state.status
             assert listed[id].pin_reference == (PIN_IS_SET if state.pin_reference else b"")
         elif isinstance(state, Account):
-            assert listed[id] == replace(state, recent=())
+            assert listed[id] == replace(state, recent=(), gone=())
         else:
             assert listed[id] == state
 

@@ -78,7 +78,7 @@ class Replayed:
         if kind == "card":
             states = [_without_pin(state) for state in states]
         if kind == "account":
-            states = [replace(state, recent=()) for state in states]
+            states = [replace(state, recent=(), gone=()) for state in states]
         return sorted(states, key=lambda state: state.id)
 
     def payments(self) -> dict[UUID, tuple[Any, ...]]:

@@ -5,6 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from application.credit_refill import CreditLines, TakeBackLines, step_origin
+from application.payment_processor import PAID as CHARGED
+from application.payment_processor import Charge, RecordCharge
 from application.refill import OrderRefill, Payment, Terms
 from domain.aggregates import programme as programmes
 from domain.aggregates import refill as refills
@@ -36,6 +38,8 @@ FOREIGN = make_id(NOW_MS, 6, 31)
 PAID = Payment(confirmed=True, reference="WIRE-7")
 BY_CARD = Payment(method=refills.CARD, token="pm_card_visa")
 SMALL = Terms(alone_most_cents=10_000)
+LINES = ((ACCOUNT, 6_000), (SECOND, 5_000))
+DUE = 11_000
 OTHER_PERSON = "operator:00000000-0000-8000-8000-00000000000b:20"
 
 
@@ -103,3 +107,28 @@ def money_lasts(days: int) -> Event:
     return programmes.set_terms(
         context(), None, company_id=COMPANY, terms=terms, effective_us=NOW_US, why="a month"
     )
+
+
+def charged(place: Ledger, id: UUID, number: int, state: str, cents: int = DUE) -> Any:
+    """The answer to what the processor said."""
+    charge = Charge(reference="pi_1", state=state, amount_cents=cents, reason="card_declined")
+    command = RecordCharge(
+        origin(number), DEADLINE_US, refill_id=id, processor="sandbox", charge=charge
+    )
+    return place.when(command)[0]
+
+
+def state(place: Ledger, id: UUID) -> Refill:
+    """The refill as it is by now."""
+    return refill_of(place, {"id": str(id)})
+
+
+def credited_by_card() -> tuple[Ledger, UUID]:
+    """A refill of LINES that a card paid for and that is credited."""
+    place = ledger()
+    answer, _ = place.when(order(*LINES, payment=BY_CARD))
+    id = UUID(answer["id"])
+    charged(place, id, 2, CHARGED)
+    place.when(step(place, state(place, id), LINES))
+    assert state(place, id).status == "credited"
+    return place, id

@@ -142,3 +142,15 @@ def test_the_same_decision_again_is_answered_and_not_done_again() -> None:
     assert place.when(decision(Return)) == ({**first, "repeated": True}, [])
     other, events = place.when(decision(Donate, cause="x", number=2))
     assert (other.code, events) == ("nothing-expired", [])
+
+
+def test_another_decision_under_the_same_id_is_not_answered_as_done() -> None:
+    place = ledger()
+    place.when(decision(Return, 500, account_ids=[ACCOUNT]))
+    for other in (
+        decision(Donate, 500, account_ids=[ACCOUNT], cause="x"),
+        decision(Reactivate, 500, account_ids=[ACCOUNT], last_day=LATER),
+        decision(Return, 200, account_ids=[SECOND]),
+    ):
+        answer, events = place.when(other)
+        assert (answer.code, events) == ("command-id-used", [])

@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
+from application.command import Command
 from application.credit_refill import credits_of
 from application.refill import FILE_CLAIM, Payment, Terms
 from domain.aggregates import refill as refills
@@ -23,6 +24,7 @@ from domain.refill_lines import FailedLine
 from tests.unit.application.happened import ACCOUNT, COMPANY, account_opened, company_registered
 from tests.unit.application.ledger_double import ACTOR, NOW_MS, NOW_US, Ledger, context, origin
 from tests.unit.application.refilling import (
+    BY_CARD,
     FOREIGN,
     SECOND,
     SMALL,
@@ -234,3 +236,32 @@ def test_a_line_whose_last_day_passed_before_its_money_came_fails() -> None:
     (failed,) = credits_of(context(), place.states, refill, as_lines([(ACCOUNT, 500)]))
     assert isinstance(failed, refills.RefillFailed)
     assert [line.reason for line in failed.lines] == ["last-day-passed"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        order((ACCOUNT, 5_000), (SECOND, 7_501)),
+        order((ACCOUNT, 7_500), (SECOND, 5_000)),
+        order((ACCOUNT, 12_500)),
+        order((ACCOUNT, 5_000), (SECOND, 7_500), company_id=FOREIGN),
+        order((ACCOUNT, 5_000), (SECOND, 7_500), payment=Payment(method=refills.CHECK)),
+        order((ACCOUNT, 5_000), (SECOND, 7_500), payment=BY_CARD),
+        order((ACCOUNT, 5_000), (SECOND, 7_500), last_day="2099-01-31"),
+        order((ACCOUNT, 5_000), (SECOND, 7_500), group="Night", checked=True),
+    ],
+)
+def test_another_order_under_the_same_id_is_refused(other: Command) -> None:
+    place = ledger()
+    same = order((ACCOUNT, 5_000), (SECOND, 7_500))
+    place.when(same)
+    assert place.when(same)[0]["repeated"]
+    answer, events = place.when(other)
+    assert (answer.code, events) == ("command-id-used", [])
+
+
+def test_the_same_order_of_all_accounts_is_repeated_though_there_are_more_by_now() -> None:
+    place = ledger()
+    place.when(order((ACCOUNT, 500), checked=True))
+    again, events = place.when(order((ACCOUNT, 500), (SECOND, 500), checked=True))
+    assert (again["repeated"], again["accounts"], events) == (True, 1, [])

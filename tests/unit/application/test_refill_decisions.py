@@ -17,7 +17,6 @@ from application.payment_processor import (
     REFUSED,
     Charge,
     Notice,
-    RecordCharge,
     RecordRefund,
     RecordWebhook,
 )
@@ -35,19 +34,21 @@ from tests.unit.application.happened import ACCOUNT, debited
 from tests.unit.application.ledger_double import ACTOR, DEADLINE_US, NOW_MS, Ledger, context, origin
 from tests.unit.application.refilling import (
     BY_CARD,
+    DUE,
+    LINES,
     OTHER_PERSON,
     SECOND,
     SMALL,
     balance,
+    charged,
+    credited_by_card,
     ledger,
     order,
     refill_of,
+    state,
     step,
     step_back,
 )
-
-LINES = ((ACCOUNT, 6_000), (SECOND, 5_000))
-DUE = 11_000
 
 
 def ordered(payment: Payment, **facts: Any) -> tuple[Ledger, UUID]:
@@ -63,19 +64,6 @@ def said(
     """The answer to a decision by somebody."""
     who = replace(origin(number), actor=by)
     return place.when(decision(who, DEADLINE_US, refill_id=id, text="x"))[0]
-
-
-def charged(place: Ledger, id: UUID, number: int, state: str, cents: int = DUE) -> Any:
-    """The answer to what the processor said."""
-    charge = Charge(reference="pi_1", state=state, amount_cents=cents, reason="card_declined")
-    command = RecordCharge(
-        origin(number), DEADLINE_US, refill_id=id, processor="sandbox", charge=charge
-    )
-    return place.when(command)[0]
-
-
-def state(place: Ledger, id: UUID) -> refills.Refill:
-    return refill_of(place, {"id": str(id)})
 
 
 def test_money_that_comes_later_is_confirmed_and_another_person_approves() -> None:
@@ -133,6 +121,17 @@ def test_a_large_order_by_card_needs_another_person() -> None:
     assert charged(place, id, 2, PAID)["status"] == "awaiting-approval"
 
 
+@pytest.mark.parametrize("other_refill", [False, True])
+def test_a_decision_under_the_id_of_another_is_refused(other_refill: bool) -> None:
+    place, id = ordered(Payment(confirmed=True))
+    second, _ = place.when(order(*LINES, number=2, terms=SMALL))
+    said(place, decide.ApproveRefill, id, 3, OTHER_PERSON)
+    assert said(place, decide.ApproveRefill, id, 3, OTHER_PERSON)["repeated"]
+    decision = decide.ApproveRefill if other_refill else decide.RejectRefill
+    about = UUID(second["id"]) if other_refill else id
+    assert said(place, decision, about, 3, OTHER_PERSON).code == "command-id-used"
+
+
 # What the processor says, one after the other, in any order: the status that it comes to.
 @pytest.mark.parametrize(
     ("told", "status", "paid_cents", "refund_cents"),
@@ -181,16 +180,6 @@ def test_a_card_that_is_charged_after_the_order_was_cancelled_is_refunded() -> N
             )
         )  # fmt: skip
     assert (state(place, id).refunded_cents, state(place, id).at_work) == (DUE, False)
-
-
-def credited_by_card() -> tuple[Ledger, UUID]:
-    place = ledger()
-    answer, _ = place.when(order(*LINES, payment=BY_CARD))
-    id = UUID(answer["id"])
-    charged(place, id, 2, PAID)
-    place.when(step(place, state(place, id), LINES))
-    assert state(place, id).status == "credited"
-    return place, id
 
 
 def test_after_a_chargeback_what_is_left_is_taken_and_the_rest_is_owed() -> None:
@@ -368,4 +357,9 @@ def test_what_has_expired_is_not_taken_back() -> None:
     account = place.states.get(ACCOUNT, Account)
     assert account is not None
     later = replace(context(), recorded_at_us=4_102_444_800_000_000)  # 2100
-    assert after_credit.take_back(later, account, amount_cents=6_000, refill_id=SECOND) is None
+    assert (
+        after_credit.take_back(
+            later, account, amount_cents=6_000, credited_cents=6_000, refill_id=SECOND, last_day=""
+        )
+        is None
+    )

@@ -155,3 +155,19 @@ def test_an_account_of_another_company_comes_into_no_group() -> None:
     place = ledger()
     assert grouped(place, 1, [ACCOUNT, FOREIGN], [], "Night").code == "no-such-account"
     assert grouped(place, 2, [], [ACCOUNT], "Night").code == "no-such-group"
+
+
+def test_another_schedule_or_change_under_the_same_id_is_refused() -> None:
+    place, schedule = added()
+    facts: dict[str, Any] = {
+        "company_id": COMPANY, "group": "", "method": refills.BANK, "payment_method": "",
+        "rule": RULE,
+    }  # fmt: skip
+    for each_cents, done in ((500, True), (600, False)):
+        command = AddSchedule(origin(), DEADLINE_US, each_cents=each_cents, **facts)
+        answer, events = place.when(command)
+        assert (isinstance(answer, dict), events) == (done, [])
+    for to, code in (("paused", ""), ("removed", "command-id-used"), ("paused", "")):
+        asked = ChangeSchedule(origin(2), DEADLINE_US, schedule_id=schedule.id, to=to, why="x")
+        answer, _ = place.when(asked)
+        assert getattr(answer, "code", "") == code

@@ -130,7 +130,14 @@ def gone(cls: Any, **facts: Any) -> Any:
 
 
 def taken_back(cents: int) -> Event:
-    found = after_credit.take_back(context(), account(), amount_cents=cents, refill_id=id_of(50))
+    found = after_credit.take_back(
+        context(),
+        account(),
+        amount_cents=cents,
+        credited_cents=cents,
+        refill_id=id_of(50),
+        last_day="",
+    )
     assert found is not None
     return found
 

@@ -119,6 +119,7 @@ def test_a_refusal_says_what_is_left_and_that_money_expired(booked: bool) -> Non
     no = with_what_would_pass(refused, asked)
     assert (no.code, no.would_pass_cents) == ("51", 200)
     assert f"Money on it could be spent until {day(-1)}. $2.00 would pass" in no.text
+    assert authorization.explain(asked)[-1].why.endswith("$7.00 of a balance of $2.00.")
     never = within_balance(request(amount_cents=801, account=state))
     assert never is not None
     assert "until" not in never.text, "it would not have been enough either"

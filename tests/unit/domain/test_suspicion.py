@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import asdict, replace
 
+from domain.aggregates import account as accounts
 from domain.suspicion import (
     KEPT_US,
     NO_SUSPICION,
@@ -22,7 +23,9 @@ from domain.suspicion import (
     assess,
     distance_km,
     remembered,
+    unheard,
 )
+from tests.unit.domain import material
 
 NOW_US = 1_795_000_000_000_000
 CHICAGO, EVANSTON, NEW_YORK = (
@@ -124,3 +127,47 @@ def test_few_and_recent_uses_are_remembered(times_s: list[int]) -> None:
 def test_every_signal_has_words_and_a_weight() -> None:
     assert WORDS.keys() == SIGNALS.keys()
     assert {f"{name}_weight" for name in SIGNALS} <= asdict(WATCH).keys()
+
+
+def test_what_was_taken_back_unheard_counts_to_no_number_of_payments() -> None:
+    payments = tuple(use(60 - number, cents=100) for number in range(WATCH.burst_count - 1))
+    assert assess(WATCH, payments, use(cents=100)).reasons == ("burst", "round")
+    for each in payments[:4]:
+        payments = unheard(payments, each.at_us)
+    assert assess(WATCH, payments, use(cents=100)).reasons == ("round",)
+    for each in payments[4:]:
+        payments = unheard(payments, each.at_us)
+    assert assess(WATCH, payments, use(cents=100)) == NO_SUSPICION
+
+
+def test_what_was_taken_back_unheard_tells_where_the_card_was() -> None:
+    there = unheard((use(5, shop=OTHER, place=NEW_YORK),), NOW_US - 5_000_000)
+    assert assess(WATCH, there, use()).reasons == ("far", "parallel")
+    assert unheard(there, NOW_US) == there
+
+
+@pytest.mark.parametrize(("unheard_us", "cents"), [(NOW_US, 0), (0, 1_234)])
+def test_what_was_voided_counts_as_it_was_and_what_was_unheard_does_not(
+    unheard_us: int, cents: int
+) -> None:
+    before = accounts.evolve(
+        material.account(),
+        accounts.debit(
+            material.context(),
+            material.account(),
+            amount_cents=1_234,
+            transaction_id=ONE,
+            date=material.TODAY,
+            use=use(),
+        ),
+    )
+    back = accounts.reverse_debit(
+        material.context(),
+        before,
+        amount_cents=1_234,
+        transaction_id=ONE,
+        date=material.TODAY,
+        corrects_version=before.version,
+        unheard_us=unheard_us,
+    )
+    assert [each.amount_cents for each in accounts.evolve(before, back).recent] == [cents]

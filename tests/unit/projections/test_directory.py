@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from application.states import EVOLVE
+from domain.aggregates import account as accounts
+from domain.aggregates import expired_money
 from domain.aggregates.account import Account
 from domain.aggregates.card import Card
 from domain.event import Event
 from projections.directory import PIN_IS_SET, Directory, Listed, listed
 from projections.ports import Entry
 from tests.integration.ledger.town import Town, busy_day
+from tests.unit.domain import material
 
 
 class MemoryTable:
@@ -55,7 +58,7 @@ def replayed(entries: Sequence[Entry]) -> dict[UUID, Listed]:
         if isinstance(state, Card) and state.pin_reference:
             state = replace(state, pin_reference=PIN_IS_SET)
         if isinstance(state, Account):
-            state = replace(state, recent=())
+            state = replace(state, recent=(), gone=())
         rows[event.originator_id] = listed(position, state)
     return rows
 
@@ -108,3 +111,21 @@ def test_it_stands_still_where_an_event_is_missing(missing: int) -> None:
     with pytest.raises(LookupError, match=str(of_account[missing].position)):
         Directory(table).project(of_account)
     assert not any(isinstance(each.state, Account) for each in table.rows.values())
+
+
+def test_what_only_decisions_need_is_in_no_row() -> None:
+    from_the_past = material.context()
+    opened = accounts.open(
+        from_the_past, material.ACCOUNT, company_id=material.COMPANY, cardholder_id=material.HOLDER,
+        timezone="America/Chicago", daily_limit_cents=5_000, currency="USD",
+    )  # fmt: skip
+    account = accounts.evolve(None, opened)
+    credit = accounts.credit(
+        from_the_past, account, amount_cents=500, refill_id=material.CARD, last_day="2026-01-31"
+    )
+    account = accounts.evolve(account, credit)
+    (expired,) = expired_money.expire(from_the_past, account, material.TODAY)
+    assert accounts.evolve(account, expired).gone
+    table = MemoryTable()
+    Directory(table).project(entries([opened, credit, expired]))
+    assert table.rows[material.ACCOUNT].state.gone == ()

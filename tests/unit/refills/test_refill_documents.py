@@ -18,9 +18,18 @@ from domain.aggregates.company import Company
 from domain.aggregates.refill import Refill
 from tests.unit.application.happened import ACCOUNT, COMPANY
 from tests.unit.application.ledger_double import Ledger
-from tests.unit.application.refilling import FOREIGN, SECOND, ledger, order, refill_of, step_back
-from tests.unit.application.test_refill_decisions import LINES as BY_CARD_LINES
-from tests.unit.application.test_refill_decisions import charged, credited_by_card, state
+from tests.unit.application.refilling import (
+    FOREIGN,
+    SECOND,
+    charged,
+    credited_by_card,
+    ledger,
+    order,
+    refill_of,
+    state,
+    step_back,
+)
+from tests.unit.application.refilling import LINES as BY_CARD_LINES
 
 
 def text_of(pdf: bytes) -> str:

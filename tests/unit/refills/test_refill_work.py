@@ -30,8 +30,8 @@ from domain.ids import make_id
 from domain.recurrence import KEEP, WEEKLY, Rule, due_us
 from tests.unit.application.happened import ACCOUNT, COMPANY, account_opened, company_registered
 from tests.unit.application.ledger_double import DEADLINE_US, ISSUER, NOW_MS, NOW_US, Ledger, origin
-from tests.unit.application.refilling import SECOND, balance, ledger, order, refill_of
-from tests.unit.application.test_refill_decisions import charged, said
+from tests.unit.application.refilling import SECOND, balance, charged, ledger, order, refill_of
+from tests.unit.application.test_refill_decisions import said
 from tests.unit.backend.operator_double import Outside
 
 SECRET = b"whsec_test"

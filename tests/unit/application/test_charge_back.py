@@ -1,0 +1,166 @@
+"""A chargeback of a refill takes back its own money, and never what is of another."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from application.correct import CorrectAmounts
+from application.corrections import Agreement, Correction, Credited, Seen
+from application.decide_refill import ChargeBack
+from application.expired_funds import BookExpiry, DecideExpired, Donate, Reactivate, Return
+from application.payment_processor import DISPUTED, PAID, RecordRefund
+from tests.unit.application.happened import ACCOUNT
+from tests.unit.application.ledger_double import DEADLINE_US, ISSUER, Ledger, origin
+from tests.unit.application.refilling import (
+    BY_CARD,
+    FOREIGN,
+    SECOND,
+    balance,
+    charged,
+    credited_by_card,
+    ledger,
+    order,
+    refill_of,
+    state,
+    step,
+    step_back,
+)
+from tests.unit.application.refilling import LINES as ORDERED
+
+DAY_US = 86_400_000_000
+LAST_DAY, LATER, LATEST = "2026-09-30", "2026-10-20", "2026-12-31"  # it is 2026-09-21
+LINES = ((ACCOUNT, 5_000),)
+
+
+def after_expiry(*, of: str = LAST_DAY) -> tuple[Ledger, dict[str, Any]]:
+    """A first refill that has expired since, and its answer."""
+    place = ledger()
+    first, _ = place.when(order(*LINES, last_day=of))
+    place.now_us += 15 * DAY_US
+    return place, first
+
+
+def decided(place: Ledger, cls: type[DecideExpired], number: int, **facts: Any) -> None:
+    """All expired money of the account, $50.00 of it."""
+    given: dict[str, Any] = {"expired_day": "", "amount_cents": 5_000, "why": "x"} | facts
+    answer, _ = place.when(cls(origin(number), DEADLINE_US, account_ids=[ACCOUNT], **given))
+    assert answer["amount_cents"] == 5_000
+
+
+def charged_back(place: Ledger, refill: dict[str, Any]) -> tuple[int, int]:
+    """What was taken back, and what is owed."""
+    place.when(ChargeBack(origin(90), DEADLINE_US, refill_id=UUID(refill["id"]), text="x"))
+    after, _ = place.when(step_back(refill_of(place, refill), LINES))
+    return after.taken_cents, after.receivable_cents
+
+
+@pytest.mark.parametrize("gone", ["unbooked", "held", "returned", "donated"])
+def test_other_money_is_not_taken_for_what_has_expired(gone: str) -> None:
+    place, first = after_expiry()
+    if gone == "held":
+        booking: Any = BookExpiry((ACCOUNT,), ISSUER, DEADLINE_US)
+        place.when(booking)
+    elif gone == "returned":
+        decided(place, Return, 2)
+    elif gone == "donated":
+        decided(place, Donate, 2, cause="City Food Bank")
+    place.when(order(*LINES, number=3))
+    assert charged_back(place, first) == (0, 5_000)
+    assert balance(place) == (10_000 if gone == "unbooked" else 5_000)
+
+
+def test_what_was_reactivated_is_taken_back() -> None:
+    place, first = after_expiry()
+    decided(place, Reactivate, 2, last_day=LATER)
+    place.when(order(*LINES, number=3))
+    assert charged_back(place, first) == (5_000, 0)
+    assert balance(place) == 5_000
+
+
+def test_what_was_reactivated_and_expired_again_is_gone() -> None:
+    place, first = after_expiry()
+    decided(place, Reactivate, 2, last_day=LATER)
+    place.now_us += 30 * DAY_US
+    decided(place, Return, 3)
+    place.when(order(*LINES, number=4))
+    assert charged_back(place, first) == (0, 5_000)
+    assert balance(place) == 5_000
+
+
+def test_a_refill_with_a_later_day_is_taken_back_though_an_earlier_one_expired() -> None:
+    place, _ = after_expiry()
+    decided(place, Return, 2)
+    other, _ = place.when(order(*LINES, number=3, last_day=LATEST))
+    assert charged_back(place, other) == (5_000, 0)
+    assert balance(place) == 0
+
+
+@pytest.mark.parametrize(("to_cents", "refused"), [(0, True), (4_999, True), (5_001, False)])
+def test_a_credit_is_not_corrected_to_less_than_has_expired_of_it(
+    to_cents: int, refused: bool
+) -> None:
+    place, first = after_expiry()
+    decided(place, Return, 2)
+    place.when(order(*LINES, number=3))
+    id = UUID(first["id"])
+    asked = Correction(
+        refill_id=id,
+        account_id=ACCOUNT,
+        to_cents=to_cents,
+        why="typed wrong",
+        evidence="list 4",
+        seen=Seen(0, 5_000),
+    )
+    answer, events = place.when(
+        CorrectAmounts(
+            origin(4),
+            DEADLINE_US,
+            asked=[asked],
+            credited={(id, ACCOUNT): Credited(5_000, 2)},
+            agreement=Agreement(UUID(int=71), UUID(int=72)),
+        )
+    )
+    if refused:
+        assert (answer.code, events) == ("expired-credit", [])
+        assert "$50.00 of that credit expired" in answer.text
+    assert balance(place) == (5_000 if refused else 5_001)
+
+
+@pytest.mark.parametrize(
+    ("disputed_cents", "taken"),
+    [(1, (0, 0)), (3_300, (1_800, 1_500)), (10_999, (5_999, 4_999)), (20_000, (6_000, 5_000))],
+)
+def test_a_dispute_over_a_part_takes_its_part_of_each_line(
+    disputed_cents: int, taken: tuple[int, int]
+) -> None:
+    place, id = credited_by_card()
+    charged(place, id, 3, DISPUTED, disputed_cents)
+    after, _ = place.when(step_back(state(place, id), ORDERED))
+    assert (balance(place), balance(place, SECOND)) == (6_000 - taken[0], 5_000 - taken[1])
+    assert (after.taken_cents, after.receivable_cents) == (sum(taken), 0)
+
+
+@pytest.mark.parametrize(
+    ("refunded_first", "disputed_cents", "left"),
+    [(False, 5_000, 6_000), (False, 6_000, 5_000), (True, 6_000, 0)],
+)
+def test_money_that_was_never_credited_bears_a_dispute_first(
+    refunded_first: bool, disputed_cents: int, left: int
+) -> None:
+    place = ledger()
+    lines = ((ACCOUNT, 6_000), (FOREIGN, 5_000))
+    answer, _ = place.when(order(*lines, payment=BY_CARD, checked=True))
+    id = UUID(answer["id"])
+    charged(place, id, 2, PAID)
+    place.when(step(place, state(place, id), lines))
+    if refunded_first:
+        place.when(
+            RecordRefund(
+                origin(3), DEADLINE_US, refill_id=id, processor="sandbox", reference="re_1",
+                amount_cents=5_000,
+            )
+        )  # fmt: skip
+    charged(place, id, 4, DISPUTED, disputed_cents)
+    place.when(step_back(state(place, id), lines[:1]))
+    assert balance(place) == left
