@@ -55,8 +55,9 @@ def show(
         begins = "" if not row["version"] else f", from {_when(row['effective_ms'], row)}"
         name = f"version {row['version']}" if row["version"] else "standard terms"
         print(f"{name} ({row['state']}){begins}")
-        for term, value in row["terms"].items():
-            print(f"  {terms_.WORDS[term]:<20} {terms_.in_words(term, value)}")
+        for term in sorted(row["terms"], key=list(terms_.WORDS).index):
+            said = terms_.in_words(term, row["terms"][term])
+            print(f"  {terms_.WORDS[term]:<20} {said}")
         if row["version"]:
             print(f"  why: {_printable(row['why'])}")
 

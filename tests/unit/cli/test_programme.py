@@ -113,13 +113,16 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, name: str, text: str) ->
 
 
 def test_what_there_is_is_shown(program: Program, backend: BackendDouble) -> None:
-    terms: dict[str, Any] = {"per_day_cents": 2_500, "hours": [], "weekdays": ["mon"]}
+    terms: dict[str, Any] = {"hours": [], "per_day_cents": 2_500, "weekdays": ["mon"]}
     row = {"version": 1, "state": "in force", "effective_ms": 1_790_000_000_000, "why": "x",
            "timezone": "America/Chicago", "terms": terms}  # fmt: skip
     past = {**row, "version": 0, "state": "past", "effective_ms": 0}
     backend.outside.directory.rows = [row, past]
     out = program("programme", "show", str(COMPANY)).out
     assert "version 1 (in force), from 2026-09-21 09:13 America/Chicago" in out
+    assert [line.split("  ")[1] for line in out.splitlines()[1:4]] == [
+        "most of a day", "days of the week", "hours"
+    ]  # fmt: skip
     assert "$25.00" in out
     assert "standard" not in out
     assert "standard terms (past)" in program("programme", "show", str(COMPANY), "--all").out
