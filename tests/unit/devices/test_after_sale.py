@@ -84,6 +84,8 @@ def test_what_the_backend_refuses_for_good_is_not_asked_again(
             answer = await pos.adjustments.ask("VOID", PAYMENT)
             assert (answer.answered, answer.done, answer.reason) == (True, False, "bad-body")
             assert pos.adjustments.waiting() == 0
+            (bill,) = pos.bills.latest(5)
+            assert (bill.state, bill.action) == ("refused", "VOID")
             before = pos._journal.reserve()
             with pytest.raises(BodyError):
                 await pos.adjustments.ask("REFUND", PAYMENT, -1)
