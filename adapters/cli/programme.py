@@ -2,7 +2,7 @@
 
 import datetime as dt
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -128,7 +128,21 @@ def set_(
         for line in _differences(shown["changes"]):
             say(line)
         typer.confirm(f"Set it from {_when(shown['effective_ms'], shown)}?", abort=True, err=True)
-    _print_set(send({}), json)
+    result = send({})
+    _print_set(result, json)
+    query = {"what": "programme", "of": company}
+    for row in as_operator(as_, lambda operator: operator.rows("QUERY", query)):
+        if row["state"] == "scheduled" and row["effective_ms"] > result["effective_ms"]:
+            _tell_scheduled(row)
+
+
+def _tell_scheduled(row: Mapping[str, Any]) -> None:
+    """Each version is a whole: one that was scheduled before knows nothing of a later wish."""
+    begins = _when(row["effective_ms"], row)
+    say(
+        f"From {begins} on version {row['version']} holds, as it was set."
+        f" What is to go on then: set it with --effective '{begins[:16]}' too."
+    )
 
 
 def rehearse(

@@ -129,6 +129,20 @@ def test_what_there_is_is_shown(program: Program, backend: BackendDouble) -> Non
     assert program.json("programme", "show", str(COMPANY)) == [row]
 
 
+def test_whoever_sets_terms_is_told_of_a_version_that_will_undo_them(
+    program: Program, backend: BackendDouble
+) -> None:
+    backend.outside.ledger.given(company_registered())
+    in_2040_ms = 2_209_017_600_000
+    later = {"version": 1, "state": "scheduled", "effective_ms": in_2040_ms,
+             "timezone": "America/New_York", "terms": {}, "why": "x"}  # fmt: skip
+    backend.outside.directory.rows = [later]
+    arguments = ("programme", "set", str(COMPANY), "--per-day", "25.00", *WHY)
+    assert "From 2040-01-01 03:00 America/New_York on version 1 holds" in program(*arguments).err
+    backend.outside.directory.rows = [{**later, "state": "in force"}]
+    assert "holds" not in program(*arguments[:4], "26.00", *WHY).err
+
+
 def test_a_rehearsal_without_payments_says_so(program: Program, backend: BackendDouble) -> None:
     summary = {"kind": "summary", "days": 30, "accounts": 2, "approved": 0, "declined": 0}
     object.__setattr__(backend._operators._reads.outside, "rehearse", lambda *_: [summary])
