@@ -2,7 +2,7 @@
 
 import datetime as dt
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -136,7 +136,7 @@ def set_(
             _tell_scheduled(row)
 
 
-def _tell_scheduled(row: Mapping[str, Any]) -> None:
+def _tell_scheduled(row: dict[str, Any]) -> None:
     """Each version is a whole: one that was scheduled before knows nothing of a later wish."""
     begins = _when(row["effective_ms"], row)
     say(
