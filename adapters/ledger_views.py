@@ -204,9 +204,14 @@ class LedgerViews:
         return self.guarded.pieces(Settlements.name, text)
 
     def card_history(self, card_id: UUID) -> list[dict[str, Any]]:
-        """A cardholder's own payments, newest first, as D HISTORY shows them."""
+        """The payments of a card's account, newest first, as D HISTORY shows them.
+
+        With whichever card: only so does the phone name a payment by a copied stripe.
+        """
         self.caught_up(CardStreams.name)
-        found = self.guarded.read(Settlements.name, lambda: self._settlements.of_card(card_id))
+        card = self.listed.get(card_id)
+        cards = self.listed.ids("card", card.account_id) if isinstance(card, Card) else [card_id]
+        found = self.guarded.read(Settlements.name, lambda: self._settlements.of_cards(cards))
         return [
             {
                 "transaction": str(payment.transaction_id),

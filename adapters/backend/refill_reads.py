@@ -14,6 +14,7 @@ from domain.aggregates.group import Groups
 from domain.aggregates.refill import Refill, RefillCredited, RefillFailed, RefillTakenBack
 from domain.aggregates.schedule import ACTIVE, Schedule
 from domain.aggregates.webhook import Webhook
+from domain.books.bank import reference_of
 from domain.event import Event
 from domain.recurrence import next_due
 
@@ -148,6 +149,7 @@ def _refill_row(refill: Refill) -> dict[str, Any]:
         "method": refill.method,
         "processor": refill.processor,
         "reference": refill.reference,
+        "payment_reference": reference_of(refill.id),
         "two_persons": refill.two_persons,
         "ordered_by": refill.ordered_by,
         "paid_by": refill.paid_by,

@@ -55,8 +55,9 @@ def show(
         begins = "" if not row["version"] else f", from {_when(row['effective_ms'], row)}"
         name = f"version {row['version']}" if row["version"] else "standard terms"
         print(f"{name} ({row['state']}){begins}")
-        for term, value in row["terms"].items():
-            print(f"  {terms_.WORDS[term]:<20} {terms_.in_words(term, value)}")
+        for term in sorted(row["terms"], key=list(terms_.WORDS).index):
+            said = terms_.in_words(term, row["terms"][term])
+            print(f"  {terms_.WORDS[term]:<20} {said}")
         if row["version"]:
             print(f"  why: {_printable(row['why'])}")
 
@@ -127,7 +128,21 @@ def set_(
         for line in _differences(shown["changes"]):
             say(line)
         typer.confirm(f"Set it from {_when(shown['effective_ms'], shown)}?", abort=True, err=True)
-    _print_set(send({}), json)
+    result = send({})
+    _print_set(result, json)
+    query = {"what": "programme", "of": company}
+    for row in as_operator(as_, lambda operator: operator.rows("QUERY", query)):
+        if row["state"] == "scheduled" and row["effective_ms"] > result["effective_ms"]:
+            _tell_scheduled(row)
+
+
+def _tell_scheduled(row: dict[str, Any]) -> None:
+    """Each version is a whole: one that was scheduled before knows nothing of a later wish."""
+    begins = _when(row["effective_ms"], row)
+    say(
+        f"From {begins} on version {row['version']} holds, as it was set."
+        f" What is to go on then: set it with --effective '{begins[:16]}' too."
+    )
 
 
 def rehearse(

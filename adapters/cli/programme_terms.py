@@ -36,7 +36,7 @@ WORDS = {
     "partial_approval": "part of an amount",
     "expiry_days": "money expires after",
 }
-"""What people call the terms."""
+"""What people call the terms, in the order in which they are shown."""
 _MOST_BYTES = 100_000
 _NONE = "none"
 _Text: TypeAlias = str | None

@@ -167,7 +167,7 @@ def approve(
     row = rows[0]
     decision = DECISIONS[row["kind"]]
     if decision.why_yes and not why:
-        raise typer.BadParameter(f"give --why: a {row['kind']} needs a reason or a reference")
+        raise typer.BadParameter(f"give --why, a reason or a reference, for {row['kind']}")
     if sys.stdin.isatty() and sys.stderr.isatty() and not yes:
         for line in _in_full(rows):
             say(line)

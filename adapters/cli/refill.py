@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from adapters.cli import refill_groups, refill_orders, refill_webhooks
 from adapters.cli.options import AsJson, AsOperator, an_id, cents
 from adapters.cli.output import print_json
-from adapters.cli.refill_words import print_refill, until_done
+from adapters.cli.refill_words import end_with, print_refill, until_done
 
 _COLUMNS = ("account", "amount")
 _METHODS = "bank|check|paypal|card"
@@ -124,6 +124,7 @@ def order(
         print_json(result)
     else:
         print_refill(result)
+    end_with(result)
 
 
 def _whom(

@@ -9,8 +9,9 @@ import typer
 from adapters.cli.failure import misconfigured
 from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
 from adapters.cli.output import print_json, say
+from adapters.cli.people import people
 from adapters.cli.proposal import tell_proposed
-from adapters.cli.refill_words import print_refill, until_done
+from adapters.cli.refill_words import end_with, print_refill, until_done
 from domain.answers import dollars
 
 _Id = Annotated[
@@ -112,7 +113,7 @@ def confirm(
 
 
 def approve(refill: _Id, as_: AsOperator = "operator-2", json: AsJson = False) -> None:
-    """Approve a paid refill above the limit; another operator must than the one who ordered it.
+    """Approve a paid refill above the limit: not by the operator who ordered it.
 
     Example: [bold]ticketrestaurant refill approve 0192… --as operator-2[/bold]
     """
@@ -216,6 +217,8 @@ def _decide(what: str, refill: str, why: str, as_: str, json: bool) -> None:
         print_json(result)
     else:
         print_refill(result)
+    if what in ("confirm", "approve"):
+        end_with(result)
 
 
 def day(ms: int) -> str:
@@ -230,4 +233,12 @@ def _shown(name: str, value: Any) -> str:
         return day(value)
     if name.endswith("_lines") or name == "accounts":
         return f"{value:,}"
+    if name.endswith("_by"):
+        return _who(value)
     return "yes" if value is True else str(value)
+
+
+def _who(actor: str) -> str:
+    """`operator-1` for `operator:ID:CERTIFICATE` where that operator's folder is here."""
+    role, _, rest = actor.partition(":")
+    return people().get(rest.partition(":")[0], actor) if role == "operator" else actor

@@ -3,9 +3,14 @@
 import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
+import typer
+
+from adapters.cli import exit_codes
 from adapters.cli.output import counted, progress, this_program
 from domain.answers import dollars
+from domain.books.bank import reference_of
 
 if TYPE_CHECKING:
     from adapters.cli.operator_link import Operator
@@ -14,6 +19,7 @@ WAIT_S: Final = 30.0
 _PAUSE_S: Final = 0.25
 _UNDER_WAY: Final = "approved"
 _BY_CARD: Final = "awaiting-payment"
+_CAME_TO_NOTHING: Final = ("rejected", "failed")
 _TEXTS: Final = {
     "awaiting-payment": "waits for its payment",
     "awaiting-approval": "is paid and waits for another operator's approval",
@@ -57,6 +63,12 @@ async def refill_row(operator: "Operator", refill: str) -> dict[str, Any]:
     return row
 
 
+def end_with(result: dict[str, Any]) -> None:
+    """Exit status 1 where nothing was credited and nothing will be: a refused card, for one."""
+    if result["status"] in _CAME_TO_NOTHING:
+        raise typer.Exit(exit_codes.REFUSED)
+
+
 def print_refill(result: dict[str, Any]) -> None:
     """The outcome of an order or a decision, and what to do next."""
     before = " (carried out before)" if result.get("repeated") else ""
@@ -70,6 +82,10 @@ def print_refill(result: dict[str, Any]) -> None:
     if result.get("left_out_lines"):
         shown = this_program("refill", "show", result["id"])
         print(f"{counted(result['left_out_lines'], 'line')} left out; see: {shown}")
+    if result["status"] == _BY_CARD and result["method"] != "card":
+        confirm = this_program("refill", "confirm", result["id"], "--reference", "…")
+        print(f"On the payment should stand: {reference_of(UUID(result['id']))}")
+        print(f"When the money is here:\n  {confirm}")
     if result["status"] == _BY_CARD and result["method"] == "card":
         poll = this_program("refill", "webhook", "poll", result["id"])
         print(f"The processor has not said yet. To ask it:\n  {poll}")

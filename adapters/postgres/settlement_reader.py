@@ -137,15 +137,15 @@ class SettlementReader:
         """A number that no report had before."""
         return int(self._readers.rows("SELECT nextval('report_numbers')")[0][0])
 
-    def of_card(self, card_id: UUID, most: int = 100) -> list[tuple[Payment, str]]:
-        """The card's approved payments, newest first, each with the name of its shop."""
+    def of_cards(self, card_ids: Collection[UUID], most: int = 100) -> list[tuple[Payment, str]]:
+        """The cards' approved payments, newest first, each with the name of its shop."""
         columns = ", ".join("s." + name for name in PAYMENT_COLUMNS.split(", "))
         rows = self._readers.rows(
             f"SELECT {columns}, p.position, p.payload FROM card_streams c"
             " JOIN settlements s ON s.transaction_id = c.stream_id"
             " JOIN settlement_shops p ON p.shop_id = s.shop_id"
-            " WHERE c.card_id = %s ORDER BY c.position DESC LIMIT %s",
-            (card_id, most),
+            " WHERE c.card_id = ANY(%s) ORDER BY c.position DESC LIMIT %s",
+            (list(card_ids), most),
         )
         return [
             (self._payments.open(row[:5]), self._shops.open((row[2], row[5], row[6])).name)

@@ -101,7 +101,7 @@ def balance(device: DeviceFolder, as_json: AsJson = False) -> None:
 
 @app.command()
 def history(device: DeviceFolder, as_json: AsJson = False) -> None:
-    """The account's own payments, newest first.
+    """The account's payments with any of its cards, newest first.
 
     Example: ticketrestaurant card history --device var/devices/CARD-ID
     """

@@ -184,6 +184,7 @@ class Adjustments:
                 code=answer.code,
                 reason=answer.reason,
                 of=str(asked.transaction),
+                action=asked.action,
             )
         )
 

@@ -17,7 +17,8 @@ class Bill:
     """One payment as this POS saw it end. `ms`: milliseconds since 1970 UTC.
 
     `state`: approved, refused, unanswered (and to be reversed), reversed, nothing-to-reverse; of a
-    change of an earlier payment (`of`, its id) voided, refunded, tipped, refused, unanswered.
+    change of an earlier payment (`of`, its id) voided, refunded, tipped, refused, unanswered;
+    `action` is what was asked for then: VOID, REFUND, TIP.
     """
 
     counter: int
@@ -30,6 +31,7 @@ class Bill:
     transaction: str = ""
     items: list[Body] = field(default_factory=list)
     of: str = ""
+    action: str = ""
 
 
 class Bills:

@@ -216,7 +216,10 @@ def _show_bills(found: Sequence[Bill]) -> None:
     for bill in found:
         when = datetime.fromtimestamp(bill.ms / 1000).astimezone()
         amount, why = show_amount(bill.amount_cents), f"{bill.code or '–':<2} {bill.reason}"
-        line = f"{when:%Y-%m-%d %H:%M:%S %Z}  {amount:>11}  {bill.state:<18} {why:<16}"
+        # A refused refund of $1.00 is no refused payment of $1.00.
+        is_open = bill.action and bill.state in ("refused", "unanswered")
+        state = f"{bill.action.lower()} {bill.state}" if is_open else bill.state
+        line = f"{when:%Y-%m-%d %H:%M:%S %Z}  {amount:>11}  {state:<18} {why:<22}"
         typer.echo(f"{line} {bill.card:<16} {bill.transaction or bill.of}".rstrip())
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from devices.magstripe import read_stripe
 from devices.money import MAX_AMOUNT_CENTS, AmountError, show_amount
 from devices.pos.core import Pos
 from devices.pos.payment import Outcome, Terms, check_pin, in_words
@@ -46,7 +47,7 @@ class Split:
 async def split(pos: Pos, shares: Sequence[Share], *, timeout_s: float = 10.0) -> Split:
     """Asks for one share after the other; at the first that is not approved, takes all back.
 
-    Raises AmountError, PinError and StripeError; what was approved by then is taken back.
+    Raises AmountError, PinError and StripeError before the first card is asked for anything.
     """
     if not 2 <= len(shares) <= SHARES_MOST:
         raise AmountError(f"a bill is split into 2 to {SHARES_MOST} shares")
@@ -54,6 +55,7 @@ async def split(pos: Pos, shares: Sequence[Share], *, timeout_s: float = 10.0) -
         if not 1 <= share.amount_cents <= MAX_AMOUNT_CENTS:
             raise AmountError("the amount of a share is out of range")
         check_pin(share.pin)
+        read_stripe(share.track)  # before the first card pays, not when this one's turn comes
     terms = Terms(group=uuid.uuid4())
     outcomes: list[Outcome] = []
     try:

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.correction_reads import CorrectionReads
+from adapters.ledger_views import LedgerViews
 from adapters.postgres.log_reader import SealedLogReader
 from adapters.reports.settlements_csv import settlements_csv
 from application.corrections import Credited
@@ -21,6 +22,11 @@ from tests.integration.ledger.town import Town
 from tests.integration.ledger.views import Views
 
 DAY_US = 24 * 3600 * 1_000_000
+
+
+class FixedClock:
+    def now_us(self) -> int:
+        return 1_795_000_000_000_000
 
 
 class Street:
@@ -148,7 +154,7 @@ def test_a_settled_day_stays_and_a_later_change_is_in_the_statement_of_its_own_d
         told += changes.adjustments
         after = changes.upto
     assert told == [corrected, back], "each once, also where its payment is in the same page"
-    own = {each.transaction_id: each for each, _ in views.settlements.of_card(street.card)}
+    own = {each.transaction_id: each for each, _ in views.settlements.of_cards([street.card])}
     assert (own[wrong].worth_cents, own[taken].worth_cents) == (40, 0)
 
 
@@ -241,7 +247,31 @@ def test_a_cardholder_sees_the_own_payments_newest_first(
     street.pays(1)
     ledger.append(street.events)
     views.catch_up()
-    found = views.settlements.of_card(street.card, most=2)
+    found = views.settlements.of_cards([street.card], most=2)
     assert [name for _, name in found] == ["Amy's", "Zoë's"]
     assert found[0][0].decided_us > found[1][0].decided_us
-    assert views.settlements.of_card(UUID(int=9)) == []
+    assert views.settlements.of_cards([UUID(int=9)]) == []
+
+
+def test_the_phone_shows_what_was_paid_with_the_other_cards_of_its_account(
+    ledger: LedgerDatabase,
+) -> None:
+    town = Town()
+    company, events = town.company()
+    (stripe, phone), more = town.person(company, kinds=("stripe", "virtual"))
+    shop, shops = town.shop("Amy's")
+    till, tills = town.terminal(shop)
+    events += more + town.refill(company, stripe, 1_000) + shops + tills
+    (stranger,), others = town.person(company)
+    events += others + town.refill(company, stranger, 1_000)
+    paid, payment = town.payment(till, stripe, 100)
+    ledger.append(events + payment + town.payment(till, stranger, 100)[1])
+    views = LedgerViews(
+        ledger.dsn, ledger.keys, ledger.mapper, FixedClock(), lambda: ledger.log.recorder.position
+    )
+    views.start()
+    try:
+        rows = views.card_history(phone)
+    finally:
+        views.stop()
+    assert [row["transaction"] for row in rows] == [str(paid)]

@@ -113,17 +113,34 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, name: str, text: str) ->
 
 
 def test_what_there_is_is_shown(program: Program, backend: BackendDouble) -> None:
-    terms: dict[str, Any] = {"per_day_cents": 2_500, "hours": [], "weekdays": ["mon"]}
+    terms: dict[str, Any] = {"hours": [], "per_day_cents": 2_500, "weekdays": ["mon"]}
     row = {"version": 1, "state": "in force", "effective_ms": 1_790_000_000_000, "why": "x",
            "timezone": "America/Chicago", "terms": terms}  # fmt: skip
     past = {**row, "version": 0, "state": "past", "effective_ms": 0}
     backend.outside.directory.rows = [row, past]
     out = program("programme", "show", str(COMPANY)).out
     assert "version 1 (in force), from 2026-09-21 09:13 America/Chicago" in out
+    assert [line.split("  ")[1] for line in out.splitlines()[1:4]] == [
+        "most of a day", "days of the week", "hours"
+    ]  # fmt: skip
     assert "$25.00" in out
     assert "standard" not in out
     assert "standard terms (past)" in program("programme", "show", str(COMPANY), "--all").out
     assert program.json("programme", "show", str(COMPANY)) == [row]
+
+
+def test_whoever_sets_terms_is_told_of_a_version_that_will_undo_them(
+    program: Program, backend: BackendDouble
+) -> None:
+    backend.outside.ledger.given(company_registered())
+    in_2040_ms = 2_209_017_600_000
+    later = {"version": 1, "state": "scheduled", "effective_ms": in_2040_ms,
+             "timezone": "America/New_York", "terms": {}, "why": "x"}  # fmt: skip
+    backend.outside.directory.rows = [later]
+    arguments = ("programme", "set", str(COMPANY), "--per-day", "25.00", *WHY)
+    assert "From 2040-01-01 03:00 America/New_York on version 1 holds" in program(*arguments).err
+    backend.outside.directory.rows = [{**later, "state": "in force"}]
+    assert "holds" not in program(*arguments[:4], "26.00", *WHY).err
 
 
 def test_a_rehearsal_without_payments_says_so(program: Program, backend: BackendDouble) -> None:

@@ -1,7 +1,11 @@
 """`refill` and `schedule` at the command line: the old form, the words for people, wrong usage."""
 
+from uuid import UUID
+
 import pytest
 
+from adapters.cli import refill, refill_orders
+from domain.books.bank import reference_of
 from tests.unit.application import happened
 from tests.unit.cli.backend_double import BackendDouble
 from tests.unit.cli.conftest import Program
@@ -34,6 +38,33 @@ def test_what_waits_for_another_says_how_to_approve_it(program: Program, company
     id = ended.out.split()[1].rstrip(":")
     done = program("refill", "approve", id, "--as", "operator-1")
     assert (done.status, "another person" in done.err) == (1, True)
+
+
+def test_what_is_not_paid_says_what_the_payment_should_name_and_how_to_confirm_it(
+    program: Program, company: str
+) -> None:
+    ended = program("refill", company, "--each", "2.00", "--unpaid")
+    assert ended.status == 0
+    id = ended.out.split()[1].rstrip(":")
+    reference = reference_of(UUID(id))
+    assert reference in ended.out
+    assert f"ticketrestaurant refill confirm {id} --reference" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [("credited", 0), ("awaiting-payment", 0), ("rejected", 1), ("failed", 1)],
+)
+def test_an_order_of_which_nothing_was_credited_is_status_1(
+    program: Program, company: str, monkeypatch: pytest.MonkeyPatch, outcome: str, status: int
+) -> None:
+    async def ended(operator: object, result: dict[str, object]) -> dict[str, object]:
+        return {**result, "status": outcome}
+
+    monkeypatch.setattr(refill, "until_done", ended)
+    monkeypatch.setattr(refill_orders, "until_done", ended)
+    assert program("refill", company, "--each", "2.00").status == status
+    assert program("refill", company, "--each", "2.00", "--json").status == status
 
 
 def test_an_empty_list_says_so(program: Program, company: str) -> None:

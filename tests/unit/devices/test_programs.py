@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from asyncio.subprocess import PIPE, Process
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from devices.card.program import app as card_app
 from devices.edge import WrongUse, parse_choice, wanted_items
+from devices.pos.bills import Bill, Bills
 from devices.pos.program import app as pos_app
 from tests.unit.devices.authority import PAN, TRACK2, Authority
 from tests.unit.devices.conftest import Run, until
@@ -83,6 +85,19 @@ def test_a_sale_in_words_and_its_exit_codes(authority: Authority, run: Run) -> N
         assert [line.split()[4] for line in out.splitlines()] == ["refused", "approved"]
 
     run(scenario())
+
+
+def test_a_refused_refund_is_not_listed_as_a_refused_payment(authority: Authority) -> None:
+    folder = authority.device("pos")
+    bills = Bills(folder)
+    bills.add(Bill(1, 0, "approved", 900, "984000******7898", "00", "approved", "paid"))
+    refused = Bill(2, 0, "refused", 100, "", "12", "already-refunded", of="paid", action="REFUND")
+    bills.add(refused)
+    bills.add(replace(refused, counter=3, state="refunded", reason="approved", code="00"))
+    shown = CliRunner().invoke(pos_app, ["bills", "--device", str(folder)]).output.splitlines()
+    words = ["refunded ", "refund refused ", "approved "]
+    assert all(word in line for word, line in zip(words, shown, strict=True))
+    assert len({len(line.removesuffix("paid")) for line in shown}) == 1, "the columns stand"
 
 
 @pytest.mark.parametrize("amount", ["12.505", "-1", "0", "99999999999", "a"])
