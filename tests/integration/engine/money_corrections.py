@@ -109,12 +109,22 @@ def set_programme(scene: Scene, changes: dict[str, Any]) -> list[Intent]:
     return [Intent("programme", make, lambda answer, resent: False, same)]
 
 
+def day_is_over(scene: Scene) -> bool:
+    """Whether the next day of the books can be closed, or nearly: the bank's day ends first."""
+    return _next_day(scene) < scene.today
+
+
+def _next_day(scene: Scene) -> str:
+    closed = scene.stored.closed
+    return next_day(max(closed)) if closed else min(scene.stored.days)
+
+
 def close_day(scene: Scene) -> list[Intent]:
     """Closes the next day of the books with what stands on them; no money moves."""
     stored, origin = scene.stored, scene.origin()
     closings = stored.states.get(CLOSINGS_ID)
     before = closings if isinstance(closings, Closings) else None
-    day = next_day(before.day) if before is not None else min(stored.days)
+    day = _next_day(scene)
     mark = stored.days[max(each for each in stored.days if each <= day)]
 
     def make() -> Command:

@@ -111,6 +111,23 @@ class Office:
 
         return Intent(kind.__name__, make, settle_once, same)
 
+    def advance(self, which: int, give_up: bool) -> list[Intent]:
+        """What comes next in the life of a refill, or its end."""
+        next_ = {
+            "awaiting-payment": (self.confirm, self.cancel),
+            "awaiting-approval": (lambda which: self.approve(which, 2), self.cancel),
+            "approved": (self.work_on, self.charge_back),
+            "failed": (self.repay, self.charge_back),
+            "cancelled": (self.repay, self.confirm),
+            "credited": (self.charge_back, self.cancel),
+            "charged-back": (self.work_on, self.charge_back),
+        }
+        return [
+            intent
+            for refill in self._chosen(which)
+            for intent in next_[refill.status][give_up](which)
+        ]
+
     def confirm(self, which: int) -> list[Intent]:
         """The money of an order came."""
 
@@ -251,15 +268,20 @@ class Office:
 
         return [Intent(to, make, settle, same)]
 
+    def expired_cents(self) -> int:
+        """What of all cards has expired, booked or not."""
+        today = self.scene.today
+        return sum(self._expired_cents(card, today) for card in range(len(self.model.purses)))
+
     def _expired_cents(self, card: int, today: str) -> int:
         gone = sum(self.model.purses[card].values()) - self.model.spendable(card, today)
         return gone + sum(self.model.expired[card].values())
 
     # Disputes
 
-    def hear_shop(self, payment: int) -> list[Intent]:
+    def hear_shop(self, which: int) -> list[Intent]:
         """The shop's evidence; no money moves."""
-        return [self._hear_shop(id) for id, _ in self.scene.chosen(payment)]
+        return [self._hear_shop(id) for id in self.scene.chosen_dispute(which)]
 
     def _hear_shop(self, id: UUID) -> Intent:
         origin = self.scene.origin()
@@ -272,9 +294,9 @@ class Office:
 
         return Intent("evidence", make, lambda answer, resent: False, same)
 
-    def decide_dispute(self, payment: int, cents: int | None) -> list[Intent]:
+    def decide_dispute(self, which: int, cents: int | None) -> list[Intent]:
         """For the cardholder with so many cents (None: all that is left), for the shop with 0."""
-        return [self._decide_dispute(id, cents) for id, _ in self.scene.chosen(payment)]
+        return [self._decide_dispute(id, cents) for id in self.scene.chosen_dispute(which)]
 
     def _decide_dispute(self, id: UUID, cents: int | None) -> Intent:
         origin = self.scene.origin()

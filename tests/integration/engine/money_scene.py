@@ -4,6 +4,7 @@ Every method makes an Intent: a command under one id that can be sent as often a
 its answer moves the model.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -79,7 +80,11 @@ class Scene:
         self.model = Model(CARDS, CREDIT_CENTS)
         self.stored = Stored(self.world)
         self.paid: list[tuple[UUID, Named]] = []
+        self.disputed: list[UUID] = []
         self.barred: list[Named] = []
+        self.bills: dict[UUID, int] = {}
+        """How many cards share each bill."""
+        self._shares: defaultdict[UUID, dict[int, tuple[UUID, Named] | None]] = defaultdict(dict)
         self._last = 0
 
     @property
@@ -128,6 +133,9 @@ class Scene:
             )  # fmt: skip
 
         def settle(answer: Decision, resent: bool) -> bool:
+            if group is not None:
+                share = (answer.transaction_id, name) if answer.approved else None
+                self._shares[group].setdefault(card, share)
             if not answer.approved:
                 return False
             assert name not in self.barred, "its reversal came first"
@@ -153,6 +161,15 @@ class Scene:
             )  # fmt: skip
 
         return Intent("pay", make, settle, same)
+
+    def unfinished_bills(self) -> list[Intent]:
+        """The reversals of what was approved of bills that were not approved whole."""
+        found: list[Intent] = []
+        for group in [each for each in self._shares if len(self._shares[each]) == self.bills[each]]:
+            shares = self._shares.pop(group).values()
+            if None in shares:
+                found += [self._reverse(*share) for share in shares if share is not None]
+        return found
 
     def reverse(self, payment: int) -> list[Intent]:
         """A reversal of a payment that was approved."""
@@ -267,12 +284,20 @@ class Scene:
         )
 
         def settle(answer: Dispute | Refusal, resent: bool) -> bool:
+            if isinstance(answer, Dispute) and self.model.first_time(("dispute", id)):
+                self.disputed.append(id)
             return False
 
         def same(first: Dispute | Refusal, now: Dispute | Refusal) -> bool:
             return isinstance(first, Refusal) or isinstance(now, Dispute)
 
         return Intent("contest", lambda: Contest(ask, self.deadline_us()), settle, same)
+
+    def chosen_dispute(self, which: int) -> list[UUID]:
+        """The payment of one of the disputes that there were, or one that nobody disputes."""
+        if self.disputed:
+            return [self.disputed[-1 - which % len(self.disputed)]]
+        return [id for id, _ in self.chosen(which)]
 
     def chosen(self, payment: int) -> list[tuple[UUID, Named]]:
         """One of the payments that were approved, the latest for 0; none where there is none."""

@@ -11,7 +11,7 @@ ones, of a hundred steps each (about two seconds an example), and prints how to 
 """
 
 import os
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
@@ -35,7 +35,12 @@ from application.expired_funds import BookExpiry
 from application.group_commit import Work
 from application.reverse import Reverse
 from tests.integration.engine import money_invariants as six
-from tests.integration.engine.money_corrections import Corrections, close_day, set_programme
+from tests.integration.engine.money_corrections import (
+    Corrections,
+    close_day,
+    day_is_over,
+    set_programme,
+)
 from tests.integration.engine.money_crashes import Crash, carry_out
 from tests.integration.engine.money_office import DECISIONS, Office
 from tests.integration.engine.money_scene import CARDS, HOUR_US, SECOND_US, Intent, Scene
@@ -43,26 +48,40 @@ from tests.integration.engine.world import Database
 
 EXAMPLES = os.environ.get("TICKETRESTAURANT_MONEY_EXAMPLES", "")
 CRASH = st.sampled_from([Crash.NONE] * len(Crash) + list(Crash))
-CARD = st.integers(0, CARDS - 1)
-SHOP = st.integers(0, 1)
-WHICH = st.integers(0, 5)
-"""Of the payments or refills that there are, the latest first."""
-CENTS = st.integers(1, 2_500) | st.sampled_from([1, 100, 2_500, 2_501])
 ACTS = (
-    *("pay", "reverse", "void", "refund", "tip", "contest", "hear_shop", "decide"),
-    *("order", "charge_back", "work_on", "expire", "correct"),
+    *("pay", "pay", "pay", "pay", "split", "reverse", "void", "refund", "refund", "tip"),
+    *("reverse-early", "pay-late", "contest", "contest", "hear-shop", "hear-shop", "decide"),
+    *("decide", "order", "order", "advance", "advance", "advance", "give-up", "approve-alone"),
+    *("ask-payment", "ask-credit", "correct", "correct", "wait", "wait", "programme"),
+    *("close", "expire", "expire", *DECISIONS, *DECISIONS),
 )
-ACT = st.sampled_from(ACTS)
-TERMS = st.fixed_dictionaries(
-    {},
-    optional={
-        "per_day_cents": st.sampled_from([1, 1_000, 3_000]),
-        "per_payment_cents": st.sampled_from([1, 500]),
-        "payments_per_day": st.integers(1, 3),
-        "refused_categories": st.sampled_from([("5812",), ("5813",)]),
-        "partial_approval": st.booleans(),
-        "tip_percent": st.sampled_from([0, 100]),
-    },
+TERMS: tuple[dict[str, Any], ...] = (
+    {"per_day_cents": 1_000},
+    {"per_payment_cents": 500},
+    {"payments_per_day": 1},
+    {"refused_categories": ("5812",)},
+    {"partial_approval": False},
+    {"tip_percent": 0},
+)
+
+
+class Act(NamedTuple):
+    """What is sent, alone or with others; see `MoneyMachine.intents`."""
+
+    kind: str
+    n: int
+    m: int
+    cents: int
+    flag: bool
+
+
+ACT = st.builds(
+    Act,
+    st.sampled_from(ACTS),
+    st.sampled_from([0, 0, 0, 1, 1, 2, 3, 4, 5]),
+    st.integers(0, 5),
+    st.integers(0, 600) | st.sampled_from([0, 1, 100, 1_500, 2_500]),
+    st.booleans(),
 )
 
 
@@ -84,7 +103,10 @@ class MoneyMachine(RuleBasedStateMachine):
             self.scene.world.close()
 
     def step(self, intents: list[Intent], crash: Crash) -> None:
-        """Sends what arrives together, has the answers move the model, and follows the log."""
+        """Sends what arrives together, has the answers move the model, and follows the log.
+
+        A bill that is not approved on all of its cards is reversed on the others.
+        """
         scene = self.scene
         scene.clock.us += SECOND_US
         if not intents:
@@ -102,6 +124,9 @@ class MoneyMachine(RuleBasedStateMachine):
             else:
                 assert intent.same(first, answer), (intent.name, first, answer)
         six.refusal_changes_nothing(scene.stored, before, refused, accepted)
+        halves = scene.unfinished_bills()
+        if halves:
+            self.step(halves, Crash.NONE)
 
     def _ids(self, work: Work) -> set[UUID]:
         """What the events of a work name as their command."""
@@ -116,186 +141,85 @@ class MoneyMachine(RuleBasedStateMachine):
                 assert isinstance(work, BookExpiry)
                 return {e.command_id for e in self.scene.stored.added if e.actor == EXPIRY}
 
-    # Payments
+    @rule(act=ACT, crash=CRASH)
+    def send(self, act: Act, crash: Crash) -> None:
+        self.step(self.intents(act), crash)
 
-    @rule(card=CARD, cents=CENTS, shop=SHOP, partial=st.booleans(), crash=CRASH)
-    def pay(self, card: int, cents: int, shop: int, partial: bool, crash: Crash) -> None:
-        self.step([self.scene.pay(card, cents, shop, partial)], crash)
-
-    @precondition(lambda self: self.scene.paid)
-    @rule(payment=WHICH, crash=CRASH)
-    def reverse(self, payment: int, crash: Crash) -> None:
-        self.step(self.scene.reverse(payment), crash)
-
-    @rule(card=CARD, shop=SHOP, crash=CRASH)
-    def reverse_early(self, card: int, shop: int, crash: Crash) -> None:
-        self.step(self.scene.reverse_early(card, shop), crash)
-
-    @precondition(lambda self: self.scene.barred)
-    @rule(barred=WHICH, cents=CENTS, crash=CRASH)
-    def pay_late(self, barred: int, cents: int, crash: Crash) -> None:
-        self.step(self.scene.pay_late(barred, cents), crash)
-
-    @precondition(lambda self: self.scene.paid)
-    @rule(payment=WHICH, crash=CRASH)
-    def void(self, payment: int, crash: Crash) -> None:
-        self.step(self.scene.void(payment), crash)
-
-    @precondition(lambda self: self.scene.paid)
-    @rule(payment=WHICH, cents=st.just(0) | CENTS, crash=CRASH)
-    def refund(self, payment: int, cents: int, crash: Crash) -> None:
-        self.step(self.scene.refund(payment, cents), crash)
-
-    @precondition(lambda self: self.scene.paid)
-    @rule(payment=WHICH, cents=st.integers(1, 400), crash=CRASH)
-    def tip(self, payment: int, cents: int, crash: Crash) -> None:
-        self.step(self.scene.tip(payment, cents), crash)
-
-    @rule(hours=st.sampled_from([1, 9, 24, 49]))
-    def wait(self, hours: int) -> None:
-        self.scene.clock.us += hours * HOUR_US
-
-    # Refills
-
-    @rule(
-        lines=st.dictionaries(CARD, CENTS, min_size=1),
-        days=st.none() | st.integers(-1, 3),
-        confirmed=st.booleans(),
-        two_persons=st.booleans(),
-        crash=CRASH,
-    )
-    def order(
-        self,
-        lines: dict[int, int],
-        days: int | None,
-        confirmed: bool,
-        two_persons: bool,
-        crash: Crash,
-    ) -> None:
-        self.step(self.office.order(lines, days, confirmed, two_persons), crash)
-
-    @precondition(lambda self: self.office.ordered)
-    @rule(which=WHICH, crash=CRASH)
-    def confirm(self, which: int, crash: Crash) -> None:
-        self.step(self.office.confirm(which), crash)
-
-    @precondition(lambda self: self.office.ordered)
-    @rule(which=WHICH, person=st.integers(1, 2), crash=CRASH)
-    def approve(self, which: int, person: int, crash: Crash) -> None:
-        self.step(self.office.approve(which, person), crash)
-
-    @precondition(lambda self: self.office.ordered)
-    @rule(which=WHICH, crash=CRASH)
-    def work_on(self, which: int, crash: Crash) -> None:
-        self.step(self.office.work_on(which), crash)
-
-    @precondition(lambda self: self.office.ordered)
-    @rule(which=WHICH, crash=CRASH)
-    def charge_back(self, which: int, crash: Crash) -> None:
-        self.step(self.office.charge_back(which), crash)
-
-    @precondition(lambda self: self.office.ordered)
-    @rule(which=WHICH, cancel=st.booleans(), crash=CRASH)
-    def give_up(self, which: int, cancel: bool, crash: Crash) -> None:
-        self.step((self.office.cancel if cancel else self.office.repay)(which), crash)
-
-    # Money with a last day
-
-    @rule(crash=CRASH)
-    def book_expiry(self, crash: Crash) -> None:
-        self.step(self.office.book_expiry(), crash)
-
-    @rule(
-        cards=st.lists(CARD, min_size=1, unique=True),
-        to=st.sampled_from(sorted(DECISIONS)),
-        days=st.integers(-1, 3),
-        off=st.sampled_from([0, 0, 0, 1]),
-        crash=CRASH,
-    )
-    def decide_expired(self, cards: list[int], to: str, days: int, off: int, crash: Crash) -> None:
-        self.step(self.office.decide_expired(cards, to, days, off), crash)
-
-    # Disputes and corrections
-
-    @precondition(lambda self: self.scene.paid)
-    @rule(payment=WHICH, cents=st.just(0) | CENTS, crash=CRASH)
-    def contest(self, payment: int, cents: int, crash: Crash) -> None:
-        self.step(self.scene.contest(payment, cents), crash)
-
-    @precondition(lambda self: self.scene.paid)
-    @rule(payment=WHICH, cents=st.none() | st.just(0) | CENTS, heard=st.booleans(), crash=CRASH)
-    def decide_dispute(self, payment: int, cents: int | None, heard: bool, crash: Crash) -> None:
-        evidence = self.office.hear_shop(payment) if heard else []
-        self.step([*evidence, *self.office.decide_dispute(payment, cents)], crash)
-
-    @rule(which=WHICH, of_payment=st.booleans(), cents=st.just(0) | CENTS)
-    def request_correction(self, which: int, of_payment: bool, cents: int) -> None:
-        asked = self.corrections
-        (asked.request_of_payment if of_payment else asked.request_of_credit)(which, cents)
-
-    @precondition(lambda self: self.corrections.requested)
-    @rule(most=st.integers(1, 3), crash=CRASH)
-    def approve_corrections(self, most: int, crash: Crash) -> None:
-        self.step(self.corrections.approve(most), crash)
-
-    # What moves no money, and what comes at once or again
-
-    @rule(changes=TERMS, crash=CRASH)
-    def set_programme(self, changes: dict[str, Any], crash: Crash) -> None:
-        self.step(set_programme(self.scene, changes), crash)
-
-    @rule(crash=CRASH)
-    def close_day(self, crash: Crash) -> None:
-        self.step(close_day(self.scene), crash)
-
-    @rule(which=st.integers(0, 20), crash=CRASH)
-    def repeat(self, which: int, crash: Crash) -> None:
-        if self.answered:
-            self.step([self.answered[-1 - which % len(self.answered)][0]], crash)
-
-    @rule(shares=st.lists(CENTS, min_size=2, max_size=CARDS), shop=SHOP, crash=CRASH)
-    def split_table(self, shares: list[int], shop: int, crash: Crash) -> None:
-        """One bill over several cards: all are approved, or all are reversed."""
-        group, before = uuid4(), len(self.scene.paid)
-        bill = [self.scene.pay(card, cents, shop, group=group) for card, cents in enumerate(shares)]
-        self.step(bill, crash)
-        approved = len(self.scene.paid) - before
-        if approved < len(shares):
-            self.step([each for n in range(approved) for each in self.scene.reverse(n)], crash)
-            group_cents = [self.scene.model.payments[id].net_cents for id, _ in
-                           self.scene.paid[before:]]  # fmt: skip
-            assert not any(group_cents)
-
-    @rule(
-        acts=st.lists(st.tuples(ACT, WHICH, CENTS), min_size=2, max_size=4),
-        twice=st.booleans(),
-        crash=CRASH,
-    )
-    def together(self, acts: list[tuple[str, int, int]], twice: bool, crash: Crash) -> None:
+    @rule(acts=st.lists(ACT, min_size=2, max_size=4), twice=st.booleans(), crash=CRASH)
+    def send_together(self, acts: list[Act], twice: bool, crash: Crash) -> None:
         """Several works in one commit, some of them the same."""
-        intents = [intent for act, n, cents in acts for intent in self.act(act, n, cents)]
+        intents = [intent for act in acts for intent in self.intents(act)]
         self.step(intents * (2 if twice else 1), crash)
 
-    def act(self, act: str, n: int, cents: int) -> list[Intent]:
-        """One of ACTS."""
-        scene, office = self.scene, self.office
-        match act:
+    @precondition(lambda self: self.answered)
+    @rule(which=st.integers(0, 20), crash=CRASH)
+    def repeat(self, which: int, crash: Crash) -> None:
+        """What was answered before, again."""
+        self.step([self.answered[-1 - which % len(self.answered)][0]], crash)
+
+    def intents(self, act: Act) -> list[Intent]:
+        """The commands of an act: `n` chooses among what there is, the latest for 0."""
+        kind, n, m, cents, flag = act
+        scene, office, card = self.scene, self.office, m % CARDS
+        match kind:
             case "pay":
-                return [scene.pay(n % CARDS, cents, n % 2, partial=n > 2)]
-            case "order":
-                return office.order({n % CARDS: cents}, n, confirmed=True, two_persons=False)
-            case "expire":
-                return office.book_expiry()
-            case "correct":
-                return self.corrections.approve(n)
-            case "refund" | "tip" | "contest":
-                return list(getattr(scene, act)(n, cents))
-            case "decide":
-                return office.decide_dispute(n, cents)
+                return [scene.pay(card, cents or 2_501, n % 2, partial=flag)]
+            case "split":
+                return self._split(n % 2, [cents % 2_500 + 1, 200 * m + 1, 400][: 2 + flag])
             case "reverse" | "void":
-                return list(getattr(scene, act)(n))
+                return list(getattr(scene, kind)(n))
+            case "refund" | "contest":
+                return list(getattr(scene, kind)(n, 0 if flag else cents))
+            case "tip":
+                return scene.tip(n, cents % 50 + 1)
+            case "reverse-early":
+                return scene.reverse_early(card, n % 2)
+            case "pay-late":
+                return scene.pay_late(n, cents + 1)
+            case "hear-shop":
+                return office.hear_shop(n)
+            case "decide":
+                return office.decide_dispute(n, None if flag else cents)
+            case "order":
+                lines = dict.fromkeys(range(card + 1), cents + 1)
+                return office.order(lines, m - 1 if m < 5 else None, n != 1, n == 2)
+            case "advance" | "give-up":
+                return office.advance(n, give_up=kind == "give-up")
+            case "approve-alone":
+                return office.approve(n, person=1)
+            case "programme":
+                return set_programme(scene, TERMS[n] if flag else {})
             case _:
-                return list(getattr(office, act)(n))
+                return self._later(act)
+
+    def _split(self, shop: int, shares: list[int]) -> list[Intent]:
+        """One bill over several cards; `step` reverses all of it unless all are approved."""
+        group = uuid4()
+        self.scene.bills[group] = len(shares)
+        return [self.scene.pay(card, c, shop, group=group) for card, c in enumerate(shares)]
+
+    def _later(self, act: Act) -> list[Intent]:
+        """Acts that need time to pass, or somebody's request before."""
+        match act.kind:
+            case "wait":
+                self.scene.clock.us += (1, 9, 24, 49)[act.n % 4] * HOUR_US
+            case "ask-payment":
+                self.corrections.request_of_payment(act.n, act.cents)
+            case "ask-credit":
+                self.corrections.request_of_credit(act.n, act.cents)
+            case "correct":
+                return self.corrections.approve(act.n + 1)
+            case "close":
+                return close_day(self.scene) if day_is_over(self.scene) else []
+            case _ if not self.office.expired_cents() and act.n < 4:
+                return []
+            case "expire":
+                return self.office.book_expiry()
+            case to:
+                cards = [act.n % CARDS] if act.flag else [*range(CARDS)]
+                off = int(act.cents == 1)
+                return self.office.decide_expired(cards, to, days=act.m - 1, off=off)
+        return []
 
     @invariant()
     def holds(self) -> None:
