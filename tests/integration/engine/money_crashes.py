@@ -13,7 +13,7 @@ from adapters.postgres.recorder import LOCK_CLASS
 from application.group_commit import Failed, Needs, Outcome, Work
 from application.ports import Unavailable
 from application.states import States
-from tests.integration.engine.world import World
+from tests.integration.engine.world import World, until
 
 Make = Callable[[], Work]
 _KILL = (
@@ -34,13 +34,15 @@ class Crash(Enum):
     AFTER = "storing fails just after the commit, once"
     LOST_BEFORE = "just before the commit the database goes for a while: nobody knows"
     LOST_AFTER = "just after the commit the database goes for a while: nobody knows"
+    GIVEN_UP = "the same as LOST_BEFORE, and nobody sends it again"
     DIED_BEFORE = "the backend dies just before the commit"
     DIED_AFTER = "the backend dies just after the commit, before it answered"
     UNHEARD = "the answer goes astray, and the backend dies after it"
 
 
 class Carried(NamedTuple):
-    """`answers` in order; `resent`: somebody had to send something again."""
+    """`answers` in order; `resent`: somebody had to send something again. A `Failed` among them
+    was given up before anything was stored."""
 
     answers: list[Any]
     works: list[Work]
@@ -58,7 +60,7 @@ def carry_out(world: World, makes: Sequence[Make], crash: Crash) -> Carried:
     for _ in range(5):
         _heal(world)
         left = [index for index, answer in enumerate(answers) if isinstance(answer, Failed)]
-        if not left:
+        if not left or crash is Crash.GIVEN_UP:
             return Carried(answers, works, resent)
         assert {answers[index].code for index in left} == {"91"}, "no error of ours"
         resent = True
@@ -110,7 +112,9 @@ def _before(world: World, crash: Crash) -> None:
             world.restart()
         case Crash.KILLED:
             world.database.execute(_KILL, LOCK_CLASS)
-        case Crash.KILLED_INSIDE | Crash.BEFORE | Crash.LOST_BEFORE | Crash.DIED_BEFORE:
+        case Crash.KILLED_INSIDE | Crash.BEFORE:
+            _fail_once(world, crash, after=False)
+        case Crash.LOST_BEFORE | Crash.GIVEN_UP | Crash.DIED_BEFORE:
             _fail_once(world, crash, after=False)
         case Crash.AFTER | Crash.LOST_AFTER | Crash.DIED_AFTER:
             _fail_once(world, crash, after=True)
@@ -152,6 +156,8 @@ def _heal(world: World) -> None:
     for name in ("append", "take"):
         vars(world.log.recorder).pop(name, None)
     world.engine._next_attempt = 0.0
+    world.engine._wake.set()
+    until(lambda: world.engine.available)
 
 
 def _put_back_snapshots(world: World) -> None:

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -32,7 +33,7 @@ from application.command import Command
 from application.contest import Contest, dispute_id
 from application.expired_funds import ACTOR as EXPIRY
 from application.expired_funds import BookExpiry
-from application.group_commit import Work
+from application.group_commit import Failed, Work
 from application.reverse import Reverse
 from tests.integration.engine import money_invariants as six
 from tests.integration.engine.money_corrections import (
@@ -116,6 +117,9 @@ class MoneyMachine(RuleBasedStateMachine):
         scene.stored.follow()
         refused, accepted = set[UUID](), set[UUID]()
         for intent, answer, work in zip(intents, answers, works, strict=True):
+            if isinstance(answer, Failed):
+                refused |= self._ids(work)
+                continue
             moved = intent.settle(answer, resent)
             (accepted if moved else refused).update(self._ids(work))
             first = next((old for each, old in self.answered if each is intent), None)
@@ -140,6 +144,13 @@ class MoneyMachine(RuleBasedStateMachine):
             case _:
                 assert isinstance(work, BookExpiry)
                 return {e.command_id for e in self.scene.stored.added if e.actor == EXPIRY}
+
+    @initialize(cents=st.tuples(st.integers(1, 300), st.integers(1, 300)))
+    def fill(self, cents: tuple[int, int]) -> None:
+        """Each card has money of three kinds: for today, for another day, for ever."""
+        for days, each in zip((0, 2), cents, strict=True):
+            lines = dict.fromkeys(range(CARDS), each)
+            self.step(self.office.order(lines, days, confirmed=True, two_persons=False), Crash.NONE)
 
     @rule(act=ACT, crash=CRASH)
     def send(self, act: Act, crash: Crash) -> None:
@@ -181,7 +192,7 @@ class MoneyMachine(RuleBasedStateMachine):
             case "decide":
                 return office.decide_dispute(n, None if flag else cents)
             case "order":
-                lines = dict.fromkeys(range(card + 1), cents + 1)
+                lines = dict.fromkeys(range(card + 1), cents % 300 + 1)
                 return office.order(lines, m - 1 if m < 5 else None, n != 1, n == 2)
             case "advance" | "give-up":
                 return office.advance(n, give_up=kind == "give-up")
@@ -242,7 +253,7 @@ def test_the_six_invariants_hold_whatever_happens(
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=int(EXAMPLES or 25),
+            max_examples=int(EXAMPLES or 35),
             stateful_step_count=100 if EXAMPLES else 40,
             derandomize=not EXAMPLES,
             print_blob=bool(EXAMPLES),
