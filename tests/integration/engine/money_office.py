@@ -197,12 +197,12 @@ class Office:
         lines = [RefillLine(account_id=accounts[c], amount_cents=n) for c, n in
                  ordered.lines.items()]  # fmt: skip
         place, ms = 0, self.scene.ms
-        ahead = self.world.states.read_ahead(line.account_id for line in lines)
 
         def make() -> Command:
             step: Command = kind(
                 step_origin(refill, what, place, ms, self.world.shop), self.scene.deadline_us(),
-                refill_id=refill.id, place=place, lines=lines, ahead=ahead,
+                refill_id=refill.id, place=place, lines=lines,
+                ahead=self.world.states.read_ahead(line.account_id for line in lines),
             )  # fmt: skip
             return step
 

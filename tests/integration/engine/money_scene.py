@@ -27,7 +27,7 @@ from tests.integration.engine.money_model import Model
 from tests.integration.engine.world import Database, World
 
 CARDS = 3
-CREDIT_CENTS = 1_200
+CREDIT_CENTS = 400
 ZONE = "America/Chicago"
 SECOND_US = 1_000_000
 HOUR_US = 3_600 * SECOND_US
