@@ -16,7 +16,7 @@ class ShiftedClock:
 
     def __init__(self, world: World) -> None:
         self._clock, self.by_us = world.clock, 0
-        world.clock = self  # type: ignore[assignment]
+        world.clock = self
         world.restart()
 
     def now_us(self) -> int:

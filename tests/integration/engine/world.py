@@ -5,6 +5,7 @@ import secrets
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,7 @@ from adapters.postgres.recorder import ShardRecorder
 from adapters.postgres.snapshots import Snapshots
 from application.authorize import CARD_NUMBER, Ask, Authorize, Decision
 from application.group_commit import Done, Failed, GroupCommit, Work
-from application.ports import Claim
+from application.ports import Claim, Clock
 from application.reverse import Reverse, ReverseAsk
 from application.states import States
 from domain.aggregates import account as accounts
@@ -122,17 +123,25 @@ class SystemClock:
 class World:
     """The engine and its surroundings; `ask` waits for the answer."""
 
-    def __init__(self, database: Database, cards_made: int = 3, watched: bool = False) -> None:
+    def __init__(
+        self,
+        database: Database,
+        cards_made: int = 3,
+        watched: bool = False,
+        clock: Clock | None = None,
+        credit_cents: int = 1_000_000,
+    ) -> None:
         """`watched`: by the first rules against cloned cards; else they refuse nothing."""
         self.database, self._watched = database, watched
         self.sealer = SoftwareKeySealer()
-        self.clock = SystemClock()
+        self.clock = clock or SystemClock()
         self.open()
-        self._populate(cards_made)
+        self._populate(cards_made, credit_cents)
 
     def open(self) -> None:
         """A new run of the backend over the same database."""
-        self.keys = DataKeys(lambda: psycopg.connect(self.database.dsn), self.sealer)
+        self._connections: list[psycopg.Connection[Any]] = []
+        self.keys = DataKeys(self._connect, self.sealer)
         self.store = datastore(self.database.dsn, 2)
         self.log = SealedEventLog(
             ShardRecorder(self.store, self.database.dsn), SealedMapper(self.keys)
@@ -142,10 +151,17 @@ class World:
         self.engine = GroupCommit(self.log, self.states, self.clock, _deliver)
         self.engine.start()
 
+    def _connect(self) -> "psycopg.Connection[Any]":
+        self._connections.append(psycopg.connect(self.database.dsn))
+        return self._connections[-1]
+
     def close(self) -> None:
         """Ends the run."""
         self.engine.stop()
         self.snapshots.stop()
+        self.snapshots._disconnect()  # its thread, which would, does not run here
+        for connection in self._connections:
+            connection.close()
         self.log.recorder.release()
         self.store.close()
 
@@ -154,8 +170,8 @@ class World:
         self.close()
         self.open()
 
-    def submit(self, *works: Work) -> list[Any]:
-        """The answers, in order; the works arrive together."""
+    def submit(self, *works: Work, queued: Callable[[], None] = lambda: None) -> list[Any]:
+        """The answers, in order; the works arrive together. `queued`: called once all did."""
         answers: list[Any] = [None] * len(works)
         left = threading.Semaphore(0)
 
@@ -168,6 +184,7 @@ class World:
 
         for index, work in enumerate(works):
             assert self.engine.submit(work, done_at(index))
+        queued()
         for _ in works:
             assert left.acquire(timeout=20), "no answer within 20 s"
         return answers
@@ -275,7 +292,8 @@ class World:
             for row in rows
         ]
 
-    def _populate(self, cards_made: int) -> None:
+    def _populate(self, cards_made: int, credit_cents: int) -> None:
+        self.engine._wake.set()  # it would look at the log by itself only after a second
         until(lambda: self.engine.available)
         now_us = self.clock.now_us()
         context = Context(
@@ -339,7 +357,7 @@ class World:
                     email="z@q.example",
                 ),
                 opened,
-                accounts.credit(context, state, amount_cents=1_000_000, refill_id=_id()),
+                accounts.credit(context, state, amount_cents=credit_cents, refill_id=_id()),
                 cards.issue(
                     context,
                     card,

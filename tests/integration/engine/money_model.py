@@ -1,0 +1,171 @@
+"""What the money should be: plain dictionaries, moved by what the system answered and by nothing
+that it stored. It shares no code with the product.
+
+A purse is cents by last day ("" for money without one). Money with the earliest last day is spent
+first; what is given back goes back in the opposite order.
+"""
+
+from collections import defaultdict
+from typing import Any
+
+Purse = dict[str, int]
+
+
+def _order(last_day: str) -> str:
+    return last_day or "9999"
+
+
+def put(purse: Purse, parts: Purse) -> None:
+    """Adds parts to a purse."""
+    for day, cents in parts.items():
+        purse[day] = purse.get(day, 0) + cents
+        if not purse[day]:
+            del purse[day]
+
+
+def take(purse: Purse, cents: int, today: str) -> Purse:
+    """Takes what can be spent today, and says from which lots; it must be there."""
+    parts: Purse = {}
+    for day in sorted(purse, key=_order):
+        if cents and _order(day) >= today:
+            parts[day] = min(cents, purse[day])
+            cents -= parts[day]
+    assert not cents, f"{cents} more cents were spent than could be"
+    put(purse, {day: -part for day, part in parts.items()})
+    return parts
+
+
+def hand_back(parts: Purse, cents: int) -> Purse:
+    """Takes out of a payment what it gives back: what it took last first."""
+    back: Purse = {}
+    for day in sorted(parts, key=_order, reverse=True):
+        if cents:
+            back[day] = min(cents, parts[day])
+            cents -= back[day]
+    assert not cents, f"{cents} more cents were given back than were paid"
+    put(parts, {day: -part for day, part in back.items()})
+    return back
+
+
+class Payment:
+    """An approved payment: whose, what it is worth now, and from which lots."""
+
+    def __init__(self, card: int, parts: Purse) -> None:
+        self.card, self.parts = card, parts
+        self.over = False
+        """Reversed or voided."""
+
+    @property
+    def net_cents(self) -> int:
+        """What the shop is owed for it."""
+        return sum(self.parts.values())
+
+
+class Model:
+    """Every cent, by where it is. `places`: what the issuer owes, but for `clearing`."""
+
+    def __init__(self, cards: int, credit_cents: int) -> None:
+        self.purses: list[Purse] = [{"": credit_cents} for _ in range(cards)]
+        self.expired: list[Purse] = [{} for _ in range(cards)]
+        self.payments: dict[Any, Payment] = {}
+        self.credits: dict[tuple[Any, int], int] = {}
+        """What stands of a refill's line, by refill and card."""
+        self.refills_paid: dict[Any, int] = {}
+        self.places: defaultdict[str, int] = defaultdict(int)
+        self.places["funds"] = -cards * credit_cents
+        self.done: set[Any] = set()
+
+    def first_time(self, key: Any) -> bool:
+        """Whether that was not carried out before; from now on it was."""
+        if key in self.done:
+            return False
+        self.done.add(key)
+        return True
+
+    def spendable(self, card: int, today: str) -> int:
+        """What can be spent today."""
+        return sum(cents for day, cents in self.purses[card].items() if _order(day) >= today)
+
+    # Payments
+
+    def pay(self, id: Any, card: int, cents: int, today: str) -> None:
+        """An approval."""
+        self.payments[id] = Payment(card, take(self.purses[card], cents, today))
+        self.places["shops"] += cents
+
+    def add(self, id: Any, cents: int, today: str) -> None:
+        """A tip, or a correction upwards."""
+        payment = self.payments[id]
+        put(payment.parts, take(self.purses[payment.card], cents, today))
+        self.places["shops"] += cents
+
+    def give_back(self, id: Any, cents: int) -> None:
+        """A refund, a dispute that was won, or a correction downwards."""
+        payment = self.payments[id]
+        put(self.purses[payment.card], hand_back(payment.parts, cents))
+        self.places["shops"] -= cents
+
+    def undo(self, id: Any) -> int:
+        """A reversal or a void; how much went back."""
+        payment = self.payments[id]
+        cents = payment.net_cents
+        self.give_back(id, cents)
+        payment.over = True
+        return cents
+
+    # Refills
+
+    def paid_in(self, refill: Any, cents: int, fee_cents: int) -> None:
+        """A company's money arrived."""
+        self.refills_paid[refill] = cents
+        self.places["clearing"] += cents
+        self.places["funds"] += cents - fee_cents
+        self.places["fees"] += fee_cents
+
+    def credit(self, refill: Any, card: int, cents: int, last_day: str) -> None:
+        """A line of a refill."""
+        put(self.purses[card], {last_day: cents})
+        self.credits[refill, card] = cents
+        self.places["funds"] -= cents
+
+    def correct_credit(self, refill: Any, card: int, to_cents: int, today: str) -> None:
+        """What is added has no last day; what is taken back is what would expire first."""
+        change = to_cents - self.credits[refill, card]
+        if change > 0:
+            put(self.purses[card], {"": change})
+        else:
+            take(self.purses[card], -change, today)
+        self.credits[refill, card] = to_cents
+        self.places["funds"] -= change
+
+    def charged_back(self, refill: Any) -> None:
+        """The payment of a refill is gone."""
+        self.places["clearing"] -= self.refills_paid[refill]
+        self.places["funds"] -= self.refills_paid[refill]
+
+    def take_back(self, refill: Any, card: int, ordered_cents: int, today: str) -> None:
+        """What is left of a line after the chargeback of its refill."""
+        cents = min(ordered_cents, self.credits[refill, card], self.spendable(card, today))
+        take(self.purses[card], cents, today)
+        self.places["funds"] += cents
+
+    # Money with a last day
+
+    def expire(self, card: int, today: str) -> int:
+        """Books what has expired; how many lots."""
+        gone = {day: c for day, c in self.purses[card].items() if _order(day) < today}
+        put(self.purses[card], {day: -cents for day, cents in gone.items()})
+        put(self.expired[card], gone)
+        self.places["expired"] += sum(gone.values())
+        return len(gone)
+
+    def decide_expired(self, card: int, to: str, last_day: str = "") -> int:
+        """`to`: "cards" (again, through that day), "funds" or "donated"; how much it was."""
+        cents = sum(self.expired[card].values())
+        if to == "cards":
+            put(self.purses[card], {last_day: cents} if cents else {})
+        else:
+            self.places[to] += cents
+        self.places["expired"] -= cents
+        self.expired[card].clear()
+        return cents
