@@ -7,7 +7,7 @@ answers alone (`money_model`), the states replayed from the stored events, and b
 them. Snapshots are made all the time: of every fourth event of an account.
 
 CI runs the same examples every time. `TICKETRESTAURANT_MONEY_EXAMPLES=500` runs so many of new
-ones, of a hundred steps each (about two seconds an example), and prints how to repeat a failure.
+ones, of a hundred steps each (about three seconds an example), and prints how to repeat a failure.
 """
 
 import os
