@@ -11,6 +11,7 @@ from adapters.cli.failure import refused, unusable
 from adapters.cli.options import AsAuditor, AsJson, an_id
 from adapters.cli.output import print_json, say
 from adapters.cli.people import people
+from adapters.cli.watch_words import differences
 from domain.answers import dollars
 
 _HEADING = "Operators (signed commands through the gateway)"
@@ -247,7 +248,11 @@ def _in_full(rows: Sequence[Row]) -> Iterator[str]:
     fields = [detail for detail in rows[1:] if "field" in detail]
     if fields:
         yield "in full:" if rows[0]["kind"] in _NOT_SIGNED else "as it was signed:"
+    now: Row | None = next((each["watch_now"] for each in rows if "watch_now" in each), None)
     for each in fields:
+        if now is not None and each["field"] == "rules":
+            yield from (f"  {line}" for line in differences(now, each["value"]))
+            continue
         yield f"  {_printable(each['field'])}: {_value(each['field'], each['value'])}"
 
 
