@@ -9,7 +9,7 @@ import typer
 
 from adapters.cli.failure import refused, unusable
 from adapters.cli.options import AsAuditor, AsJson, an_id
-from adapters.cli.output import print_json, say
+from adapters.cli.output import print_json, say, this_program
 from adapters.cli.people import people
 from adapters.cli.watch_words import differences
 from domain.answers import dollars
@@ -127,6 +127,8 @@ def list_(
     for row in shown:
         for line in _brief(row, names):
             print(line)
+    if shown:
+        print(f"In full: {this_program('queue', 'show')} ID; then queue approve ID, or reject ID")
 
 
 def show(id: _Id, as_: AsAuditor = _FIRST, json: AsJson = False) -> None:

@@ -86,7 +86,7 @@ def add(
     if json:
         print_json(result)
     else:
-        print(f"schedule {result['id']} is {result['status']}")
+        _tell(result)
 
 
 def list_(
@@ -166,7 +166,12 @@ def _change(what: str, schedule: str, why: str, as_: str, json: bool) -> None:
     if json:
         print_json(result)
     else:
-        print(f"schedule {result['id']} is {result['status']}")
+        _tell(result)
+
+
+def _tell(result: dict[str, Any]) -> None:
+    coming = f"; next {shown_day(result['next_ms'])}" if "next_ms" in result else ""
+    print(f"schedule {result['id']} is {result['status']}{coming}")
 
 
 def _rows(as_: str, company: str | None) -> list[dict[str, Any]]:

@@ -43,6 +43,7 @@ def test_what_waits_is_listed_and_shown_in_full(program: Program, proposal: str)
     listed = program("queue", "list", "--as", "operator-2").out
     assert proposal in listed and "correction" in listed and "$40.50" in listed
     assert "not yours" in program("queue", "list").out
+    assert "ticketrestaurant queue show ID" in listed
     assert program.json("queue", "list", "--kind", "proposal") == []
     shown = program("queue", "show", proposal, "--as", "auditor-1").out
     for part in ("$55.00 → $95.50", "statement of Corner Deli", "evidence: bill 17", "from $45.00"):
