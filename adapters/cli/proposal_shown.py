@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.cli.failure import integrity_broken, refused
 from adapters.cli.output import this_program
+from adapters.cli.queue_words import called, in_words
 from adapters.cli.watch_words import differences
 from protocol import bodies, messages
 from protocol.encoding import unb64
@@ -118,7 +119,8 @@ def _watch(body: Row, about: list[Row]) -> Iterator[str]:
 
 def _fields(body: Row, about: list[Row]) -> Iterator[str]:
     for name, value in body.items():
-        yield f"{name:12} {value}"
+        for each in value if isinstance(value, list) else [value]:
+            yield f"{called(name):12} {in_words(name, each)}"
 
 
 _EXACTLY: dict[str, Callable[[Row, list[Row]], Iterator[str]]] = {

@@ -1,7 +1,7 @@
 """Lists and exports arrive whole, in a file or on standard output."""
 
 import stat
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -72,7 +72,7 @@ def test_a_balance_of_what_has_not_come_is_wrong_usage(
 
 
 def test_a_balance_of_today_is_that_of_now(program: Program, backend: BackendDouble) -> None:
-    today = f"{datetime.now():%Y-%m-%d}"
+    today = f"{datetime.now(UTC).astimezone():%Y-%m-%d}"
     assert program.json("balance", str(happened.ACCOUNT), "--at", today)["balance_cents"] == 1_000
 
 

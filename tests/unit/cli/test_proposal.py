@@ -78,6 +78,10 @@ def proposed(backend: BackendDouble, verb: str, body: dict[str, Any], *about: An
             [{"about": "watch", **RULES}],
             ["  payments in a burst: 8 → 5\n  why          holidays"],
         ),
+        (
+            "CORRECT", {"lines": [{"payment": "p", "amount_cents": 108}], "why": "typo"}, [],
+            ["  lines        payment p, amount $1.08\n  why          typo"],
+        ),
         ("TLS", {"what": "authority", "replaces": "ab"}, [], ["what         authority"]),
     ],
 )  # fmt: skip
