@@ -80,7 +80,7 @@ def proposed(backend: BackendDouble, verb: str, body: dict[str, Any], *about: An
         ),
         (
             "CORRECT", {"lines": [{"payment": "p", "amount_cents": 108}], "why": "typo"}, [],
-            ["  lines        payment p, amount $1.08\n  why          typo"],
+            ["  lines        amount $1.08, payment p\n  why          typo"],
         ),
         ("TLS", {"what": "authority", "replaces": "ab"}, [], ["what         authority"]),
     ],
