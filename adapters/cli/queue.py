@@ -244,7 +244,9 @@ def _in_full(rows: Sequence[Row]) -> Iterator[str]:
         if "effects" in detail:
             yield from effect_lines(detail["effects"])
         elif "refused" in detail:
-            yield f"It cannot be done now ({detail['code']}): {printable(detail['refused'])}"
+            first, *faults = str(detail["refused"]).splitlines()
+            yield f"It cannot be done now ({detail['code']}): {printable(first)}"
+            yield from (f"  {printable(fault)}" for fault in faults)
         elif "key_hash" in detail:
             yield f"    key {printable(detail['key_hash'])}: is it the one that the device shows?"
     fields = [detail for detail in rows[1:] if "field" in detail]
