@@ -273,4 +273,5 @@ def _answer(schedule: Schedule) -> dict[str, Any]:
     if schedule.status != schedules.ACTIVE:
         return told
     due_on, at_us = next_due(schedule.rule, schedule.after)
-    return {**told, "next_on": due_on.isoformat(), "next_ms": at_us // 1000}
+    next_run = {"next_on": due_on.isoformat(), "next_ms": at_us // 1000}
+    return {**told, **next_run, "timezone": schedule.rule.timezone}
