@@ -158,6 +158,14 @@ class LedgerViews:
         finally:
             reader.close()
 
+    def head(self) -> int:
+        """See `operator_ports.Past`."""
+        reader = self._reader()
+        try:
+            return reader.head()
+        finally:
+            reader.close()
+
     def balance(self, account_id: UUID, at_us: int | None, position: int | None) -> Rows:
         """See `operator_ports.Past`."""
         reader = self._reader()

@@ -91,7 +91,7 @@ class Plan(NamedTuple):
         if len(self.effects) + len(self.faults) == 1:
             return Refused(*self.faults[0])
         texts = [text for _, text in self.faults]
-        return Refused("correction-lines", "Nothing was corrected. " + some_of(texts))
+        return Refused("correction-lines", "Nothing was corrected:" + some_of(texts))
 
     @property
     def answer(self) -> dict[str, Any]:

@@ -106,7 +106,7 @@ class DecideExpired(Command):
             if not isinstance(states.get(id, Account), Account)
         ]
         if unknown:
-            return Outcome(Refused("no-such-account", "Nothing changed. " + some_of(unknown)))
+            return Outcome(Refused("no-such-account", "Nothing changed:" + some_of(unknown)))
         events: list[Event] = []
         amount_cents = 0
         for id in dict.fromkeys(self._ids):

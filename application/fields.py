@@ -277,14 +277,16 @@ def refill_lines(body: Mapping[str, Any], field: str = "lines") -> list[tuple[UU
         except Invalid as error:
             faults.append(f"Line {number}, {error.text}")
     if faults:
-        raise Invalid(field, "nothing was refilled. " + some_of(faults))
+        raise Invalid(field, "nothing was refilled:" + some_of(faults))
     return lines
 
 
 def some_of(faults: Sequence[str], most: int = 20) -> str:
-    """The first faults as one text, and how many there are besides."""
+    """The first faults, each on a line of its own after what was said before, and how many there
+    are besides."""
     more = len(faults) - most
-    return " ".join(faults[:most]) + (f" And {more:,} more." if more > 0 else "")
+    shown = [*faults[:most], *([f"And {more:,} more."] if more > 0 else [])]
+    return "".join(f"\n{each}" for each in shown)
 
 
 def place(body: Mapping[str, Any], field: str = "place") -> Place | None:

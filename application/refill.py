@@ -163,7 +163,7 @@ class OrderRefill(Command):
             faults = [text for _, text in faults_of(self._lines, self._is_of_company(states))]
         faults = faults or list(self._passed(states, context))
         if faults:
-            return Refused("refill-lines", "Nothing was refilled. " + some_of(faults))
+            return Refused("refill-lines", "Nothing was refilled:" + some_of(faults))
         if ordered_before is not None and not self._again:
             return Refused(
                 "same-file",

@@ -19,7 +19,7 @@ from domain.aggregates.refill import Refill
 from domain.aggregates.schedule import Schedule
 from domain.event import Context, Event
 from domain.ids import derived_id, partition_of
-from domain.recurrence import Rule
+from domain.recurrence import Rule, next_due
 from domain.refill_lines import RefillLine
 
 ACTOR = "system:schedule"
@@ -269,4 +269,9 @@ class SetGroup(Command):
 
 
 def _answer(schedule: Schedule) -> dict[str, Any]:
-    return {"id": str(schedule.id), "status": schedule.status, "after": schedule.last_on}
+    told = {"id": str(schedule.id), "status": schedule.status, "after": schedule.last_on}
+    if schedule.status != schedules.ACTIVE:
+        return told
+    due_on, at_us = next_due(schedule.rule, schedule.after)
+    next_run = {"next_on": due_on.isoformat(), "next_ms": at_us // 1000}
+    return {**told, **next_run, "timezone": schedule.rule.timezone}

@@ -102,7 +102,7 @@ class _Statement:
             except fields.Invalid as error:
                 faults.append(f"Entry {number}, {error.text}")
         if faults:
-            raise fields.Invalid("entries", "nothing was matched. " + fields.some_of(faults))
+            raise fields.Invalid("entries", "nothing was matched:" + fields.some_of(faults))
         self.entries: Sequence[Entry] = entries(account, rows)
 
 

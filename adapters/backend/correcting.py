@@ -186,7 +186,7 @@ def read_corrections(body: Mapping[str, Any], seen: bool = True) -> list[Correct
                 raise
             faults.append(f"Line {named['line']}, {error.text}")
     if faults:
-        raise fields.Invalid("lines", "nothing was corrected. " + fields.some_of(faults))
+        raise fields.Invalid("lines", "nothing was corrected:" + fields.some_of(faults))
     return found
 
 

@@ -220,6 +220,9 @@ class Proofs(Protocol):
 class Past(Protocol):
     """What once was, read from the log itself. Calls run in a thread."""
 
+    def head(self) -> int:
+        """The number of the log's last event, 0 for an empty log."""
+
     def balance(self, account_id: UUID, at_us: int | None, position: int | None) -> Rows:
         """One row: the account as of a moment or an event; none where it was not there yet."""
 

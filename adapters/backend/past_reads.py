@@ -27,7 +27,14 @@ def past_list(
         raise fields.Invalid("position", "or at_ms: give one of the two.")
     at_us = fields.whole(body, "at_ms", 0, 2**48 - 1) * 1000 + 999 if "at_ms" in body else None
     position = fields.whole(body, "position", 0, _MOST) if "position" in body else None
-    return lambda: _known(past.balance(account_id, at_us, position), account_id)
+
+    def balance() -> Rows:
+        head = past.head() if position is not None else 0
+        if position is not None and position > head:
+            raise fields.Invalid("position", f"the log ends at event {head:,}.")
+        return _known(past.balance(account_id, at_us, position), account_id)
+
+    return balance
 
 
 def _known(rows: Rows, account_id: UUID) -> Rows:

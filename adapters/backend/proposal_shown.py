@@ -9,12 +9,15 @@ from contextlib import suppress
 from typing import Any, Final, Protocol
 from uuid import UUID
 
+import msgspec
+
 from adapters.backend.operator_ports import Denied, Rows
 from application.enrol import shown
 from domain.aggregates.cardholder import Cardholder
 from domain.aggregates.certificate import Certificate
 from domain.aggregates.policy import POLICY_ID, Policy
 from domain.aggregates.proposal import Proposal
+from domain.aggregates.watch import WATCH_ID, WatchRules, in_force
 from protocol import bodies, messages
 from protocol.encoding import b64
 
@@ -64,6 +67,10 @@ def _about(directory: States, body: Mapping[str, Any]) -> Iterator[dict[str, Any
         policy = directory.get(POLICY_ID)
         for row in shown(policy if isinstance(policy, Policy) else None):
             yield {"about": "profile", **row}
+    if "rules" in body:
+        rules = directory.get(WATCH_ID)
+        known = rules if isinstance(rules, WatchRules) else None
+        yield {"about": "watch", **msgspec.structs.asdict(in_force(known))}
 
 
 def _ids(found: Any) -> Iterator[UUID]:

@@ -206,7 +206,11 @@ async def _order(desk: Desk, refill: Refill) -> Rows:
 
 async def _command(desk: Desk, proposal: Proposal) -> Rows:
     """The signed command, field by field: what exactly would be done."""
-    return list(_in_rows(_command_of(proposal)))
+    rows = list(_in_rows(_command_of(proposal)))
+    if proposal.verb == "WATCH":
+        (now,) = await asyncio.to_thread(desk.outside.directory.watch)
+        rows.append({"watch_now": now})
+    return rows
 
 
 async def _corrections(desk: Desk, proposal: Proposal) -> Rows:

@@ -262,7 +262,7 @@ class _Ordering:
         faults = list(faults_of(lines, known.__contains__))
         if faults and not partial:
             texts = [text for _, text in faults]
-            raise Denied("refill-lines", "Nothing was refilled. " + fields.some_of(texts))
+            raise Denied("refill-lines", "Nothing was refilled:" + fields.some_of(texts))
         bad = {number for number, _ in faults}
         good = [line for number, line in enumerate(lines, start=1) if number not in bad]
         if not good:

@@ -2,11 +2,9 @@
 over an alert), C ANSWER of a phone (the cardholder's word)."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
-
-import msgspec
 
 from adapters.backend.carrying_out import CarryingOut
 from adapters.backend.sessions import Peer
@@ -53,9 +51,8 @@ class WatchVerb:
 
     def summary(self, body: Mapping[str, Any]) -> str:
         """See `Verb`."""
-        rules, why = _read(body)
-        said = ", ".join(f"{name} {value}" for name, value in msgspec.structs.asdict(rules).items())
-        return f"Watch payments by: {said}. Why: {why}"
+        _, why = _read(body)
+        return f"Other rules by which payments are watched: {why}"
 
     def needs_two(self, body: Mapping[str, Any]) -> bool:
         """See `Verb`."""
@@ -82,8 +79,26 @@ def watch_rules(body: Mapping[str, Any]) -> Watch:
     names = Watch.__struct_fields__
     if set(given) - set(names):
         raise fields.Invalid("rules", f"names something else. Use {', '.join(names)}.")
-    most = {name: MOST.get(name, _WEIGHT_MOST) for name in names}
-    return Watch(**{name: fields.whole(given, name, 0, most[name]) for name in names})
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise fields.Invalid("rules", _lacking(given, missing))
+    return Watch(**{name: _limit(given, name) for name in names})
+
+
+def _limit(given: Mapping[str, Any], name: str) -> int:
+    return fields.whole(given, name, 0, MOST.get(name, _WEIGHT_MOST))
+
+
+def _lacking(given: Mapping[str, Any], missing: Sequence[str]) -> str:
+    """What is missing, and what besides is wrong: whoever wrote it mends both at once."""
+    wrong = []
+    for name in given:
+        try:
+            _limit(given, name)
+        except fields.Invalid as error:
+            wrong.append(f" {error.text}")
+    all_of_them = "Give all of them, as `watch show --json` prints them."
+    return f"lacks {', '.join(missing)}. {all_of_them}" + "".join(wrong)
 
 
 def place_of(told: "Told", deadline_us: int) -> Command:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
-from adapters.cli.output import print_json
+from adapters.cli.output import print_json, this_program
 from domain.answers import dollars
 
 
@@ -45,6 +45,9 @@ def list_(
         print("no alerts yet" if every else "no alert is open")
     for row in shown:
         _print(row)
+    if any(row["status"] == "open" for row in shown):
+        how = this_program("alert", "close")
+        print(f"Close one: {how} ALERT --verdict harmless|fraud --why …")
 
 
 def _print(row: dict[str, Any]) -> None:

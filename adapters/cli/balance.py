@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.cli.options import AsAuditor, AsJson, a_moment, an_id
+from adapters.cli.failure import unusable
+from adapters.cli.options import AsAuditor, AsJson, a_moment, an_id, is_a_day
 from adapters.cli.output import print_json
 from domain.answers import dollars
 
@@ -33,14 +34,21 @@ def balance(
     Example: [bold]ticketrestaurant balance 0192f0c1-7c1e-8001-8000-0123456789ab
     --at "2026-11-24 12:00"[/bold]
     """
-    from adapters.cli.operator_link import as_reader
+    from adapters.cli.operator_link import Operator, as_reader
 
     body: dict[str, Any] = {"what": "balance", "of": account}
     if at is not None and at.isascii() and at.isdigit():
         body["position"] = int(at)
     elif at is not None:
         body["at_ms"] = a_moment(at)
-    (row,) = as_reader(as_, lambda operator: operator.rows("QUERY", body))
+
+    async def read(operator: Operator) -> dict[str, Any]:
+        if at is not None and "at_ms" in body:
+            _refuse_the_future(at, body["at_ms"], await operator.time_ms())
+        (row,) = await operator.rows("QUERY", body)
+        return row
+
+    row = as_reader(as_, read)
     if json:
         print_json(row)
         return
@@ -54,6 +62,16 @@ def balance(
     )
     if row["later_events"]:
         print(f"  {row['later_events']:,} of its events came later")
+
+
+def _refuse_the_future(at: str, at_ms: int, now_ms: int) -> None:
+    """Raises Failure. Of a day its begin counts: of today there is a balance so far."""
+    day = is_a_day(at)
+    now = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone()
+    asked = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone()
+    if asked.date() > now.date() if day else asked > now:
+        what = "day" if day else "moment"
+        raise unusable(f"--at {at}: that {what} has not come; it is {now:%Y-%m-%d %H:%M:%S %Z}")
 
 
 def _ordinal(number: int) -> str:

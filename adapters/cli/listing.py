@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.options import AsAuditor, AsJson, an_id
-from adapters.cli.output import print_json
+from adapters.cli.output import print_json, this_program
 from domain.answers import dollars
 from domain.expiry import year_and_month
 
@@ -48,11 +48,11 @@ def list_(
     if what not in _LISTS:
         raise typer.BadParameter(f"WHAT must be one of: {', '.join(_LISTS)}")
     if (what in _OWNERS) != (of is not None):
-        raise typer.BadParameter(
-            f"{what} takes the id of a {_OWNERS[what]}"
-            if what in _OWNERS
-            else f"{what} has no owner"
-        )
+        if what not in _OWNERS:
+            raise typer.BadParameter(f"{what} has no owner")
+        owner = _OWNERS[what]
+        every = this_program("list", "shops" if owner == "shop" else "companies")
+        raise typer.BadParameter(f"{what} takes the id of a {owner}; find it with: {every}")
     body = {"what": what, **({"of": of} if of else {})}
     rows = as_reader(as_, lambda operator: operator.rows("QUERY", body))
     if json:

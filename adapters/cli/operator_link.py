@@ -54,6 +54,11 @@ class Operator:
         self._link = link
         self.device: Device = link.device
 
+    async def time_ms(self) -> int:
+        """Now by the backend's clock, which in a sandbox is not this machine's."""
+        await self._link.backend(CONNECT_S)
+        return self._link.now_ms()
+
     async def command(
         self, verb: str, body: Body | MakeBody, command_id: UUID | None = None
     ) -> Body:

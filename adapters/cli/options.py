@@ -84,12 +84,17 @@ def digest_of(document: Path) -> str:
         raise unusable(f"{document} cannot be read: {error.strerror}") from None
 
 
+def is_a_day(text: str) -> bool:
+    """Whether a moment is written as a day alone."""
+    return re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}", text.strip(), re.ASCII) is not None
+
+
 def a_moment(text: str) -> int:
     """The milliseconds since 1970 UTC of "2026-11-24 12:30", also with an offset; without one in
     this machine's time. A day alone means its last millisecond. Raises typer.BadParameter."""
     try:
         at = datetime.fromisoformat(text.strip())
-        if re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}", text.strip(), re.ASCII):
+        if is_a_day(text):
             at += timedelta(days=1, milliseconds=-1)
         ms = int(at.astimezone().timestamp() * 1000)
     except (ValueError, OverflowError, OSError):

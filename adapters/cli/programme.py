@@ -10,7 +10,7 @@ import typer
 
 from adapters.cli import programme_terms as terms_
 from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
-from adapters.cli.output import counted, print_json, say
+from adapters.cli.output import counted, print_json, say, this_program
 from domain.answers import dollars
 
 _Company = Annotated[str, typer.Argument(help="The company's id.", callback=an_id)]
@@ -60,6 +60,8 @@ def show(
             print(f"  {terms_.WORDS[term]:<20} {said}")
         if row["version"]:
             print(f"  why: {_printable(row['why'])}")
+    seen = this_program("list", "accounts", company)
+    print(f"Each account's own daily limit holds as well; see: {seen}")
 
 
 def set_(

@@ -107,7 +107,7 @@ def gathered(file: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
     terms = from_file(file) if file is not None else {}
     for name, value in options.items():
         if value is not None:
-            terms |= _of_option(name, value)
+            terms |= _of_option(name, value, f"--{name.replace('_', '-')}")
     if not terms:
         raise typer.BadParameter("nothing to change: give a FILE or an option")
     return terms
@@ -134,7 +134,7 @@ def from_file(path: Path) -> dict[str, Any]:
     changed: dict[str, Any] = {}
     for name, value in terms.items():
         if name in AMOUNTS:
-            changed |= _of_option(name, str(value))
+            changed |= _of_option(name, str(value), f"{name} in {path}")
         else:
             changed[name] = None if value == _NONE else _plain(value)
     try:
@@ -155,10 +155,11 @@ def _is_in_force(row: Any) -> bool:
     return isinstance(row, dict) and row.get("state") == "in force"
 
 
-def _of_option(name: str, value: Any) -> dict[str, Any]:
+def _of_option(name: str, value: Any, called: str) -> dict[str, Any]:
+    """A term; `called` is what whoever wrote it called it."""
     if name in AMOUNTS:
         lifted = value == _NONE and name != "pin_free"
-        return {f"{name}_cents": None if lifted else cents(value, least=0, what=name)}
+        return {f"{name}_cents": None if lifted else cents(value, least=0, what=called)}
     if name == "payments":
         return dict(_payments(each) for each in value)
     if name == "weekdays":

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.cli.failure import integrity_broken, refused
 from adapters.cli.output import this_program
+from adapters.cli.queue_words import called, in_words
+from adapters.cli.watch_words import differences
 from protocol import bodies, messages
 from protocol.encoding import unb64
 from protocol.errors import BodyError
@@ -110,9 +112,15 @@ def _rotate(body: Row, about: list[Row]) -> Iterator[str]:
     yield f"why          {body['why']}"
 
 
+def _watch(body: Row, about: list[Row]) -> Iterator[str]:
+    yield from differences(about[0] if about else {}, body["rules"])
+    yield f"why          {body['why']}"
+
+
 def _fields(body: Row, about: list[Row]) -> Iterator[str]:
     for name, value in body.items():
-        yield f"{name:12} {value}"
+        for each in value if isinstance(value, list) else [value]:
+            yield f"{called(name):12} {in_words(name, each)}"
 
 
 _EXACTLY: dict[str, Callable[[Row, list[Row]], Iterator[str]]] = {
@@ -120,6 +128,7 @@ _EXACTLY: dict[str, Callable[[Row, list[Row]], Iterator[str]]] = {
     "POLICY": _policy,
     "ERASE": _erase,
     "ROTATE": _rotate,
+    "WATCH": _watch,
 }
 
 

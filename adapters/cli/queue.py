@@ -2,15 +2,16 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
 from adapters.cli.failure import refused, unusable
 from adapters.cli.options import AsAuditor, AsJson, an_id
-from adapters.cli.output import print_json, say
+from adapters.cli.output import print_json, say, this_program
 from adapters.cli.people import people
+from adapters.cli.queue_words import field_line, printable, what_it_does
+from adapters.cli.watch_words import differences
 from domain.answers import dollars
 
 _HEADING = "Operators (signed commands through the gateway)"
@@ -126,6 +127,8 @@ def list_(
     for row in shown:
         for line in _brief(row, names):
             print(line)
+    if shown:
+        print(f"In full: {this_program('queue', 'show')} ID; then queue approve ID, or reject ID")
 
 
 def show(id: _Id, as_: AsAuditor = _FIRST, json: AsJson = False) -> None:
@@ -230,7 +233,7 @@ def _brief(row: Row, names: Mapping[str, str]) -> Iterator[str]:
     by = f"  asked for by {asked}" if asked else ""
     mine = {"same-operator": "  (not yours to approve: you asked)"}.get(row["why_not"], "")
     yield f"{row['id']}  {row['kind']}  {_age(row['age_s'])}{amount}{by}{mine}"
-    yield f"    {_printable(row['what'])}"
+    yield f"    {printable(row['what'])}"
 
 
 def _in_full(rows: Sequence[Row]) -> Iterator[str]:
@@ -241,27 +244,21 @@ def _in_full(rows: Sequence[Row]) -> Iterator[str]:
         if "effects" in detail:
             yield from effect_lines(detail["effects"])
         elif "refused" in detail:
-            yield f"It cannot be done now ({detail['code']}): {_printable(detail['refused'])}"
+            first, *faults = str(detail["refused"]).splitlines()
+            yield f"It cannot be done now ({detail['code']}): {printable(first)}"
+            yield from (f"  {printable(fault)}" for fault in faults)
         elif "key_hash" in detail:
-            yield f"    key {_printable(detail['key_hash'])}: is it the one that the device shows?"
+            yield f"    key {printable(detail['key_hash'])}: is it the one that the device shows?"
     fields = [detail for detail in rows[1:] if "field" in detail]
     if fields:
         yield "in full:" if rows[0]["kind"] in _NOT_SIGNED else "as it was signed:"
+    now: Row | None = next((each["watch_now"] for each in rows if "watch_now" in each), None)
     for each in fields:
-        yield f"  {_printable(each['field'])}: {_value(each['field'], each['value'])}"
-
-
-def _value(name: str, value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(
-            f"{inner.removesuffix('_cents').removesuffix('_ms')} {_value(inner, each)}"
-            for inner, each in value.items()
-        )
-    if type(value) is int and name.endswith("_cents"):
-        return dollars(value)
-    if type(value) is int and name.endswith("_ms"):
-        return f"{datetime.fromtimestamp(value / 1000).astimezone():%Y-%m-%d %H:%M %Z}"
-    return _printable(str(value))
+        if now is not None and each["field"] == "rules":
+            yield from (f"  {line}" for line in differences(now, each["value"]))
+            continue
+        yield f"  {field_line(each['field'], each['value'])}"
+    yield from what_it_does(rows[0]["kind"])
 
 
 def _age(seconds: int) -> str:
@@ -270,7 +267,3 @@ def _age(seconds: int) -> str:
         if seconds >= length_s:
             return f"{seconds // length_s} {unit}"
     return f"{seconds} s"
-
-
-def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() else "\ufffd" for each in text)

@@ -222,8 +222,10 @@ def _decide(what: str, refill: str, why: str, as_: str, json: bool) -> None:
 
 
 def day(ms: int) -> str:
-    """An instant, with its time zone; empty for none."""
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC") if ms else ""
+    """An instant in this machine's time, with its zone; empty for none."""
+    if not ms:
+        return ""
+    return f"{datetime.fromtimestamp(ms / 1000, UTC).astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def _shown(name: str, value: Any) -> str:

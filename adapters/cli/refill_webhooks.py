@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
-from adapters.cli.output import print_json
+from adapters.cli.output import print_json, this_program
 from adapters.cli.refill_orders import day
 
 _Id = Annotated[
@@ -74,4 +74,8 @@ def resend(refill: _Id, as_: AsOperator = "operator-1", json: AsJson = False) ->
     if json:
         print_json(result)
     else:
-        print(f"refill {refill}: its messages come again; see `refill webhook list`")
+        print(f"refill {refill}: the processor was asked to send its messages again")
+        print("  One that was taken before changes nothing and is not listed a second time;")
+        print(
+            f"  one that was lost comes within moments: {this_program('refill', 'webhook', 'list')}"
+        )

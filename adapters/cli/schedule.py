@@ -1,13 +1,14 @@
 """`schedule`: refills that order themselves, weekly or monthly."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
 from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id, cents
 from adapters.cli.output import print_json
-from adapters.cli.refill_orders import day as shown_day
 from domain.answers import dollars
 
 _HEADING = "Operators (signed commands through the gateway)"
@@ -86,7 +87,7 @@ def add(
     if json:
         print_json(result)
     else:
-        print(f"schedule {result['id']} is {result['status']}")
+        _tell(result)
 
 
 def list_(
@@ -107,7 +108,7 @@ def list_(
         print("no schedules yet")
     for row in rows if not json else ():
         whom = f"group {row['group']}" if row["group"] else "all accounts"
-        coming = f"next {shown_day(row['next_ms'])}" if "next_ms" in row else row["status"]
+        coming = f"next {_local(row)}" if "next_ms" in row else row["status"]
         print(
             f"{row['schedule']}  {_when(row)}  {dollars(row['each_cents'])} each, {whom}, {coming}"
         )
@@ -130,7 +131,7 @@ def show(schedule: _Id, as_: AsAuditor = "auditor-1", json: AsJson = False) -> N
     for name, value in row.items():
         if value not in ("", 0):
             text = dollars(value) if name.endswith("_cents") else str(value)
-            text = shown_day(value) if name.endswith("_ms") else text
+            text = _local(row) if name == "next_ms" else text
             print(f"{name.removesuffix('_cents').removesuffix('_ms').replace('_', ' '):12} {text}")
 
 
@@ -166,7 +167,18 @@ def _change(what: str, schedule: str, why: str, as_: str, json: bool) -> None:
     if json:
         print_json(result)
     else:
-        print(f"schedule {result['id']} is {result['status']}")
+        _tell(result)
+
+
+def _tell(result: dict[str, Any]) -> None:
+    coming = f"; next {_local(result)}" if "next_ms" in result else ""
+    print(f"schedule {result['id']} is {result['status']}{coming}")
+
+
+def _local(row: dict[str, Any]) -> str:
+    """The next run by the clock that the schedule follows."""
+    at = datetime.fromtimestamp(row["next_ms"] / 1000, ZoneInfo(row["timezone"]))
+    return f"{at:%Y-%m-%d %H:%M} {row['timezone']}"
 
 
 def _rows(as_: str, company: str | None) -> list[dict[str, Any]]:

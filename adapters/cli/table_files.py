@@ -55,7 +55,7 @@ def read_table(
     except (csv.Error, UnicodeDecodeError):
         raise _unusable(path, "is not a CSV file in UTF-8") from None
     if faults:
-        raise _unusable(path, "is at fault, nothing was sent. " + some_of(faults))
+        raise _unusable(path, "is at fault, nothing was sent:" + some_of(faults))
     if not found:
         raise _unusable(path, "has no rows")
     return found

@@ -6,28 +6,10 @@ from typing import Annotated, Any, Final
 import typer
 
 from adapters.cli.options import AsAuditor, AsJson, AsOperator
-from adapters.cli.output import print_json
+from adapters.cli.output import counted, print_json
+from adapters.cli.watch_words import WORDS, differences, said
 
 _DAYS: Final = 30
-_WORDS: Final = {
-    "speed_kmh": "nobody travels faster than so many km/h",
-    "far_km": "and nearer than so many km nothing is far",
-    "far_weight": "score of a use that is too far away",
-    "parallel_s": "two shops within so many seconds",
-    "parallel_weight": "score of that",
-    "burst_count": "so many payments …",
-    "burst_s": "… within so many seconds",
-    "burst_weight": "score of that",
-    "round_count": "so many whole-dollar amounts …",
-    "round_most_cents": "… of at most so many cents …",
-    "round_s": "… within so many seconds",
-    "round_weight": "score of that",
-    "apart_km": "stripe and phone so many km apart …",
-    "apart_s": "… within so many seconds",
-    "apart_weight": "score of that",
-    "step_up_from": "from this score on a stripe needs its PIN",
-    "refuse_from": "from this score on nothing passes",
-}
 File = Annotated[
     typer.FileText, typer.Argument(help="The rules as `watch show --json` prints them.")
 ]
@@ -61,9 +43,9 @@ def show(as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
     if json:
         print_json(row)
         return
-    print("the first rules" if not version else f"rules as set {version} times")
+    print("the first rules" if not version else f"rules as set {counted(version, 'time')}")
     for name, value in row.items():
-        print(f"  {name:<17} {value:>8,}  {_WORDS.get(name, '')}")
+        print(f"  {name:<17} {said(name, value):>9}  {WORDS.get(name, '')}")
 
 
 def rehearse(
@@ -100,15 +82,23 @@ def set_(
 
     Example: [bold]ticketrestaurant watch set watch.json --why "holidays"[/bold]
     """
-    from adapters.cli.operator_link import as_operator
+    from adapters.cli.operator_link import Operator, as_operator
     from adapters.cli.proposal import tell_proposed
 
-    body = {"rules": _rules(file), "why": why}
-    result = as_operator(as_, lambda operator: operator.command("WATCH", body))
+    rules = _rules(file)
+    body = {"rules": rules, "why": why}
+
+    async def propose(operator: Operator) -> tuple[dict[str, Any], dict[str, Any]]:
+        (before,) = await operator.rows("QUERY", {"what": "watch"})
+        return before, await operator.command("WATCH", body)
+
+    before, result = as_operator(as_, propose)
     if json:
         print_json(result)
-    else:
-        tell_proposed(result)
+        return
+    for line in differences(before, rules):
+        print(line)
+    tell_proposed(result)
 
 
 def _rules(file: typer.FileText) -> dict[str, Any]:

@@ -41,17 +41,19 @@ def with_what_would_pass(no: Refusal, request: Request) -> Refusal:
         no,
         would_pass_cents=passes,
         passes_at_us=passes_at_us,
-        text=no.text + _words(request, passes, passes_at_us),
+        text=no.text + _words(request, no.code, passes, passes_at_us),
     )
 
 
-def _words(request: Request, passes: int | None, passes_at_us: int | None) -> str:
+def _words(request: Request, code: str, passes: int | None, passes_at_us: int | None) -> str:
     assert request.account is not None
     when = in_words(passes_at_us, request.now_us, request.account.timezone) if passes_at_us else ""
     if passes:
         now = f" {dollars(passes)} would pass now"
         return f"{now}; the full amount after {when}." if when else f"{now}."
-    return f" It would pass after {when}." if when else ""
+    if when:
+        return f" It would pass after {when}."
+    return " No amount would pass now." if code == "61" and passes == 0 else ""
 
 
 def _largest(request: Request) -> int:

@@ -8,10 +8,13 @@ from domain.suspicion import Watch
 
 
 class PastDouble:
-    """One account with $10.00 from event 7 on."""
+    """One account with $10.00 from event 7 on; the log ends at event 99."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
+
+    def head(self) -> int:
+        return 99
 
     def balance(self, account_id: UUID, at_us: int | None, position: int | None) -> Rows:
         self.asked.append((account_id, at_us, position))

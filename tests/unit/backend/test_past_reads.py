@@ -36,6 +36,7 @@ def test_a_balance_now_and_then(body: dict[str, Any], asked: tuple[Any, Any]) ->
         ({"of": ID, "position": 3}, "no-such-account"),
         ({"of": ID, "position": 3, "at_ms": 4}, "invalid"),
         ({"of": ID, "position": -1}, "invalid"),
+        ({"of": ID, "position": 100}, "invalid"),
         ({"of": ID, "at_ms": 2**48}, "invalid"),
         ({}, "invalid"),
         ({"of": "x"}, "invalid"),

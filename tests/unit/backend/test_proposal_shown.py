@@ -10,6 +10,7 @@ from adapters.backend.proposal_shown import PIECE_BYTES, proposal_rows
 from domain.aggregates import cardholder as cardholders
 from domain.aggregates import certificate as certificates
 from domain.aggregates import proposal as proposals
+from domain.suspicion import DEFAULTS
 from protocol.encoding import to_json, unb64
 from tests.unit.application.happened import CARDHOLDER, COMPANY
 from tests.unit.application.ledger_double import context
@@ -77,3 +78,8 @@ def test_what_is_no_proposal_is_refused() -> None:
     with pytest.raises(Denied) as denied:
         proposal_rows(Directory(), ID)
     assert denied.value.code == "no-such-proposal"
+
+
+def test_rules_of_the_watch_stand_beside_those_in_force() -> None:
+    (row,) = about(proposal_rows(proposing("WATCH", {"rules": {}, "why": "w"}), ID))
+    assert (row["about"], row["burst_count"]) == ("watch", DEFAULTS.burst_count)

@@ -69,7 +69,7 @@ def test_every_line_at_fault_is_named_as_in_the_file(
     bad = written(ledger.home, f"{PAYMENT},,,4.5,", f"{PAYMENT},{REFILL},,1.00,", ",,,1.00,")
     ended = program("correct", "--file", bad, *WORDS)
     assert ended.status == 2
-    assert all(f"Line {line}" in ended.err for line in (2, 3, 4))
+    assert all(f"\nLine {line}, " in ended.err for line in (2, 3, 4))
     refused = written(ledger.home, f"{PAYMENT},,,45.00,", f"{PAYMENT},,,1.00,", f"{ACCOUNT},,,1,")
     ended = program("correct", "--file", refused, *WORDS)
     assert ended.status == 1

@@ -1,7 +1,12 @@
 """Lists and exports arrive whole, in a file or on standard output."""
 
 import stat
+from datetime import UTC, datetime
 
+import pytest
+
+from adapters.backend.directory_lists import alert_row
+from domain.aggregates.alert import evolve
 from tests.unit.application import happened
 from tests.unit.cli.backend_double import BackendDouble
 from tests.unit.cli.conftest import Program
@@ -37,6 +42,38 @@ def test_lists_are_for_people_and_for_programs(program: Program, backend: Backen
     backend.outside.directory.rows = []
     assert "no shops yet" in program("list", "shops").out
     assert program("list", "cards", "x").status == 2
+    unowned = program("list", "cards")
+    assert (unowned.status, "list companies" in unowned.err) == (2, True)
+    assert "list shops" in program("list", "terminals").err
+
+
+def test_open_alerts_say_how_they_are_closed(program: Program, backend: BackendDouble) -> None:
+    alert = evolve(None, happened.alert_raised())
+    backend.outside.directory.rows = [alert_row(alert)]
+    assert "ticketrestaurant alert close ALERT" in program("alert", "list").out
+    assert program.json("alert", "list") == [alert_row(alert)]
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        ("999999", "the log ends at event 99."),
+        ("2999-01-01", "that day has not come"),
+        ("2999-01-01 12:00", "that moment has not come"),
+    ],
+)
+def test_a_balance_of_what_has_not_come_is_wrong_usage(
+    program: Program, backend: BackendDouble, at: str, said: str
+) -> None:
+    ended = program("balance", str(happened.ACCOUNT), "--at", at)
+    assert (ended.status, ended.out) == (2, "")
+    assert said in " ".join(ended.err.split())
+    assert backend.outside.past.asked == []
+
+
+def test_a_balance_of_today_is_that_of_now(program: Program, backend: BackendDouble) -> None:
+    today = f"{datetime.now(UTC).astimezone():%Y-%m-%d}"
+    assert program.json("balance", str(happened.ACCOUNT), "--at", today)["balance_cents"] == 1_000
 
 
 def test_the_hsm_and_its_keys_are_shown_and_what_is_wrong_ends_badly(

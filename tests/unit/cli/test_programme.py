@@ -83,7 +83,7 @@ def test_a_file_of_either_kind_holds_terms(
     ("arguments", "said"),
     [
         ((), "nothing to change"),
-        (("--per-day", "-1.00"), "must look like"),
+        (("--per-day", "-1.00"), "--per-day must look like"),
         (("--payments", "2"), "payments look like"),
         (("--weekdays", "monday"), "days of the week are"),
         (("--expiry", "1.5"), "not a whole number"),
@@ -125,6 +125,7 @@ def test_what_there_is_is_shown(program: Program, backend: BackendDouble) -> Non
     ]  # fmt: skip
     assert "$25.00" in out
     assert "standard" not in out
+    assert "own daily limit holds as well; see: ticketrestaurant list accounts" in out
     assert "standard terms (past)" in program("programme", "show", str(COMPANY), "--all").out
     assert program.json("programme", "show", str(COMPANY)) == [row]
 

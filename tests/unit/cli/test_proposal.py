@@ -5,9 +5,11 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from adapters.backend.operator_ports import Rows
+from domain.suspicion import DEFAULTS
 from protocol.encoding import b64, to_json
 from tests.unit.backend.operator_double import DirectoryDouble
 from tests.unit.cli.backend_double import BackendDouble
@@ -18,6 +20,7 @@ CERTIFICATE = "01a20ada-2c00-8007-8000-00000000000b"
 REVOKE = {"certificates": [CERTIFICATE, str(UUID(int=5))], "why": "the shop\x1b[2J closed"}
 POLICY = {"profiles": [{"role": "pos", "valid_days": 365, "check": "human"}], "why": "audit"}
 ERASE = {"cardholder": CERTIFICATE, "why": "asked for it"}
+RULES = msgspec.structs.asdict(DEFAULTS)
 ROTATE = {"key": "K_DB", "generation": 2, "why": "every year"}
 
 
@@ -70,6 +73,15 @@ def proposed(backend: BackendDouble, verb: str, body: dict[str, Any], *about: An
             [f"cardholder   {CERTIFICATE}", "Ana Diaz, company c", "cannot be undone"],
         ),
         ("ROTATE", ROTATE, [], ["K_DB: generation 1 → 2", "every year"]),
+        (
+            "WATCH", {"rules": RULES | {"burst_count": 5}, "why": "holidays"},
+            [{"about": "watch", **RULES}],
+            ["  payments in a burst: 8 → 5\n  why          holidays"],
+        ),
+        (
+            "CORRECT", {"lines": [{"payment": "p", "amount_cents": 108}], "why": "typo"}, [],
+            ["  lines        amount $1.08, payment p\n  why          typo"],
+        ),
         ("TLS", {"what": "authority", "replaces": "ab"}, [], ["what         authority"]),
     ],
 )  # fmt: skip

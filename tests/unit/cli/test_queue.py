@@ -4,6 +4,7 @@ import pytest
 
 from adapters.backend.queue import KINDS
 from adapters.cli.queue import DECISIONS
+from adapters.cli.queue_words import field_line, what_it_does
 from application.refill import Terms
 from domain.aggregates import dispute as disputes
 from domain.ids import make_id
@@ -28,6 +29,20 @@ def proposal(program: Program, backend: BackendDouble) -> str:
     return str(program.json("correct", PAYMENT, "4.50", *words)["proposal"])
 
 
+@pytest.mark.parametrize("kind", DECISIONS)
+def test_of_every_kind_it_is_said_what_a_yes_and_a_no_do(kind: str) -> None:
+    approve, reject = what_it_does(kind)
+    assert approve.startswith("approve: ") and reject.startswith("reject: ")
+
+
+def test_fields_are_named_as_people_do() -> None:
+    assert field_line("amount_cents", 108) == "amount: $1.08"
+    evidence = {"side": "shop", "text": "two\nmeals", "document_sha256": "ab"}
+    said = "the shop says two\ufffdmeals, document with SHA-256 ab"
+    assert field_line("evidence", evidence) == said
+    assert field_line("evidence", "bill 17") == "evidence: bill 17"
+
+
 def test_every_kind_that_waits_can_be_decided_here() -> None:
     assert {kind.name for kind in KINDS} == DECISIONS.keys()
 
@@ -43,6 +58,7 @@ def test_what_waits_is_listed_and_shown_in_full(program: Program, proposal: str)
     listed = program("queue", "list", "--as", "operator-2").out
     assert proposal in listed and "correction" in listed and "$40.50" in listed
     assert "not yours" in program("queue", "list").out
+    assert "ticketrestaurant queue show ID" in listed
     assert program.json("queue", "list", "--kind", "proposal") == []
     shown = program("queue", "show", proposal, "--as", "auditor-1").out
     for part in ("$55.00 → $95.50", "statement of Corner Deli", "evidence: bill 17", "from $45.00"):
@@ -116,5 +132,8 @@ def test_who_decides_over_a_dispute_is_shown_the_evidence(
     )  # fmt: skip
     backend.outside.ledger.given(opened)
     shown = program("queue", "show", str(id)).out
-    assert "side cardholder" in shown and "text was charged twice" in shown
-    assert "$45.00" in shown
+    assert "  the cardholder says was charged twice, given 20" in shown
+    assert "  amount: $45.00\n" in shown and "  decide by: 20" in shown
+    assert "approve: what is left of the amount in dispute goes back to the cardholder" in shown
+    assert "reject:  for the shop: no money moves" in shown
+    assert not any(raw in shown for raw in ("_cents", "_ms", "sha256", "SHA-256"))

@@ -106,4 +106,12 @@ def test_a_schedule_is_added_as_people_write_it(program: Program, company: str) 
         "schedule", "add", company, "--each", "60", "--weekly", "Friday", "--at", "17:00"
     )
     assert made["status"] == "active"
+    told = program("schedule", "add", company, "--each", "60", "--monthly", "1").out
+    assert "is active; next 20" in told and told.endswith("-01 06:00 America/New_York\n")
     assert program("schedule", "pause", made["id"], "--why", "closed").out.endswith("is paused\n")
+
+
+@pytest.mark.usefixtures("company")
+def test_what_a_second_message_does_is_said(program: Program) -> None:
+    out = program("refill", "webhook", "resend", ACCOUNT).out
+    assert "was asked to send its messages again" in out and "changes nothing" in out

@@ -168,6 +168,13 @@ def test_no_moment_is_promised_that_only_a_refill_could_bring() -> None:
     assert no.text.endswith("card. $11.90 would pass now.")
 
 
+def test_where_the_limit_is_used_up_and_no_day_has_room_for_all_of_it_that_is_said() -> None:
+    no = authorization.judge(request(account=paid(5_000), amount_cents=5_001, pin_right=True))
+    assert no is not None
+    assert (no.reason, no.would_pass_cents, no.passes_at_us) == ("daily-limit", 0, None)
+    assert no.text.endswith(" in a day. No amount would pass now.")
+
+
 def test_no_programme_lifts_the_legal_limit() -> None:
     rich = replace(account(10_000_000), daily_limit_cents=10_000_000)
     asked = request(account=rich, amount_cents=200_001, pin_right=True)
