@@ -169,6 +169,8 @@ def charged_back_event(
         processor=processor,
         reference=reference,
         why=why,
+        fee_cents=refill.fee_of_chargeback(amount_cents),
+        fee_waived=refill.status in (refills.REJECTED, refills.CANCELLED),
     )
 
 

@@ -39,8 +39,7 @@ def share_cents(refill: Refill, standing_cents: int) -> int:
     What is gone is what was credited and is paid for no more. So money that was never credited
     bears a chargeback first.
     """
-    paid_cents = refill.paid_cents - refill.paid_fee_cents - refill.refunded_cents
-    unpaid_cents = refill.credited_cents + refill.charged_back_cents - paid_cents
+    unpaid_cents = refill.credited_cents + refill.charged_back_cents - refill.held_cents
     bounded = min(max(unpaid_cents, 0), refill.credited_cents)
     return standing_cents * bounded // refill.credited_cents
 

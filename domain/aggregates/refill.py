@@ -123,14 +123,20 @@ class RefillFailed(Event, frozen=True, kw_only=True, gc=False):
 
 
 @stored_as("refill.charged_back/1")
-class RefillChargedBack(Event, frozen=True, kw_only=True, gc=False):
-    """The payment was taken back from us. What is still on the accounts is taken back next."""
+class RefillChargedBack(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """The payment was taken back from us. What is still on the accounts is taken back next.
+
+    `fee_cents` of it was our fee; `fee_waived`: of an order that was given up, for which none is
+    owed. Of what was stored before there was that field, nobody said how much was the fee.
+    """
 
     company_id: UUID
     amount_cents: int
     processor: str
     reference: str
     why: str
+    fee_cents: int = 0
+    fee_waived: bool = False
 
 
 @stored_as("refill.taken_back/1")
@@ -164,7 +170,8 @@ class Refill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `accounts` lines were ordered, `total_cents` in all. `done_lines` of them were credited or
     failed. `looked_at_lines` of the credited ones were looked at after a chargeback.
-    `paid_fee_cents` of what was paid, and not refunded, is our fee.
+    `paid_fee_cents` of what was paid, and not refunded, is our fee. The company owes
+    `receivable_cents`, after a chargeback; `fee_receivable_cents` of them are our fee.
     """
 
     id: UUID
@@ -201,6 +208,7 @@ class Refill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     charged_back_cents: int = 0
     taken_cents: int = 0
     receivable_cents: int = 0
+    fee_receivable_cents: int = 0
     refunded_cents: int = 0
     why: str = ""
 
@@ -222,6 +230,15 @@ class Refill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if self.status in (IN_PART, FAILED):
             return max(0, min(self.failed_cents, self.paid_cents) - self.refunded_cents)
         return 0
+
+    @property
+    def held_cents(self) -> int:
+        """What is still here of the payment for its lines, before any chargeback."""
+        return self.paid_cents - self.paid_fee_cents - self.refunded_cents
+
+    def fee_of_chargeback(self, amount_cents: int) -> int:
+        """What of a chargeback is our fee: what goes beyond the money for the lines."""
+        return max(0, min(amount_cents - self.held_cents, self.paid_fee_cents))
 
     def fee_of_refund(self, amount_cents: int) -> int:
         """What of a refund is our fee: only an order that was given up is without one."""
@@ -301,11 +318,14 @@ def _moved(refill: Refill, event: Event) -> Refill:
                 )
             )
         case RefillChargedBack():
+            owed_cents = 0 if event.fee_waived else event.fee_cents
             return replace(
                 refill,
                 status=CHARGED_BACK,
                 why=event.why,
                 charged_back_cents=event.amount_cents,
+                receivable_cents=refill.receivable_cents + owed_cents,
+                fee_receivable_cents=owed_cents,
             )
         case RefillTakenBack():
             return replace(

@@ -1,5 +1,6 @@
 """A chargeback of a refill takes back its own money, and never what is of another."""
 
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -7,9 +8,12 @@ import pytest
 
 from application.correct import CorrectAmounts
 from application.corrections import Agreement, Correction, Credited, Seen
-from application.decide_refill import ChargeBack
+from application.decide_refill import CancelRefill, ChargeBack
 from application.expired_funds import BookExpiry, DecideExpired, Donate, Reactivate, Return
 from application.payment_processor import DISPUTED, PAID, RecordRefund
+from application.refill import Terms
+from domain.books.chart import COMPANY_FEES, FEES_RECEIVABLE, PROCESSOR_CLEARING
+from domain.books.mapping import postings
 from tests.unit.application.happened import ACCOUNT
 from tests.unit.application.ledger_double import DEADLINE_US, ISSUER, Ledger, origin
 from tests.unit.application.refilling import (
@@ -164,3 +168,41 @@ def test_money_that_was_never_credited_bears_a_dispute_first(
     charged(place, id, 4, DISPUTED, disputed_cents)
     place.when(step_back(state(place, id), lines[:1]))
     assert balance(place) == left
+
+
+FEE = Terms(fee_cents=250)
+
+
+def books_of(place: Ledger) -> dict[str, int]:
+    """What stands on each account of the chart that is not zero."""
+    sums: Counter[str] = Counter()
+    for event in place.log.events:
+        for each in postings(event):
+            sums[each.code] += each.amount_cents
+    return {code: cents for code, cents in sums.items() if cents}
+
+
+@pytest.mark.parametrize(
+    ("disputed_cents", "fee_cents"), [(11_250, 250), (11_100, 100), (11_000, 0)]
+)
+def test_our_fee_of_what_is_charged_back_is_owed(disputed_cents: int, fee_cents: int) -> None:
+    place, id = credited_by_card(FEE)
+    charged(place, id, 3, DISPUTED, disputed_cents)
+    after, _ = place.when(step_back(state(place, id), ORDERED))
+    assert (after.taken_cents, after.receivable_cents, after.fee_receivable_cents) == (
+        11_000, fee_cents, fee_cents,
+    )  # fmt: skip
+    owed = {FEES_RECEIVABLE: fee_cents, PROCESSOR_CLEARING: 11_250 - disputed_cents}
+    left = {code: cents for code, cents in owed.items() if cents}
+    assert books_of(place) == {**left, COMPANY_FEES: -250}
+
+
+def test_no_fee_is_owed_for_an_order_that_was_given_up() -> None:
+    place = ledger()
+    terms = Terms(alone_most_cents=0, fee_cents=250)
+    answer, _ = place.when(order(*LINES, payment=BY_CARD, terms=terms))
+    id = UUID(answer["id"])
+    charged(place, id, 2, PAID, 5_250)
+    place.when(CancelRefill(origin(3), DEADLINE_US, refill_id=id, text="x"))
+    charged(place, id, 4, DISPUTED, 5_250)
+    assert (state(place, id).receivable_cents, books_of(place)) == (0, {})

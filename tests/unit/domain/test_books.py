@@ -22,6 +22,7 @@ from domain.books.chart import (
     CHART,
     COMPANY_FEES,
     COMPANY_FUNDS,
+    FEES_RECEIVABLE,
     PROCESSOR_CLEARING,
     SHOPS,
 )
@@ -177,6 +178,10 @@ def test_what_the_bank_will_show_is_waited_for_once(
     (gone(refills.RefillRefunded, fee_cents=40),
      {PROCESSOR_CLEARING: -500, COMPANY_FUNDS: 460, COMPANY_FEES: 40}),
     (gone(refills.RefillChargedBack, why="x"), {PROCESSOR_CLEARING: -500, COMPANY_FUNDS: 500}),
+    (gone(refills.RefillChargedBack, why="x", fee_cents=40),
+     {PROCESSOR_CLEARING: -500, COMPANY_FUNDS: 460, FEES_RECEIVABLE: 40}),
+    (gone(refills.RefillChargedBack, why="x", fee_cents=40, fee_waived=True),
+     {PROCESSOR_CLEARING: -500, COMPANY_FUNDS: 460, COMPANY_FEES: 40}),
     (taken_back(500), {CARDHOLDERS: 500, COMPANY_FUNDS: -500}),
     (statement((500, COMPANY_FUNDS), (200, PROCESSOR_CLEARING), (-300, SHOPS)),
      {BANK: 400, COMPANY_FUNDS: -500, PROCESSOR_CLEARING: -200, SHOPS: 300}),
