@@ -158,7 +158,10 @@ class RecordWebhook(Command):
 
 
 class RecordRefund(Command):
-    """Money that the processor gave back."""
+    """Money that the processor gave back: it is gone, so it is booked whatever came meanwhile.
+
+    What was not due back any more, after a chargeback or a refund by hand, the company owes.
+    """
 
     makes = (refills.RefillRefunded,)
 
@@ -181,11 +184,11 @@ class RecordRefund(Command):
         return [self._refill_id]
 
     def execute(self, states: States, context: Context) -> Outcome:
-        """Records it, unless it is recorded."""
+        """Records it, unless that very refund is recorded."""
         refill = states.get(self._refill_id, Refill)
         if refill is None:
             return Outcome(GONE)
-        if refill.refund_cents < self._amount_cents:
+        if refill.refunded_cents and refill.refund_reference == self._reference:
             return Outcome(answer_of(refill))
         event = refunded_event(
             context, refill, self._amount_cents, self._processor, self._reference

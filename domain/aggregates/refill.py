@@ -156,7 +156,10 @@ class RefillTakenBack(Event, frozen=True, kw_only=True, gc=False):
 
 @stored_as("refill.refunded/1")
 class RefillRefunded(Event, frozen=True, kw_only=True, gc=False):
-    """Money that was paid for nothing went back to the company; `fee_cents` of it is our fee."""
+    """Money went back to the company; `fee_cents` of it is our fee.
+
+    What was not due back, as when the payment was charged back meanwhile, the company owes.
+    """
 
     company_id: UUID
     amount_cents: int
@@ -172,6 +175,8 @@ class Refill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     failed. `looked_at_lines` of the credited ones were looked at after a chargeback.
     `paid_fee_cents` of what was paid, and not refunded, is our fee. The company owes
     `receivable_cents`, after a chargeback; `fee_receivable_cents` of them are our fee.
+    `refunded_late_cents` of what was refunded went out when the payment was charged back already;
+    `refund_reference` is the last refund's.
     """
 
     id: UUID
@@ -210,6 +215,8 @@ class Refill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     receivable_cents: int = 0
     fee_receivable_cents: int = 0
     refunded_cents: int = 0
+    refunded_late_cents: int = 0
+    refund_reference: str = ""
     why: str = ""
 
     @property
@@ -226,15 +233,25 @@ class Refill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def refund_cents(self) -> int:
         """What was paid for nothing and has to go back to the company."""
         if self.status in (REJECTED, CANCELLED):
-            return self.paid_cents - self.refunded_cents
+            return max(0, self.paid_cents - self.refunded_cents)
         if self.status in (IN_PART, FAILED):
             return max(0, min(self.failed_cents, self.paid_cents) - self.refunded_cents)
         return 0
 
     @property
     def held_cents(self) -> int:
-        """What is still here of the payment for its lines, before any chargeback."""
-        return self.paid_cents - self.paid_fee_cents - self.refunded_cents
+        """What was here of the payment for its lines, but for a chargeback and what came after."""
+        refunded_cents = self.refunded_cents - self.refunded_late_cents
+        return max(0, self.paid_cents - self.paid_fee_cents - refunded_cents)
+
+    @property
+    def unclaimed_cents(self) -> int:
+        """What nobody else has a claim to if money goes out now: what is due back; after a
+        chargeback what that left of the money for lines that were not credited."""
+        if self.status != CHARGED_BACK:
+            return self.refund_cents
+        gone_cents = self.charged_back_cents + self.refunded_late_cents + self.credited_cents
+        return max(0, self.held_cents - gone_cents)
 
     def fee_of_chargeback(self, amount_cents: int) -> int:
         """What of a chargeback is our fee: what goes beyond the money for the lines."""
@@ -285,13 +302,22 @@ def evolve(refill: Refill | None, event: Event) -> Refill:
         case RefillCancelled():
             return replace(refill, status=CANCELLED, why=event.why)
         case RefillRefunded():
-            return replace(
-                refill,
-                refunded_cents=refill.refunded_cents + event.amount_cents,
-                paid_fee_cents=refill.paid_fee_cents - event.fee_cents,
-            )
+            return _refunded(refill, event)
         case _:
             return _moved(refill, event)
+
+
+def _refunded(refill: Refill, event: RefillRefunded) -> Refill:
+    late_cents = event.amount_cents if refill.status == CHARGED_BACK else 0
+    owed_cents = max(0, event.amount_cents - refill.unclaimed_cents)
+    return replace(
+        refill,
+        refunded_cents=refill.refunded_cents + event.amount_cents,
+        refunded_late_cents=refill.refunded_late_cents + late_cents,
+        refund_reference=event.reference,
+        paid_fee_cents=refill.paid_fee_cents - event.fee_cents,
+        receivable_cents=refill.receivable_cents + owed_cents,
+    )
 
 
 def _moved(refill: Refill, event: Event) -> Refill:

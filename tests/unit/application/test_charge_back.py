@@ -12,7 +12,7 @@ from application.decide_refill import CancelRefill, ChargeBack
 from application.expired_funds import BookExpiry, DecideExpired, Donate, Reactivate, Return
 from application.payment_processor import DISPUTED, PAID, RecordRefund
 from application.refill import Terms
-from domain.books.chart import COMPANY_FEES, FEES_RECEIVABLE, PROCESSOR_CLEARING
+from domain.books.chart import COMPANY_FEES, COMPANY_FUNDS, FEES_RECEIVABLE, PROCESSOR_CLEARING
 from domain.books.mapping import postings
 from tests.unit.application.happened import ACCOUNT
 from tests.unit.application.ledger_double import DEADLINE_US, ISSUER, Ledger, origin
@@ -206,3 +206,58 @@ def test_no_fee_is_owed_for_an_order_that_was_given_up() -> None:
     place.when(CancelRefill(origin(3), DEADLINE_US, refill_id=id, text="x"))
     charged(place, id, 4, DISPUTED, 5_250)
     assert (state(place, id).receivable_cents, books_of(place)) == (0, {})
+
+
+def part_failed(disputed_cents: int = 0) -> tuple[Ledger, UUID]:
+    """$60.00 credited and $50.00 not, all paid by card, and perhaps charged back."""
+    place = ledger()
+    lines = ((ACCOUNT, 6_000), (FOREIGN, 5_000))
+    answer, _ = place.when(order(*lines, payment=BY_CARD, checked=True))
+    id = UUID(answer["id"])
+    charged(place, id, 2, PAID)
+    place.when(step(place, state(place, id), lines))
+    if disputed_cents:
+        charged(place, id, 3, DISPUTED, disputed_cents)
+    return place, id
+
+
+def refunded(place: Ledger, id: UUID, number: int, reference: str, cents: int = 5_000) -> None:
+    """The processor gave money back."""
+    place.when(
+        RecordRefund(
+            origin(number), DEADLINE_US, refill_id=id, processor="sandbox", reference=reference,
+            amount_cents=cents,
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("refunded_first", [False, True])
+@pytest.mark.parametrize(
+    ("disputed_cents", "taken_cents", "owed_cents"),
+    [(3_000, 0, 3_000), (6_000, 1_000, 5_000), (11_000, 6_000, 5_000)],
+)
+def test_a_refund_that_a_chargeback_overtook_is_owed(
+    refunded_first: bool, disputed_cents: int, taken_cents: int, owed_cents: int
+) -> None:
+    place, id = part_failed(disputed_cents)
+    back = step_back(state(place, id), ((ACCOUNT, 6_000),))
+    if not refunded_first:
+        place.when(back)
+    refunded(place, id, 4, "re_1")
+    refunded(place, id, 5, "re_1")
+    if refunded_first:
+        place.when(back)
+    refill = state(place, id)
+    assert (refill.taken_cents, refill.receivable_cents) == (taken_cents, owed_cents)
+    assert (refill.refunded_cents, refill.refund_cents) == (5_000, 0)
+    assert books_of(place).get(COMPANY_FUNDS, 0) == owed_cents
+    assert sum(books_of(place).values()) == 0
+
+
+def test_a_refund_after_one_by_hand_is_owed() -> None:
+    place, id = part_failed()
+    refunded(place, id, 3, "re_1")
+    refunded(place, id, 4, "re_2")
+    refill = state(place, id)
+    assert (refill.refunded_cents, refill.receivable_cents) == (10_000, 5_000)
+    assert books_of(place)[COMPANY_FUNDS] == 5_000
