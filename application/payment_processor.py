@@ -21,6 +21,7 @@ from application.group_commit import Outcome
 from application.refill import answer_of, paid_events
 from application.states import States
 from domain.aggregates import refill as refills
+from domain.aggregates import refill_undone as undone
 from domain.aggregates import webhook as webhooks
 from domain.aggregates.refill import Refill
 from domain.aggregates.webhook import Webhook
@@ -90,7 +91,7 @@ class Processor(Protocol):
 class RecordCharge(Command):
     """What the processor answered when it was asked."""
 
-    makes = (*(refills.RefillPaid, refills.RefillRejected, refills.RefillChargedBack),)
+    makes = (*(refills.RefillPaid, refills.RefillRejected, undone.RefillChargedBack),)
 
     def __init__(
         self, origin: Origin, deadline_us: int, *, refill_id: UUID, processor: str, charge: Charge
@@ -163,7 +164,7 @@ class RecordRefund(Command):
     What was not due back any more, after a chargeback or a refund by hand, the company owes.
     """
 
-    makes = (refills.RefillRefunded,)
+    makes = (undone.RefillRefunded,)
 
     def __init__(
         self,

@@ -11,7 +11,8 @@ from adapters.reports.refill_pdf import invoice_pdf, receipt_pdf
 from domain.aggregates import refill as refills
 from domain.aggregates.company import Company
 from domain.aggregates.group import Groups
-from domain.aggregates.refill import Refill, RefillCredited, RefillFailed, RefillTakenBack
+from domain.aggregates.refill import Refill, RefillCredited, RefillFailed
+from domain.aggregates.refill_undone import RefillTakenBack
 from domain.aggregates.schedule import ACTIVE, Schedule
 from domain.aggregates.webhook import Webhook
 from domain.books.bank import reference_of

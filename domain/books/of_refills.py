@@ -1,15 +1,8 @@
 """What the events of refills post, and what they let the bank's statement expect."""
 
 from domain.aggregates.credit import Corrected as CreditPutRight
-from domain.aggregates.refill import (
-    RefillChargedBack,
-    RefillCredited,
-    RefillFailed,
-    RefillOrdered,
-    RefillPaid,
-    RefillRefunded,
-    RefillTakenBack,
-)
+from domain.aggregates.refill import RefillCredited, RefillFailed, RefillOrdered, RefillPaid
+from domain.aggregates.refill_undone import RefillChargedBack, RefillRefunded, RefillTakenBack
 from domain.aggregates.schedule import ScheduleAdded
 from domain.books.bank import Expect, Expected, expects
 from domain.books.chart import (

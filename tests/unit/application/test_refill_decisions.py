@@ -25,6 +25,7 @@ from domain.aggregates import account as accounts
 from domain.aggregates import after_credit
 from domain.aggregates import credit as account_credits
 from domain.aggregates import refill as refills
+from domain.aggregates import refill_undone as undone
 from domain.aggregates.account import Account
 from domain.aggregates.after_credit import CreditTakenBack
 from domain.aggregates.webhook import WebhookReceived
@@ -172,6 +173,7 @@ def test_a_card_that_is_charged_after_the_order_was_cancelled_is_refunded() -> N
     charged(place, id, 3, PAID)
     refill = state(place, id)
     assert (refill.status, refill.refund_cents, refill.at_work) == ("cancelled", DUE, True)
+    assert said(place, decide.ConfirmRefund, id, 9).code == "two-persons"
     for number in (4, 5):
         place.when(
             RecordRefund(
@@ -307,7 +309,7 @@ def test_a_refund_of_what_was_given_up_has_the_fee_in_it() -> None:
     done = said(place, decide.ConfirmRefund, id, 3)
     assert done["status"] == "rejected"
     (paid,) = (event for event in place.log.events if isinstance(event, refills.RefillPaid))
-    (back,) = (event for event in place.log.events if isinstance(event, refills.RefillRefunded))
+    (back,) = (event for event in place.log.events if isinstance(event, undone.RefillRefunded))
     assert (paid.amount_cents, paid.fee_cents) == (DUE + 150, 150)
     assert (back.amount_cents, back.fee_cents) == (DUE + 150, 150)
     again = place.states.get(id, refills.Refill)
