@@ -54,7 +54,7 @@ def take_back(
     last_day: str,
 ) -> CreditTakenBack | None:
     """Takes `amount_cents` of a refill's credit back, as far as it can still be spent, first what
-    expires first; None where nothing can.
+    has its last day; None where nothing can.
 
     What of the `credited_cents` has expired is held apart, with the company again, or with a
     cause: no other refill's money is taken for it.
@@ -68,5 +68,5 @@ def take_back(
         **stamp(context, account.id, account.version + 1),
         amount_cents=left,
         refill_id=refill_id,
-        lots=lots_.to_spend(account.lots, left, today),
+        lots=lots_.to_take_of(account.lots, account.undated_cents, left, today, last_day),
     )

@@ -12,6 +12,7 @@ from application.decide_refill import CancelRefill, ChargeBack
 from application.expired_funds import BookExpiry, DecideExpired, Donate, Reactivate, Return
 from application.payment_processor import DISPUTED, PAID, RecordRefund
 from application.refill import Terms
+from domain.aggregates.account import Account
 from domain.books.chart import COMPANY_FEES, COMPANY_FUNDS, FEES_RECEIVABLE, PROCESSOR_CLEARING
 from domain.books.mapping import postings
 from tests.unit.application.happened import ACCOUNT
@@ -107,24 +108,7 @@ def test_a_credit_is_not_corrected_to_less_than_has_expired_of_it(
     place, first = after_expiry()
     decided(place, Return, 2)
     place.when(order(*LINES, number=3))
-    id = UUID(first["id"])
-    asked = Correction(
-        refill_id=id,
-        account_id=ACCOUNT,
-        to_cents=to_cents,
-        why="typed wrong",
-        evidence="list 4",
-        seen=Seen(0, 5_000),
-    )
-    answer, events = place.when(
-        CorrectAmounts(
-            origin(4),
-            DEADLINE_US,
-            asked=[asked],
-            credited={(id, ACCOUNT): Credited(5_000, 2)},
-            agreement=Agreement(UUID(int=71), UUID(int=72)),
-        )
-    )
+    answer, events = put_right(place, first, to_cents)
     if refused:
         assert (answer.code, events) == ("expired-credit", [])
         assert "$50.00 of that credit expired" in answer.text
@@ -261,3 +245,55 @@ def test_a_refund_after_one_by_hand_is_owed() -> None:
     refill = state(place, id)
     assert (refill.refunded_cents, refill.receivable_cents) == (10_000, 5_000)
     assert books_of(place)[COMPANY_FUNDS] == 5_000
+
+
+@pytest.mark.parametrize(("to_cents", "refused"), [(0, True), (5_000, None)])
+def test_a_chargeback_leaves_an_earlier_credit_to_expire_as_its_own(
+    to_cents: int, refused: bool | None
+) -> None:
+    """Else a correction of the earlier one would later take the money of a third."""
+    place = ledger()
+    first, _ = place.when(order(*LINES, last_day=LAST_DAY))
+    second, _ = place.when(order(*LINES, number=2, last_day=LATER))
+    place.when(order(*LINES, number=3, last_day=LATEST))
+    assert charged_back(place, second) == (5_000, 0)
+    place.now_us += 40 * DAY_US
+    decided(place, Return, 4)
+    assert balance(place) == 5_000
+    answer, events = put_right(place, first, to_cents)
+    assert (answer.code, events) == ("expired-credit" if refused else "no-change", [])
+    assert balance(place) == 5_000, "the third refill's money"
+
+
+def test_a_correction_takes_first_what_that_refill_brought() -> None:
+    place = ledger()
+    place.when(order(*LINES, last_day=LAST_DAY))
+    second, _ = place.when(order(*LINES, number=2, last_day=LATER))
+    put_right(place, second, 1_000)
+    account = place.states.get(ACCOUNT, Account)
+    assert account is not None
+    assert [(lot.last_day, lot.cents) for lot in account.lots] == [
+        (LAST_DAY, 5_000), (LATER, 1_000),
+    ]  # fmt: skip
+
+
+def put_right(place: Ledger, refill: dict[str, Any], to_cents: int) -> tuple[Any, list[Any]]:
+    """The answer to a correction of the account's credit, and its events."""
+    id = UUID(refill["id"])
+    asked = Correction(
+        refill_id=id,
+        account_id=ACCOUNT,
+        to_cents=to_cents,
+        why="typed wrong",
+        evidence="list 4",
+        seen=Seen(0, 5_000),
+    )
+    command = CorrectAmounts(
+        origin(40),
+        DEADLINE_US,
+        asked=[asked],
+        credited={(id, ACCOUNT): Credited(5_000, 2)},
+        agreement=Agreement(UUID(int=71), UUID(int=72)),
+    )
+    answer, events = place.when(command)
+    return answer, list(events)

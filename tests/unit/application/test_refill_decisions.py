@@ -21,6 +21,7 @@ from application.payment_processor import (
     RecordWebhook,
 )
 from application.refill import Payment, Terms
+from domain import lots as lots_
 from domain.aggregates import account as accounts
 from domain.aggregates import after_credit
 from domain.aggregates import credit as account_credits
@@ -341,16 +342,41 @@ def test_of_a_corrected_credit_no_more_is_taken_back_than_stands() -> None:
     assert balance(place) == 9_000, "the other refill's money stays"
 
 
-def test_taken_back_is_first_what_expires_first() -> None:
+@pytest.mark.parametrize(
+    ("own_day", "other_day", "spent_cents", "taken", "left"),
+    [
+        ("", "2099-01-31", 0, [], [("2099-01-31", 1_000)]),
+        ("2099-02-28", "2099-01-31", 0, [("2099-02-28", 6_000)], [("2099-01-31", 1_000)]),
+        ("2099-01-31", "2099-02-28", 0, [("2099-01-31", 6_000)], [("2099-02-28", 1_000)]),
+        # What of it was spent is taken of what expires first.
+        ("", "2099-01-31", 500, [], [("2099-01-31", 500)]),
+        ("2099-01-31", "2099-02-28", 500, [("2099-01-31", 5_500), ("2099-02-28", 500)],
+         [("2099-02-28", 500)]),
+    ],
+)  # fmt: skip
+def test_taken_back_is_first_what_the_refill_itself_brought(
+    own_day: str,
+    other_day: str,
+    spent_cents: int,
+    taken: list[tuple[str, int]],
+    left: list[tuple[str, int]],
+) -> None:
     place = ledger()
-    place.when(order((ACCOUNT, 1_000), number=1, last_day="2099-01-31"))
-    answer, _ = place.when(order((ACCOUNT, 6_000), number=2))
+    place.when(order((ACCOUNT, 1_000), number=1, last_day=other_day))
+    answer, _ = place.when(order((ACCOUNT, 6_000), number=2, last_day=own_day))
+    if spent_cents:
+        before = place.states.get(ACCOUNT, Account)
+        assert before is not None
+        spent = lots_.to_spend(before.lots, spent_cents, "2026-09-21")
+        place.given(debited(spent_cents, version=4, lots=spent))
     said(place, decide.ChargeBack, UUID(answer["id"]), 3)
     _, events = place.when(step_back(refill_of(place, answer), ((ACCOUNT, 6_000),)))
-    (taken,) = (event for event in events if isinstance(event, CreditTakenBack))
-    assert [(lot.last_day, lot.cents) for lot in taken.lots] == [("2099-01-31", 1_000)]
+    (back,) = (event for event in events if isinstance(event, CreditTakenBack))
+    assert [(lot.last_day, lot.cents) for lot in back.lots] == taken
     account = place.states.get(ACCOUNT, Account)
-    assert account is not None and (account.balance_cents, account.lots) == (1_000, ())
+    assert account is not None
+    assert account.balance_cents == 1_000 - spent_cents
+    assert [(lot.last_day, lot.cents) for lot in account.lots] == left
 
 
 def test_what_has_expired_is_not_taken_back() -> None:
