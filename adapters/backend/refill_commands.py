@@ -110,6 +110,7 @@ def _added(commands: "OperatorCommands", told: "Told") -> AddSchedule:
             timezone=fields.timezone(body),
             holidays=fields.choice(body, "holidays", HOLIDAYS),
         ),
+        until=fields.last_day(body, "until"),
     )
 
 

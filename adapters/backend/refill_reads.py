@@ -17,12 +17,13 @@ from domain.aggregates.schedule import ACTIVE, Schedule
 from domain.aggregates.webhook import Webhook
 from domain.books.bank import reference_of
 from domain.event import Event
-from domain.recurrence import next_due
 
 LISTS = ("refills", "refill", "refill-lines", "schedules", "groups", "webhooks")
 OWNED = ("refill", "refill-lines", "groups")
 RECEIPT, INVOICE = "receipt", "invoice"
 DOCUMENTS = (RECEIPT, INVOICE)
+ENDED = "ended"
+"""An active schedule after its last due date; nobody decided that, so no event says it."""
 PAGE = 500
 MEMBERS_SHOWN = 500
 
@@ -186,13 +187,16 @@ def _schedule_row(schedule: Schedule) -> dict[str, Any]:
         "hour": schedule.rule.hour,
         "timezone": schedule.rule.timezone,
         "holidays": schedule.rule.holidays,
+        "until": schedule.until,
         "runs": schedule.runs,
         "last_on": schedule.last_on if schedule.runs else "",
         "last_refill": str(schedule.last_refill_id) if schedule.last_refill_id else "",
         "last_why": schedule.last_why,
     }
     if schedule.status == ACTIVE:
-        due_on, at_us = next_due(schedule.rule, schedule.after)
+        if schedule.coming is None:
+            return row | {"status": ENDED}
+        due_on, at_us = schedule.coming
         row |= {"next_on": due_on.isoformat(), "next_ms": at_us // 1000}
     return row
 

@@ -189,6 +189,8 @@ def test_a_schedule_is_added_and_paused(scene: Scene) -> None:
         ({"hour": 24}, "0 to 23"),
         ({"timezone": "Mars/Base"}, "IANA"),
         ({"holidays": "party"}, "must be one of"),
+        ({"until": "soon"}, "until: is not a day"),
+        ({"until": "2020-12-31"}, "Nothing would ever be ordered"),
         ({"each_cents": 0}, "$0.01"),
         ({"group": "x"}, "no group of that name"),
         ({"what": "pause"}, "schedule: is not an id"),
