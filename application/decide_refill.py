@@ -118,7 +118,8 @@ class CancelRefill(DecideRefill):
 
 
 class ConfirmRefund(DecideRefill):
-    """An operator sent back by hand what was paid for nothing.
+    """An operator sent back by hand what was paid for nothing; after a dispute over a part, what
+    that left of the money for lines that were not credited: no processor sends that by itself.
 
     `by_two`: two agreed. What a processor took goes back by it, and never again once this is said,
     so one alone cannot say it: the way out where the processor fails for good.
@@ -128,11 +129,11 @@ class ConfirmRefund(DecideRefill):
     makes = (undone.RefillRefunded,)
 
     def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
-        if refill.refund_cents <= 0:
+        if refill.unclaimed_cents <= 0:
             return "no-refund-due"
         if refill.processor and not self.by_two:
             return "two-persons"
-        return [refunded_event(context, refill, refill.refund_cents, "", self._text)]
+        return [refunded_event(context, refill, refill.unclaimed_cents, "", self._text)]
 
 
 class ConfirmRefundByTwo(ConfirmRefund):

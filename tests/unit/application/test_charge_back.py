@@ -8,7 +8,7 @@ import pytest
 
 from application.correct import CorrectAmounts
 from application.corrections import Agreement, Correction, Credited, Seen
-from application.decide_refill import CancelRefill, ChargeBack
+from application.decide_refill import CancelRefill, ChargeBack, ConfirmRefundByTwo
 from application.expired_funds import BookExpiry, DecideExpired, Donate, Reactivate, Return
 from application.payment_processor import DISPUTED, PAID, RecordRefund
 from application.refill import Terms
@@ -297,3 +297,20 @@ def put_right(place: Ledger, refill: dict[str, Any], to_cents: int) -> tuple[Any
     )
     answer, events = place.when(command)
     return answer, list(events)
+
+
+@pytest.mark.parametrize(("disputed_cents", "due_cents"), [(3_000, 2_000), (5_000, 0), (11_000, 0)])
+def test_what_a_dispute_leaves_of_uncredited_money_goes_back_by_hand(
+    disputed_cents: int, due_cents: int
+) -> None:
+    place, id = part_failed(disputed_cents)
+    place.when(step_back(state(place, id), ((ACCOUNT, 6_000),)))
+    assert (state(place, id).at_work, state(place, id).unclaimed_cents) == (False, due_cents)
+    for number in (5, 6):
+        command = ConfirmRefundByTwo(origin(number), DEADLINE_US, refill_id=id, text="WIRE-8")
+        answer, events = place.when(command)
+        assert bool(events) is (due_cents > 0 and number == 5)
+    assert answer.code == "no-refund-due"
+    refill = state(place, id)
+    assert (refill.refunded_cents, refill.receivable_cents) == (due_cents, 0)
+    assert COMPANY_FUNDS not in books_of(place)
