@@ -179,6 +179,7 @@ class Corrections:
                 refill_id=credit.refill_id,
                 corrects_version=credit.account_version,
                 why=asked.why,
+                last_day=refill.last_day if refill else "",
             ),
         )
 

@@ -14,6 +14,7 @@ from application.states import Ahead, States
 from domain.aggregates import account as accounts
 from domain.aggregates import after_credit
 from domain.aggregates import refill as refills
+from domain.aggregates import refill_undone as undone
 from domain.aggregates.account import Account
 from domain.aggregates.credit import Credit, credit_id
 from domain.aggregates.refill import Refill
@@ -159,7 +160,7 @@ class CreditLines(_Step):
 class TakeBackLines(_Step):
     """Takes back what is left of the next credited lines of a refill that was charged back."""
 
-    makes: ClassVar[tuple[type[Event], ...]] = (refills.RefillTakenBack,)
+    makes: ClassVar[tuple[type[Event], ...]] = (undone.RefillTakenBack,)
 
     def reads(self) -> list[UUID]:
         """The same, and whether the credits were corrected."""
@@ -197,7 +198,7 @@ class TakeBackLines(_Step):
         told = refills.event_of(
             context,
             refill,
-            refills.RefillTakenBack,
+            undone.RefillTakenBack,
             company_id=refill.company_id,
             lines=tuple(taken),
             looked_at=len(self._lines),

@@ -9,6 +9,7 @@ from application.refill import answer_of, paid_events
 from application.states import States
 from domain.actor import person_of
 from domain.aggregates import refill as refills
+from domain.aggregates import refill_undone as undone
 from domain.aggregates.refill import Refill
 from domain.event import Context, Event
 
@@ -17,6 +18,8 @@ _TEXTS = {
     "already-decided": "This refill was decided before; see `refill show`.",
     "same-operator": "A refill of that sum needs another person than the one who ordered it.",
     "by-processor": "The processor says whether the card was charged; see `refill webhook poll`.",
+    "two-persons": "The processor took that payment and sends it back by itself. That it was sent"
+    " by hand instead, two operators say: propose it.",
     "no-refund-due": "Nothing of this refill has to go back to the company.",
     "not-charged-back": "Only a refill that was paid can be charged back, and only once.",
 }
@@ -115,20 +118,34 @@ class CancelRefill(DecideRefill):
 
 
 class ConfirmRefund(DecideRefill):
-    """An operator sent back by hand what was paid for nothing."""
+    """An operator sent back by hand what was paid for nothing; after a dispute over a part, what
+    that left of the money for lines that were not credited: no processor sends that by itself.
 
-    makes = (refills.RefillRefunded,)
+    `by_two`: two agreed. What a processor took goes back by it, and never again once this is said,
+    so one alone cannot say it: the way out where the processor fails for good.
+    """
+
+    by_two = False
+    makes = (undone.RefillRefunded,)
 
     def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
-        if refill.refund_cents <= 0:
+        if refill.unclaimed_cents <= 0:
             return "no-refund-due"
-        return [refunded_event(context, refill, refill.refund_cents, "", self._text)]
+        if refill.processor and not self.by_two:
+            return "two-persons"
+        return [refunded_event(context, refill, refill.unclaimed_cents, "", self._text)]
+
+
+class ConfirmRefundByTwo(ConfirmRefund):
+    """The same, by two operators."""
+
+    by_two = True
 
 
 class ChargeBack(DecideRefill):
     """The company's bank took the payment back, as an operator was told."""
 
-    makes = (refills.RefillChargedBack,)
+    makes = (undone.RefillChargedBack,)
 
     def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
         if not may_be_charged_back(refill):
@@ -163,12 +180,14 @@ def charged_back_event(
     return refills.event_of(
         context,
         refill,
-        refills.RefillChargedBack,
+        undone.RefillChargedBack,
         company_id=refill.company_id,
         amount_cents=amount_cents,
         processor=processor,
         reference=reference,
         why=why,
+        fee_cents=refill.fee_of_chargeback(amount_cents),
+        fee_waived=refill.status in (refills.REJECTED, refills.CANCELLED),
     )
 
 
@@ -179,7 +198,7 @@ def refunded_event(
     return refills.event_of(
         context,
         refill,
-        refills.RefillRefunded,
+        undone.RefillRefunded,
         company_id=refill.company_id,
         amount_cents=amount_cents,
         fee_cents=refill.fee_of_refund(amount_cents),

@@ -21,6 +21,7 @@ from application.group_commit import Outcome
 from application.refill import answer_of, paid_events
 from application.states import States
 from domain.aggregates import refill as refills
+from domain.aggregates import refill_undone as undone
 from domain.aggregates import webhook as webhooks
 from domain.aggregates.refill import Refill
 from domain.aggregates.webhook import Webhook
@@ -90,7 +91,7 @@ class Processor(Protocol):
 class RecordCharge(Command):
     """What the processor answered when it was asked."""
 
-    makes = (*(refills.RefillPaid, refills.RefillRejected, refills.RefillChargedBack),)
+    makes = (*(refills.RefillPaid, refills.RefillRejected, undone.RefillChargedBack),)
 
     def __init__(
         self, origin: Origin, deadline_us: int, *, refill_id: UUID, processor: str, charge: Charge
@@ -158,9 +159,12 @@ class RecordWebhook(Command):
 
 
 class RecordRefund(Command):
-    """Money that the processor gave back."""
+    """Money that the processor gave back: it is gone, so it is booked whatever came meanwhile.
 
-    makes = (refills.RefillRefunded,)
+    What was not due back any more, after a chargeback or a refund by hand, the company owes.
+    """
+
+    makes = (undone.RefillRefunded,)
 
     def __init__(
         self,
@@ -181,11 +185,11 @@ class RecordRefund(Command):
         return [self._refill_id]
 
     def execute(self, states: States, context: Context) -> Outcome:
-        """Records it, unless it is recorded."""
+        """Records it, unless that very refund is recorded."""
         refill = states.get(self._refill_id, Refill)
         if refill is None:
             return Outcome(GONE)
-        if refill.refund_cents < self._amount_cents:
+        if refill.refunded_cents and refill.refund_reference == self._reference:
             return Outcome(answer_of(refill))
         event = refunded_event(
             context, refill, self._amount_cents, self._processor, self._reference

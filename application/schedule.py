@@ -1,6 +1,7 @@
 """Schedules of refills, and what they order; groups of accounts."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +45,9 @@ class AddSchedule(Command):
         method: str,
         payment_method: str,
         rule: Rule,
+        until: str = "",
     ) -> None:
+        """`until` is the last day (ISO date) on which it may be due; empty: for ever."""
         super().__init__(origin, deadline_us)
         self._company_id = company_id
         self._facts: dict[str, Any] = {
@@ -53,6 +56,7 @@ class AddSchedule(Command):
             "method": method,
             "payment_method": payment_method,
             "rule": rule,
+            "until": until,
         }
 
     def reads(self) -> list[UUID]:
@@ -72,7 +76,12 @@ class AddSchedule(Command):
             "schedule", origin.command_id, origin.issued_ms, partition_of(self._company_id)
         )
         event = schedules.add(context, schedule_id, company_id=self._company_id, **self._facts)
-        return Outcome(_answer(schedules.evolve(None, event)), [event])
+        schedule = schedules.evolve(None, event)
+        if schedule.coming is None:
+            first, _ = next_due(schedule.rule, schedule.after)
+            text = f"Nothing would ever be ordered: it is first due on {first}, after its last day."
+            return Outcome(Refused("schedule-over", text))
+        return Outcome(_answer(schedule), [event])
 
     def repeated(self, states: States, made: UUID) -> Any:
         """The schedule as it is by now."""
@@ -173,6 +182,8 @@ class OrderScheduled(Command):
         ordered = states.get(self._refill_id, Refill) is not None
         if ordered or self._due_on <= schedule.last_on:
             return Outcome(Refused("ran-before", "That due date was ordered before."))
+        if not schedule.orders_on(date.fromisoformat(self._due_on)):
+            return Outcome(Refused("schedule-over", "That is after the schedule's last day."))
         ran = schedules.ran(
             context,
             schedule,

@@ -80,6 +80,16 @@ def to_spend(lots: Lots, cents: int, today: str) -> Lots:
     return tuple(parts)
 
 
+def to_take_of(lots: Lots, undated_cents: int, cents: int, today: str, last_day: str) -> Lots:
+    """The parts that taking `cents` of a credit with that last day (empty for none) takes: first
+    what has its last day, then as a spending. `undated_cents` are on the account in no lot."""
+    if not last_day:
+        return to_spend(lots, cents - min(cents, undated_cents), today)
+    own = to_spend(tuple(lot for lot in lots if lot.last_day == last_day), cents, today)
+    others = tuple(lot for lot in lots if lot.last_day != last_day)
+    return add(own, to_spend(others, cents - total(own), today))
+
+
 def to_give_back(parts: Lots, spent_cents: int, cents: int) -> Lots:
     """The parts that get `cents` back of a spending of `spent_cents` that took `parts`.
 

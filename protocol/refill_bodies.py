@@ -70,7 +70,8 @@ class ChargeBack(TypedDict):
 
 class AddSchedule(TypedDict):
     """`day`: 1 (Monday) .. 7 of a week, 1 .. 31 of a month; `hour` in `timezone`. `holidays`: what
-    becomes of a due date that is no bank day, `keep` where it is missing."""
+    becomes of a due date that is no bank day, `keep` where it is missing. `until`: the last day, as
+    `2026-12-31`, on which it may be due; for ever where it is missing."""
 
     what: Literal["add"]
     company: str
@@ -83,6 +84,7 @@ class AddSchedule(TypedDict):
     hour: int
     timezone: str
     holidays: NotRequired[Literal["keep", "before", "after", "skip"]]
+    until: NotRequired[str]
 
 
 class ChangeSchedule(TypedDict):

@@ -19,7 +19,8 @@ from adapters.backend.funds import Funds
 from adapters.backend.operator_ports import Certified, Denied, DrawnCard, Surroundings
 from adapters.backend.programme_verbs import programme
 from adapters.backend.projection_commands import projection
-from adapters.backend.refill_commands import ChargeBackVerb, charged_back, refill, schedule
+from adapters.backend.refill_commands import ChargeBackVerb, decided_by_two, refill, schedule
+from adapters.backend.refund_by_hand import RefundByHandVerb
 from adapters.backend.revoking import Revoking, revoke
 from adapters.backend.rotating import Rotating
 from adapters.backend.tls_commands import NextTlsAuthority, tls
@@ -69,8 +70,12 @@ class OperatorCommands:
                 "CORRECT": Correcting(self.works, surroundings),
                 "WATCH": WatchVerb(self.works),
                 "CHARGEBACK": ChargeBackVerb(self.works),
+                "REFILL": RefundByHandVerb(self.works),
             },
-            {"ERASE": erasing.stored, "CHARGEBACK": charged_back(surroundings.refills)},
+            {
+                "ERASE": erasing.stored,
+                **dict.fromkeys(("CHARGEBACK", "REFILL"), decided_by_two(surroundings.refills)),
+            },
             {"ENROLMENT": new_person.code},
             surroundings.is_revoked,
         )

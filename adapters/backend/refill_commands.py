@@ -8,6 +8,7 @@ from uuid import UUID
 
 from adapters.backend.carrying_out import Answer, CarryingOut
 from adapters.backend.operator_ports import Denied, Refills
+from adapters.backend.refund_by_hand import REFUNDED, takes_two
 from adapters.backend.two_persons import Stored
 from application import decide_refill, fields
 from application.command import Command
@@ -32,7 +33,7 @@ _DECISIONS: Final[dict[str, type[decide_refill.DecideRefill]]] = {
     "approve": decide_refill.ApproveRefill,
     "reject": decide_refill.RejectRefill,
     "cancel": decide_refill.CancelRefill,
-    "refunded": decide_refill.ConfirmRefund,
+    REFUNDED: decide_refill.ConfirmRefund,
 }
 _POLL, _RESEND = "poll", "resend"
 _REFILL: Final = (ORDER, *_DECISIONS, _POLL, _RESEND)
@@ -57,6 +58,8 @@ async def refill(commands: "OperatorCommands", told: "Told") -> Answer:
         return await work.poll(refill_id)
     if what == _RESEND:
         return await work.resend(refill_id)
+    if what == REFUNDED and await takes_two(commands.works, body):
+        return await commands.propose(told)
     decide = _DECISIONS[what]
     text = "" if what == "approve" else fields.text(body, "why", fields.WHY_MOST)
     answer = await commands.works.carry_out(
@@ -107,6 +110,7 @@ def _added(commands: "OperatorCommands", told: "Told") -> AddSchedule:
             timezone=fields.timezone(body),
             holidays=fields.choice(body, "holidays", HOLIDAYS),
         ),
+        until=fields.last_day(body, "until"),
     )
 
 
@@ -154,8 +158,8 @@ class ChargeBackVerb:
         )
 
 
-def charged_back(work: Refills) -> Stored:
-    """`two_persons.Stored`: what is still on the accounts is taken back."""
+def decided_by_two(work: Refills) -> Stored:
+    """`two_persons.Stored`: the refill goes on, as by taking back what is still on accounts."""
 
     async def stored(body: Mapping[str, Any]) -> None:
         work.wake(fields.uuid(body, "refill"))

@@ -11,17 +11,19 @@ from adapters.reports.refill_pdf import invoice_pdf, receipt_pdf
 from domain.aggregates import refill as refills
 from domain.aggregates.company import Company
 from domain.aggregates.group import Groups
-from domain.aggregates.refill import Refill, RefillCredited, RefillFailed, RefillTakenBack
+from domain.aggregates.refill import Refill, RefillCredited, RefillFailed
+from domain.aggregates.refill_undone import RefillTakenBack
 from domain.aggregates.schedule import ACTIVE, Schedule
 from domain.aggregates.webhook import Webhook
 from domain.books.bank import reference_of
 from domain.event import Event
-from domain.recurrence import next_due
 
 LISTS = ("refills", "refill", "refill-lines", "schedules", "groups", "webhooks")
 OWNED = ("refill", "refill-lines", "groups")
 RECEIPT, INVOICE = "receipt", "invoice"
 DOCUMENTS = (RECEIPT, INVOICE)
+ENDED = "ended"
+"""An active schedule after its last due date; nobody decided that, so no event says it."""
 PAGE = 500
 MEMBERS_SHOWN = 500
 
@@ -165,7 +167,8 @@ def _refill_row(refill: Refill) -> dict[str, Any]:
         "looked_at_lines": refill.looked_at_lines,
         "taken_cents": refill.taken_cents,
         "receivable_cents": refill.receivable_cents,
-        "refund_due_cents": refill.refund_cents,
+        "fee_receivable_cents": refill.fee_receivable_cents,
+        "refund_due_cents": refill.unclaimed_cents,
         "refunded_cents": refill.refunded_cents,
         "why": refill.why,
     }
@@ -184,13 +187,16 @@ def _schedule_row(schedule: Schedule) -> dict[str, Any]:
         "hour": schedule.rule.hour,
         "timezone": schedule.rule.timezone,
         "holidays": schedule.rule.holidays,
+        "until": schedule.until,
         "runs": schedule.runs,
         "last_on": schedule.last_on if schedule.runs else "",
         "last_refill": str(schedule.last_refill_id) if schedule.last_refill_id else "",
         "last_why": schedule.last_why,
     }
     if schedule.status == ACTIVE:
-        due_on, at_us = next_due(schedule.rule, schedule.after)
+        if schedule.coming is None:
+            return row | {"status": ENDED}
+        due_on, at_us = schedule.coming
         row |= {"next_on": due_on.isoformat(), "next_ms": at_us // 1000}
     return row
 

@@ -21,7 +21,7 @@ from application.states import States
 from domain.aggregates import refill as refills
 from domain.aggregates.group import Groups, groups_id
 from domain.aggregates.schedule import ACTIVE, Schedule
-from domain.recurrence import due_by, due_us, next_due
+from domain.recurrence import due_us
 from protocol.errors import BUSY, UNAVAILABLE
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class ScheduleWatch:
         if not isinstance(schedule, Schedule) or schedule.status != ACTIVE:
             self._due_us.pop(schedule_id, None)
             return
-        due = due_by(schedule.rule, schedule.after, now_us)
+        due = schedule.due(now_us)
         if due:
             last, at_us = due[-1], due_us(schedule.rule, due[-1])
             assert at_us is not None, "it is due"
@@ -140,11 +140,15 @@ class ScheduleWatch:
                 else:
                     self._ordered(UUID(answer["refill"]))
             except Denied as error:
-                if error.code not in ("ran-before", "schedule-status"):
+                if error.code not in ("ran-before", "schedule-status", "schedule-over"):
                     raise
             schedule = await self._state(schedule_id, Schedule)
             assert isinstance(schedule, Schedule)
-        self._due_us[schedule_id] = next_due(schedule.rule, schedule.after)[1]
+        coming = schedule.coming
+        if coming is None:
+            self._due_us.pop(schedule_id, None)
+        else:
+            self._due_us[schedule_id] = coming[1]
 
     async def _accounts_of(self, schedule: Schedule) -> Sequence[UUID]:
         if not schedule.group:

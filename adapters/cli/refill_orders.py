@@ -144,6 +144,8 @@ def refunded(
 ) -> None:
     """Say that what was paid for nothing was sent back by hand.
 
+    What a processor took it sends back by itself. Where it fails for good, two operators say it.
+
     Example: [bold]ticketrestaurant refill refunded 0192… --reference WIRE-8[/bold]
     """
     _decide("refunded", refill, reference, as_, json)
@@ -210,12 +212,13 @@ def _decide(what: str, refill: str, why: str, as_: str, json: bool) -> None:
     body = {"what": what, "refill": refill, **({"why": why} if why else {})}
 
     async def work(operator: Operator) -> dict[str, Any]:
-        return await until_done(operator, await operator.command("REFILL", body))
+        result = await operator.command("REFILL", body)
+        return result if "proposal" in result else await until_done(operator, result)
 
     result = as_operator(as_, work)
     if json:
         print_json(result)
-    else:
+    elif not tell_proposed(result):
         print_refill(result)
     if what in ("confirm", "approve"):
         end_with(result)

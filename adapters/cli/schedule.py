@@ -50,6 +50,14 @@ def add(
             metavar="keep|before|after|skip", help="On a weekend or bank holiday: what then?"
         ),
     ] = "keep",
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            metavar="YYYY-MM-DD",
+            formats=["%Y-%m-%d"],
+            help="The last day on which it may be due; else for ever.",
+        ),
+    ] = None,
     group: Annotated[str | None, typer.Option(help="Only the accounts of this group.")] = None,
     method: Annotated[
         str, typer.Option(metavar="bank|check|paypal|card", help="How the company pays.")
@@ -81,6 +89,7 @@ def add(
         "holidays": holidays,
         "method": method,
     }
+    body |= {"until": until.date().isoformat()} if until else {}
     body |= {"group": group} if group else {}
     body |= {"token": token} if token else {}
     result = as_operator(as_, lambda operator: operator.command("SCHEDULE", body))
@@ -109,6 +118,7 @@ def list_(
     for row in rows if not json else ():
         whom = f"group {row['group']}" if row["group"] else "all accounts"
         coming = f"next {_local(row)}" if "next_ms" in row else row["status"]
+        coming += f", until {row['until']}" if row["until"] else ""
         print(
             f"{row['schedule']}  {_when(row)}  {dollars(row['each_cents'])} each, {whom}, {coming}"
         )

@@ -44,8 +44,8 @@ def read_notice(body: bytes) -> Notice:
         charge=Charge(
             reference=reference[:_MOST_NAME] if isinstance(reference, str) else "",
             state=state,
-            amount_cents=cents if type(cents) is int and 0 <= cents < _MOST_CENTS else 0,
-            reason=_reason(about),
+            amount_cents=cents_of(cents),
+            reason=reason_of(about),
         ),
     )
 
@@ -60,7 +60,12 @@ def refill_of(intent: dict[str, Any]) -> UUID | None:
         return None
 
 
-def _reason(about: dict[str, Any]) -> str:
+def cents_of(value: Any) -> int:
+    """An amount; zero for what is none."""
+    return value if type(value) is int and 0 <= value < _MOST_CENTS else 0
+
+
+def reason_of(about: dict[str, Any]) -> str:
     """The code of a refusal or dispute: a word, no text that somebody could have written."""
     error = about.get("last_payment_error")
     found = about.get("reason")

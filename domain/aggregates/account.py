@@ -137,6 +137,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults
             return self.balance_cents
         return self.balance_cents - lots_.total(lots_.expired(lots, today))
 
+    @property
+    def undated_cents(self) -> int:
+        """Cents without a last day."""
+        return self.balance_cents - lots_.total(self.lots)
+
     def spent_on_date(self, date: str) -> int:
         """Cents spent on the local date, as far as that is the last day of spending."""
         return self.spending.cents_on(date)
@@ -372,16 +377,18 @@ def correct_credit(
     refill_id: UUID,
     corrects_version: int,
     why: str,
+    last_day: str = "",
 ) -> CreditCorrected | Refusal:
     """Moves the balance by the difference between a refill's wrong and right amount.
 
-    What is taken back comes from what can be spent today, the earliest last day first; what is
-    added has no last day.
+    What is taken back comes from what can be spent today, first what has the `last_day` of the
+    refill; what is added has no last day.
     """
     today = today_of(context, account)
     if account.available_cents(today) + change_cents < 0:
         return refusal("51", "balance")
-    parts = lots_.to_spend(account.lots, -change_cents, today) if change_cents < 0 else ()
+    taken = max(0, -change_cents)
+    parts = lots_.to_take_of(account.lots, account.undated_cents, taken, today, last_day)
     return CreditCorrected(
         **stamp(context, account.id, account.version + 1),
         change_cents=change_cents,

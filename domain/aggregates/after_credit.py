@@ -39,8 +39,7 @@ def share_cents(refill: Refill, standing_cents: int) -> int:
     What is gone is what was credited and is paid for no more. So money that was never credited
     bears a chargeback first.
     """
-    paid_cents = refill.paid_cents - refill.paid_fee_cents - refill.refunded_cents
-    unpaid_cents = refill.credited_cents + refill.charged_back_cents - paid_cents
+    unpaid_cents = refill.credited_cents + refill.charged_back_cents - refill.held_cents
     bounded = min(max(unpaid_cents, 0), refill.credited_cents)
     return standing_cents * bounded // refill.credited_cents
 
@@ -55,7 +54,7 @@ def take_back(
     last_day: str,
 ) -> CreditTakenBack | None:
     """Takes `amount_cents` of a refill's credit back, as far as it can still be spent, first what
-    expires first; None where nothing can.
+    has its last day; None where nothing can.
 
     What of the `credited_cents` has expired is held apart, with the company again, or with a
     cause: no other refill's money is taken for it.
@@ -69,5 +68,5 @@ def take_back(
         **stamp(context, account.id, account.version + 1),
         amount_cents=left,
         refill_id=refill_id,
-        lots=lots_.to_spend(account.lots, left, today),
+        lots=lots_.to_take_of(account.lots, account.undated_cents, left, today, last_day),
     )

@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from domain.aggregates.refill_undone import RefillChargedBack, RefillRefunded, RefillTakenBack
 from domain.event import Context, Event, no_such_event, stamp, stored_as
 from domain.refill_lines import FailedLine, RefillLine
 
@@ -122,49 +123,15 @@ class RefillFailed(Event, frozen=True, kw_only=True, gc=False):
     ordered: bool
 
 
-@stored_as("refill.charged_back/1")
-class RefillChargedBack(Event, frozen=True, kw_only=True, gc=False):
-    """The payment was taken back from us. What is still on the accounts is taken back next."""
-
-    company_id: UUID
-    amount_cents: int
-    processor: str
-    reference: str
-    why: str
-
-
-@stored_as("refill.taken_back/1")
-class RefillTakenBack(Event, frozen=True, kw_only=True, gc=False):
-    """A step of credited lines was looked at: `lines` is what was debited in this commit.
-
-    `receivable_cents` of them is on the accounts no more: the company owes it, less what of its
-    expired money went back to it.
-    """
-
-    company_id: UUID
-    lines: tuple[RefillLine, ...]
-    looked_at: int
-    taken_cents: int
-    receivable_cents: int
-
-
-@stored_as("refill.refunded/1")
-class RefillRefunded(Event, frozen=True, kw_only=True, gc=False):
-    """Money that was paid for nothing went back to the company; `fee_cents` of it is our fee."""
-
-    company_id: UUID
-    amount_cents: int
-    fee_cents: int
-    processor: str
-    reference: str
-
-
 class Refill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The refill as its events made it; its lines stay in them.
 
     `accounts` lines were ordered, `total_cents` in all. `done_lines` of them were credited or
     failed. `looked_at_lines` of the credited ones were looked at after a chargeback.
-    `paid_fee_cents` of what was paid, and not refunded, is our fee.
+    `paid_fee_cents` of what was paid, and not refunded, is our fee. The company owes
+    `receivable_cents`, after a chargeback; `fee_receivable_cents` of them are our fee.
+    `refunded_late_cents` of what was refunded went out when the payment was charged back already;
+    `refund_reference` is the last refund's.
     """
 
     id: UUID
@@ -201,7 +168,10 @@ class Refill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     charged_back_cents: int = 0
     taken_cents: int = 0
     receivable_cents: int = 0
+    fee_receivable_cents: int = 0
     refunded_cents: int = 0
+    refunded_late_cents: int = 0
+    refund_reference: str = ""
     why: str = ""
 
     @property
@@ -218,10 +188,29 @@ class Refill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def refund_cents(self) -> int:
         """What was paid for nothing and has to go back to the company."""
         if self.status in (REJECTED, CANCELLED):
-            return self.paid_cents - self.refunded_cents
+            return max(0, self.paid_cents - self.refunded_cents)
         if self.status in (IN_PART, FAILED):
             return max(0, min(self.failed_cents, self.paid_cents) - self.refunded_cents)
         return 0
+
+    @property
+    def held_cents(self) -> int:
+        """What was here of the payment for its lines, but for a chargeback and what came after."""
+        refunded_cents = self.refunded_cents - self.refunded_late_cents
+        return max(0, self.paid_cents - self.paid_fee_cents - refunded_cents)
+
+    @property
+    def unclaimed_cents(self) -> int:
+        """What nobody else has a claim to if money goes out now: what is due back; after a
+        chargeback what that left of the money for lines that were not credited."""
+        if self.status != CHARGED_BACK:
+            return self.refund_cents
+        gone_cents = self.charged_back_cents + self.refunded_late_cents + self.credited_cents
+        return max(0, self.held_cents - gone_cents)
+
+    def fee_of_chargeback(self, amount_cents: int) -> int:
+        """What of a chargeback is our fee: what goes beyond the money for the lines."""
+        return max(0, min(amount_cents - self.held_cents, self.paid_fee_cents))
 
     def fee_of_refund(self, amount_cents: int) -> int:
         """What of a refund is our fee: only an order that was given up is without one."""
@@ -268,13 +257,22 @@ def evolve(refill: Refill | None, event: Event) -> Refill:
         case RefillCancelled():
             return replace(refill, status=CANCELLED, why=event.why)
         case RefillRefunded():
-            return replace(
-                refill,
-                refunded_cents=refill.refunded_cents + event.amount_cents,
-                paid_fee_cents=refill.paid_fee_cents - event.fee_cents,
-            )
+            return _refunded(refill, event)
         case _:
             return _moved(refill, event)
+
+
+def _refunded(refill: Refill, event: RefillRefunded) -> Refill:
+    late_cents = event.amount_cents if refill.status == CHARGED_BACK else 0
+    owed_cents = max(0, event.amount_cents - refill.unclaimed_cents)
+    return replace(
+        refill,
+        refunded_cents=refill.refunded_cents + event.amount_cents,
+        refunded_late_cents=refill.refunded_late_cents + late_cents,
+        refund_reference=event.reference,
+        paid_fee_cents=refill.paid_fee_cents - event.fee_cents,
+        receivable_cents=refill.receivable_cents + owed_cents,
+    )
 
 
 def _moved(refill: Refill, event: Event) -> Refill:
@@ -301,11 +299,14 @@ def _moved(refill: Refill, event: Event) -> Refill:
                 )
             )
         case RefillChargedBack():
+            owed_cents = 0 if event.fee_waived else event.fee_cents
             return replace(
                 refill,
                 status=CHARGED_BACK,
                 why=event.why,
                 charged_back_cents=event.amount_cents,
+                receivable_cents=refill.receivable_cents + owed_cents,
+                fee_receivable_cents=owed_cents,
             )
         case RefillTakenBack():
             return replace(

@@ -11,14 +11,15 @@ import msgspec
 from msgspec.structs import replace
 
 from domain.event import Context, Event, no_such_event, stamp, stored_as
-from domain.recurrence import Rule, last_before
+from domain.recurrence import Rule, due_by, last_before, next_due
 
 ACTIVE, PAUSED, REMOVED = "active", "paused", "removed"
 
 
 @stored_as("schedule.added/1")
-class ScheduleAdded(Event, frozen=True, kw_only=True, gc=False):
-    """From the first due date after `last_on` (ISO date) on. `group` is empty for all accounts.
+class ScheduleAdded(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """From the first due date after `last_on` (ISO date) on, through `until` (ISO date), for ever
+    where that is empty. `group` is empty for all accounts.
     `payment_method` is the processor's token where `method` is `card`."""
 
     company_id: UUID
@@ -29,6 +30,7 @@ class ScheduleAdded(Event, frozen=True, kw_only=True, gc=False):
     rule: Rule
     last_on: str
     added_by: str
+    until: str = ""
 
 
 @stored_as("schedule.ran/1")
@@ -78,6 +80,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     rule: Rule
     last_on: str
     added_by: str
+    until: str = ""
     status: str = ACTIVE
     last_refill_id: UUID | None = None
     last_why: str = ""
@@ -87,6 +90,20 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def after(self) -> date:
         """The day after which the next due date is looked for."""
         return date.fromisoformat(self.last_on)
+
+    def orders_on(self, due_on: date) -> bool:
+        """Whether a due date is not after the last day."""
+        return not self.until or due_on.isoformat() <= self.until
+
+    def due(self, now_us: int) -> list[date]:
+        """The due dates whose instant has come and that did not run yet, oldest first."""
+        return [day for day in due_by(self.rule, self.after, now_us) if self.orders_on(day)]
+
+    @property
+    def coming(self) -> tuple[date, int] | None:
+        """The next due date and its instant; None after the last one."""
+        found = next_due(self.rule, self.after)
+        return found if self.orders_on(found[0]) else None
 
 
 def evolve(schedule: Schedule | None, event: Event) -> Schedule:
@@ -104,6 +121,7 @@ def evolve(schedule: Schedule | None, event: Event) -> Schedule:
                 rule=event.rule,
                 last_on=event.last_on,
                 added_by=event.added_by,
+                until=event.until,
             )
         case ScheduleRan() if schedule is not None:
             return replace(
@@ -136,6 +154,7 @@ def add(
     method: str,
     payment_method: str,
     rule: Rule,
+    until: str = "",
 ) -> ScheduleAdded:
     """A new schedule."""
     return ScheduleAdded(
@@ -148,6 +167,7 @@ def add(
         rule=rule,
         last_on=last_before(rule, context.recorded_at_us).isoformat(),
         added_by=context.actor,
+        until=until,
     )
 
 

@@ -41,7 +41,10 @@ CHART: tuple[BookAccount, ...] = (
         PROCESSOR_CLEARING, "Processor clearing", ASSET,
         "Paid by companies, not yet on a bank statement.",
     ),
-    BookAccount(FEES_RECEIVABLE, "Company fees receivable", ASSET, "Invoiced, not yet paid."),
+    BookAccount(
+        FEES_RECEIVABLE, "Company fees receivable", ASSET,
+        "Invoiced and not paid, or paid and charged back.",
+    ),
     BookAccount(DISPUTES, "Disputes", ASSET, "Credited to cardholders until a dispute is decided."),
     BookAccount(
         COMPANY_FUNDS, "Company funds", LIABILITY,

@@ -1,19 +1,17 @@
 """What the events of refills post, and what they let the bank's statement expect."""
 
 from domain.aggregates.credit import Corrected as CreditPutRight
-from domain.aggregates.refill import (
-    RefillChargedBack,
-    RefillCredited,
-    RefillFailed,
-    RefillOrdered,
-    RefillPaid,
-    RefillRefunded,
-    RefillTakenBack,
-)
+from domain.aggregates.refill import RefillCredited, RefillFailed, RefillOrdered, RefillPaid
+from domain.aggregates.refill_undone import RefillChargedBack, RefillRefunded, RefillTakenBack
 from domain.aggregates.schedule import ScheduleAdded
 from domain.books.bank import Expect, Expected, expects
-from domain.books.chart import COMPANY_FEES, COMPANY_FUNDS, PROCESSOR_CLEARING
-from domain.books.posting import Posting, Postings, Rule, moves
+from domain.books.chart import (
+    COMPANY_FEES,
+    COMPANY_FUNDS,
+    FEES_RECEIVABLE,
+    PROCESSOR_CLEARING,
+)
+from domain.books.posting import Posting, Postings, Rule
 from domain.event import Event
 
 _of_old = expects(COMPANY_FUNDS, "total_cents")
@@ -27,6 +25,18 @@ def _paid(event: RefillPaid) -> Postings:
 def _refunded(event: RefillRefunded) -> Postings:
     """The same back, the fee only where it goes back, too."""
     return _company_pays(-event.amount_cents, -event.fee_cents)
+
+
+def _charged_back(event: RefillChargedBack) -> Postings:
+    """The company owes it again; what is taken back from accounts is less. The fee apart: it is
+    owed, or was earned for nothing where the order was given up."""
+    fee_cents = event.fee_cents
+    funds = (
+        Posting(COMPANY_FUNDS, event.amount_cents - fee_cents),
+        Posting(PROCESSOR_CLEARING, -event.amount_cents),
+    )
+    of_fee = COMPANY_FEES if event.fee_waived else FEES_RECEIVABLE
+    return (*funds, Posting(of_fee, fee_cents)) if fee_cents else funds
 
 
 def _company_pays(amount_cents: int, fee_cents: int) -> Postings:
@@ -45,8 +55,7 @@ def _paid_before_orders(position: int, day: str, event: RefillCredited) -> Expec
 MOVES: dict[type[Event], Rule] = {
     RefillPaid: _paid,
     RefillRefunded: _refunded,
-    # The company owes all of it again, the fee too; what is taken back from accounts is less.
-    RefillChargedBack: moves(COMPANY_FUNDS, PROCESSOR_CLEARING),
+    RefillChargedBack: _charged_back,
 }
 NO_MONEY: dict[type[Event], str] = {
     RefillOrdered: "nothing is paid yet",

@@ -12,6 +12,7 @@ from domain.aggregates.account import AccountCredited, AccountDebited
 from domain.aggregates.transaction import Authorized, Declined, Signed
 from domain.event import Event, stamp
 from domain.ids import make_id
+from domain.lots import Lots
 from domain.suspicion import STEP_UP, Suspicion
 from tests.unit.application.ledger_double import NOW_MS, context
 
@@ -54,12 +55,13 @@ def credited(amount_cents: int, version: int = 2) -> Event:
     )
 
 
-def debited(amount_cents: int, version: int = 3) -> Event:
+def debited(amount_cents: int, version: int = 3, lots: Lots = ()) -> Event:
     return AccountDebited(
         **stamp(context(), ACCOUNT, version),
         amount_cents=amount_cents,
         transaction_id=PAYMENT,
         local_date="2026-09-20",
+        lots=lots,
     )
 
 

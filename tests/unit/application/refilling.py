@@ -123,12 +123,13 @@ def state(place: Ledger, id: UUID) -> Refill:
     return refill_of(place, {"id": str(id)})
 
 
-def credited_by_card() -> tuple[Ledger, UUID]:
+def credited_by_card(terms: Terms | None = None) -> tuple[Ledger, UUID]:
     """A refill of LINES that a card paid for and that is credited."""
     place = ledger()
-    answer, _ = place.when(order(*LINES, payment=BY_CARD))
+    terms = terms or Terms()
+    answer, _ = place.when(order(*LINES, payment=BY_CARD, terms=terms))
     id = UUID(answer["id"])
-    charged(place, id, 2, CHARGED)
+    charged(place, id, 2, CHARGED, DUE + terms.fee_cents)
     place.when(step(place, state(place, id), LINES))
     assert state(place, id).status == "credited"
     return place, id

@@ -21,10 +21,12 @@ from application.payment_processor import (
     RecordWebhook,
 )
 from application.refill import Payment, Terms
+from domain import lots as lots_
 from domain.aggregates import account as accounts
 from domain.aggregates import after_credit
 from domain.aggregates import credit as account_credits
 from domain.aggregates import refill as refills
+from domain.aggregates import refill_undone as undone
 from domain.aggregates.account import Account
 from domain.aggregates.after_credit import CreditTakenBack
 from domain.aggregates.webhook import WebhookReceived
@@ -172,6 +174,7 @@ def test_a_card_that_is_charged_after_the_order_was_cancelled_is_refunded() -> N
     charged(place, id, 3, PAID)
     refill = state(place, id)
     assert (refill.status, refill.refund_cents, refill.at_work) == ("cancelled", DUE, True)
+    assert said(place, decide.ConfirmRefund, id, 9).code == "two-persons"
     for number in (4, 5):
         place.when(
             RecordRefund(
@@ -307,7 +310,7 @@ def test_a_refund_of_what_was_given_up_has_the_fee_in_it() -> None:
     done = said(place, decide.ConfirmRefund, id, 3)
     assert done["status"] == "rejected"
     (paid,) = (event for event in place.log.events if isinstance(event, refills.RefillPaid))
-    (back,) = (event for event in place.log.events if isinstance(event, refills.RefillRefunded))
+    (back,) = (event for event in place.log.events if isinstance(event, undone.RefillRefunded))
     assert (paid.amount_cents, paid.fee_cents) == (DUE + 150, 150)
     assert (back.amount_cents, back.fee_cents) == (DUE + 150, 150)
     again = place.states.get(id, refills.Refill)
@@ -339,16 +342,41 @@ def test_of_a_corrected_credit_no_more_is_taken_back_than_stands() -> None:
     assert balance(place) == 9_000, "the other refill's money stays"
 
 
-def test_taken_back_is_first_what_expires_first() -> None:
+@pytest.mark.parametrize(
+    ("own_day", "other_day", "spent_cents", "taken", "left"),
+    [
+        ("", "2099-01-31", 0, [], [("2099-01-31", 1_000)]),
+        ("2099-02-28", "2099-01-31", 0, [("2099-02-28", 6_000)], [("2099-01-31", 1_000)]),
+        ("2099-01-31", "2099-02-28", 0, [("2099-01-31", 6_000)], [("2099-02-28", 1_000)]),
+        # What of it was spent is taken of what expires first.
+        ("", "2099-01-31", 500, [], [("2099-01-31", 500)]),
+        ("2099-01-31", "2099-02-28", 500, [("2099-01-31", 5_500), ("2099-02-28", 500)],
+         [("2099-02-28", 500)]),
+    ],
+)  # fmt: skip
+def test_taken_back_is_first_what_the_refill_itself_brought(
+    own_day: str,
+    other_day: str,
+    spent_cents: int,
+    taken: list[tuple[str, int]],
+    left: list[tuple[str, int]],
+) -> None:
     place = ledger()
-    place.when(order((ACCOUNT, 1_000), number=1, last_day="2099-01-31"))
-    answer, _ = place.when(order((ACCOUNT, 6_000), number=2))
+    place.when(order((ACCOUNT, 1_000), number=1, last_day=other_day))
+    answer, _ = place.when(order((ACCOUNT, 6_000), number=2, last_day=own_day))
+    if spent_cents:
+        before = place.states.get(ACCOUNT, Account)
+        assert before is not None
+        spent = lots_.to_spend(before.lots, spent_cents, "2026-09-21")
+        place.given(debited(spent_cents, version=4, lots=spent))
     said(place, decide.ChargeBack, UUID(answer["id"]), 3)
     _, events = place.when(step_back(refill_of(place, answer), ((ACCOUNT, 6_000),)))
-    (taken,) = (event for event in events if isinstance(event, CreditTakenBack))
-    assert [(lot.last_day, lot.cents) for lot in taken.lots] == [("2099-01-31", 1_000)]
+    (back,) = (event for event in events if isinstance(event, CreditTakenBack))
+    assert [(lot.last_day, lot.cents) for lot in back.lots] == taken
     account = place.states.get(ACCOUNT, Account)
-    assert account is not None and (account.balance_cents, account.lots) == (1_000, ())
+    assert account is not None
+    assert account.balance_cents == 1_000 - spent_cents
+    assert [(lot.last_day, lot.cents) for lot in account.lots] == left
 
 
 def test_what_has_expired_is_not_taken_back() -> None:

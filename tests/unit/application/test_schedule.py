@@ -171,3 +171,27 @@ def test_another_schedule_or_change_under_the_same_id_is_refused() -> None:
         asked = ChangeSchedule(origin(2), DEADLINE_US, schedule_id=schedule.id, to=to, why="x")
         answer, _ = place.when(asked)
         assert getattr(answer, "code", "") == code
+
+
+def test_after_its_last_day_nothing_is_ordered() -> None:
+    _, whenever = added()
+    place, schedule = added(until=later(whenever, 2))
+    assert run(place, schedule, later(schedule, 1))[0]["why"] == ""
+    again = schedule_of(place, schedule.id)
+    assert again.coming is not None and again.coming[0].isoformat() == schedule.until
+    assert run(place, schedule, later(schedule, 2))[0]["why"] == ""
+    assert schedule_of(place, schedule.id).coming is None
+    answer, events = run(place, schedule, later(schedule, 3))
+    assert (answer.code, events) == ("schedule-over", [])
+
+
+def test_a_schedule_that_would_never_order_is_refused() -> None:
+    _, schedule = added()
+    early = (schedule.after + timedelta(days=6)).isoformat()
+    command = AddSchedule(
+        origin(), DEADLINE_US, company_id=COMPANY, group="", each_cents=500, method=refills.BANK,
+        payment_method="", rule=RULE, until=early,
+    )  # fmt: skip
+    answer, events = ledger().when(command)
+    assert (answer.code, events) == ("schedule-over", [])
+    assert later(schedule, 1) in answer.text

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from adapters.cli import refill, refill_orders
+from adapters.cli import refill, refill_orders, schedule
 from domain.books.bank import reference_of
 from tests.unit.application import happened
 from tests.unit.cli.backend_double import BackendDouble
@@ -93,6 +93,7 @@ def test_an_empty_list_says_so(program: Program, company: str) -> None:
         ("schedule", "add", COMPANY, "--each", "1", "--weekly", "friday", "--monthly", "1"),
         ("schedule", "add", COMPANY, "--each", "1", "--monthly", "1", "--at", "17:30"),
         ("schedule", "add", COMPANY, "--each", "1", "--monthly", "32"),
+        ("schedule", "add", COMPANY, "--each", "1", "--monthly", "1", "--until", "soon"),
     ],
 )
 def test_wrong_usage_is_status_2(
@@ -108,6 +109,16 @@ def test_a_schedule_is_added_as_people_write_it(program: Program, company: str) 
     assert made["status"] == "active"
     told = program("schedule", "add", company, "--each", "60", "--monthly", "1").out
     assert "is active; next 20" in told and told.endswith("-01 06:00 America/New_York\n")
+    assert (
+        "is active"
+        in program(
+            "schedule", "add", company, "--each", "60", "--monthly", "1", "--until", "2099-12-31"
+        ).out
+    )
+    early = program(
+        "schedule", "add", company, "--each", "60", "--monthly", "1", "--until", "2020-12-31"
+    )
+    assert (early.status, "Nothing would ever be ordered" in early.err) == (1, True)
     assert program("schedule", "pause", made["id"], "--why", "closed").out.endswith("is paused\n")
 
 
@@ -115,3 +126,16 @@ def test_a_schedule_is_added_as_people_write_it(program: Program, company: str) 
 def test_what_a_second_message_does_is_said(program: Program) -> None:
     out = program("refill", "webhook", "resend", ACCOUNT).out
     assert "was asked to send its messages again" in out and "changes nothing" in out
+
+
+def test_the_last_day_of_a_schedule_is_shown(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {
+        "schedule": COMPANY, "status": "ended", "group": "", "each_cents": 500,
+        "every": "monthly", "day": 1, "hour": 6, "timezone": "America/New_York",
+        "until": "2026-12-31",
+    }  # fmt: skip
+    monkeypatch.setattr(schedule, "_rows", lambda *_: [row])
+    assert program("schedule", "list").out.endswith("all accounts, ended, until 2026-12-31\n")
+    assert "until        2026-12-31\n" in program("schedule", "show", COMPANY).out

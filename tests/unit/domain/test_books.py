@@ -12,6 +12,7 @@ import application.states  # noqa: F401 - registers every topic
 from domain.aggregates import account as accounts
 from domain.aggregates import after_credit, closing, reconciliation
 from domain.aggregates import refill as refills
+from domain.aggregates import refill_undone as undone
 from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.aggregates.reconciliation import MatchedLine
 from domain.books import chart
@@ -22,6 +23,7 @@ from domain.books.chart import (
     CHART,
     COMPANY_FEES,
     COMPANY_FUNDS,
+    FEES_RECEIVABLE,
     PROCESSOR_CLEARING,
     SHOPS,
 )
@@ -151,8 +153,8 @@ def whole_refill(version: int) -> Event:
 
 @pytest.mark.parametrize(("event", "movement"), [
     (paid(500, 40), (500, PROCESSOR_CLEARING)),
-    (gone(refills.RefillRefunded, fee_cents=0), (-500, PROCESSOR_CLEARING)),
-    (gone(refills.RefillChargedBack, why="x"), (-500, PROCESSOR_CLEARING)),
+    (gone(undone.RefillRefunded, fee_cents=0), (-500, PROCESSOR_CLEARING)),
+    (gone(undone.RefillChargedBack, why="x"), (-500, PROCESSOR_CLEARING)),
     (whole_refill(1), (500, COMPANY_FUNDS)),
     (whole_refill(4), None),
 ])  # fmt: skip
@@ -174,9 +176,13 @@ def test_what_the_bank_will_show_is_waited_for_once(
     (sample(DisputeCredited), {SHOPS: 1_250, CARDHOLDERS: -1_250}),
     (paid(500, 40), {PROCESSOR_CLEARING: 500, COMPANY_FUNDS: -460, COMPANY_FEES: -40}),
     (paid(500, 0), {PROCESSOR_CLEARING: 500, COMPANY_FUNDS: -500}),
-    (gone(refills.RefillRefunded, fee_cents=40),
+    (gone(undone.RefillRefunded, fee_cents=40),
      {PROCESSOR_CLEARING: -500, COMPANY_FUNDS: 460, COMPANY_FEES: 40}),
-    (gone(refills.RefillChargedBack, why="x"), {PROCESSOR_CLEARING: -500, COMPANY_FUNDS: 500}),
+    (gone(undone.RefillChargedBack, why="x"), {PROCESSOR_CLEARING: -500, COMPANY_FUNDS: 500}),
+    (gone(undone.RefillChargedBack, why="x", fee_cents=40),
+     {PROCESSOR_CLEARING: -500, COMPANY_FUNDS: 460, FEES_RECEIVABLE: 40}),
+    (gone(undone.RefillChargedBack, why="x", fee_cents=40, fee_waived=True),
+     {PROCESSOR_CLEARING: -500, COMPANY_FUNDS: 460, COMPANY_FEES: 40}),
     (taken_back(500), {CARDHOLDERS: 500, COMPANY_FUNDS: -500}),
     (statement((500, COMPANY_FUNDS), (200, PROCESSOR_CLEARING), (-300, SHOPS)),
      {BANK: 400, COMPANY_FUNDS: -500, PROCESSOR_CLEARING: -200, SHOPS: 300}),

@@ -19,6 +19,7 @@ class StripeServer:
     def __init__(self) -> None:
         self.intents: dict[str, dict[str, Any]] = {}
         self.refunds: dict[str, dict[str, Any]] = {}
+        self.disputes: list[dict[str, Any]] = []
         self.by_key: dict[str, tuple[dict[str, str], int, dict[str, Any]]] = {}
         self.down = False
         self.answer_garbage = False
@@ -87,6 +88,11 @@ class StripeServer:
         if method == "GET" and path.startswith("/v1/payment_intents/"):
             intent = self.intents.get(path.rpartition("/")[2])
             return (200, intent) if intent else (404, {"error": {"code": "resource_missing"}})
+        if (method, path) == ("GET", "/v1/disputes"):
+            about = fields["payment_intent"]
+            return 200, {
+                "data": [each for each in self.disputes if each["payment_intent"] == about]
+            }
         if (method, path) == ("POST", "/v1/refunds"):
             made = {"id": f"re_{secrets.token_hex(6)}", **fields}
             self.refunds[made["id"]] = made

@@ -82,6 +82,37 @@ def test_a_payment_is_found_before_a_refusal_and_a_dispute_before_both(
     assert found.state == DISPUTED
 
 
+@pytest.mark.parametrize(
+    ("disputes", "state", "cents"),
+    [
+        ([(300, "lost")], DISPUTED, 300),
+        ([(300, "needs_response"), (200, "lost"), (700, "won")], DISPUTED, 500),
+        ([(1_250, "won")], PAID, 1_250),
+        ([(None, "lost")], DISPUTED, 0),
+        ([], DISPUTED, 0),
+    ],
+)
+def test_a_dispute_that_is_asked_for_has_its_own_sum(
+    server: StripeServer,
+    stripe: Stripe,
+    disputes: list[tuple[int | None, str]],
+    state: str,
+    cents: int,
+) -> None:
+    reference = stripe.charge(REFILL, 1_250, "pm_card_visa").reference
+    server.intents[reference]["latest_charge"] = {"disputed": True}
+    server.disputes = [
+        {"payment_intent": about, "amount": amount, "status": status, "reason": "fraudulent"}
+        for about in (reference, "pi_other")
+        for amount, status in disputes
+    ]
+    found = stripe.find(REFILL)
+    assert found is not None
+    assert (found.state, found.amount_cents) == (state, cents)
+    told = state == DISPUTED and bool(disputes)
+    assert found.reason == ("fraudulent" if told else "succeeded")
+
+
 def test_a_refund_is_made_once(server: StripeServer, stripe: Stripe) -> None:
     charge = stripe.charge(REFILL, 1_250, "pm_card_visa")
     refunds = {stripe.refund(REFILL, charge.reference, 1_250) for _ in range(2)}

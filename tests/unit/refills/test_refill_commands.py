@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from application.payment_processor import PAID
 from domain.aggregates import refill as refills
 from domain.aggregates.account import Account
 from domain.aggregates.refill import Refill
@@ -16,6 +17,7 @@ from protocol.encoding import unb64
 from tests.unit.application import happened
 from tests.unit.application.happened import ACCOUNT, COMPANY
 from tests.unit.application.ledger_double import context
+from tests.unit.application.refilling import charged
 from tests.unit.backend.operator_double import Scene, second_operator
 from tests.unit.backend.test_operator_commands import done, refused
 
@@ -84,6 +86,27 @@ def test_a_chargeback_by_hand_needs_two_operators(scene: Scene) -> None:
     second_operator(scene)
     assert done(scene, "APPROVE", approve)["result"]["status"] == "charged-back"
     assert scene.refills.woken[-1] == UUID(made["id"])
+
+
+def test_one_operator_alone_does_not_say_that_a_processors_refund_was_sent(scene: Scene) -> None:
+    made = ordered(scene, method="card", token="pm_1")
+    id = UUID(made["id"])
+    done(scene, "REFILL", {"what": "cancel", "refill": made["id"], "why": "x"})
+    charged(scene.ledger, id, 90, PAID, 500)
+    body = {"what": "refunded", "refill": made["id"], "why": "WIRE-8"}
+    proposal = done(scene, "REFILL", body)
+    refill = scene.ledger.states.get(id, Refill)
+    assert refill is not None and (proposal["status"], refill.refund_cents) == ("waiting", 500)
+    approve = {
+        "proposal": proposal["proposal"], "approve": True,
+        "command_hash": proposal["command_hash"],
+    }  # fmt: skip
+    second_operator(scene)
+    assert done(scene, "APPROVE", approve)["result"]["status"] == "cancelled"
+    refill = scene.ledger.states.get(id, Refill)
+    assert refill is not None and (refill.refund_cents, refill.at_work) == (0, False)
+    assert scene.refills.woken[-1] == id
+    assert refused(scene, "REFILL", body)[0] == "no-refund-due"
 
 
 @pytest.mark.parametrize(
@@ -166,6 +189,8 @@ def test_a_schedule_is_added_and_paused(scene: Scene) -> None:
         ({"hour": 24}, "0 to 23"),
         ({"timezone": "Mars/Base"}, "IANA"),
         ({"holidays": "party"}, "must be one of"),
+        ({"until": "soon"}, "until: is not a day"),
+        ({"until": "2020-12-31"}, "Nothing would ever be ordered"),
         ({"each_cents": 0}, "$0.01"),
         ({"group": "x"}, "no group of that name"),
         ({"what": "pause"}, "schedule: is not an id"),

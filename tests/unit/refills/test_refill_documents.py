@@ -13,9 +13,11 @@ from msgspec.structs import replace
 from adapters.backend.operator_ports import Denied
 from adapters.backend.refill_reads import RefillLists
 from adapters.reports.refill_pdf import MOST_LINES, invoice_pdf, receipt_pdf
+from application.payment_processor import DISPUTED
 from application.refill import Payment, Terms
 from domain.aggregates.company import Company
 from domain.aggregates.refill import Refill
+from domain.aggregates.schedule import Schedule
 from tests.unit.application.happened import ACCOUNT, COMPANY
 from tests.unit.application.ledger_double import Ledger
 from tests.unit.application.refilling import (
@@ -30,6 +32,8 @@ from tests.unit.application.refilling import (
     step_back,
 )
 from tests.unit.application.refilling import LINES as BY_CARD_LINES
+from tests.unit.application.test_schedule import added as scheduled
+from tests.unit.application.test_schedule import run
 
 
 def text_of(pdf: bytes) -> str:
@@ -146,3 +150,32 @@ def test_each_line_tells_what_became_of_it() -> None:
 def test_a_list_of_something_needs_its_owner() -> None:
     with pytest.raises(Denied):
         lists(ledger()).rows("refill", None)
+
+
+def test_a_fee_that_is_owed_is_shown() -> None:
+    place, id = credited_by_card(Terms(fee_cents=250))
+    charged(place, id, 3, DISPUTED, 11_250)
+    place.when(step_back(state(place, id), BY_CARD_LINES))
+    (row,) = lists(place).rows("refill", id)
+    assert (row["receivable_cents"], row["fee_receivable_cents"]) == (250, 250)
+    assert "Of that, our fee" in text_of(lists(place).document("receipt", id))
+
+
+class SchedulesDouble(PagesDouble):
+    def pages(self, kind: str, parent: UUID | None = None, size: int = 100) -> Iterator[list[Any]]:
+        found = {event.originator_id for event in self._place.log.events}
+        yield [state for each in found if (state := self._place.states.get(each, Schedule))]
+
+
+def test_a_schedule_after_its_last_day_is_listed_as_ended() -> None:
+    place, schedule = scheduled(until="2026-10-02")
+    webhooks: Any = NoWebhooks()
+    read = RefillLists(SchedulesDouble(place), lambda _: [], webhooks, lambda _: "", "x")
+    (row,) = read.rows("schedules", None)
+    assert (row["status"], row["until"], row["next_on"] <= "2026-10-02") == (
+        "active", "2026-10-02", True,
+    )  # fmt: skip
+    for due_on in ("2026-09-25", "2026-10-02"):
+        run(place, schedule, due_on)
+    (row,) = read.rows("schedules", None)
+    assert (row["status"], row["last_on"], "next_on" in row) == ("ended", "2026-10-02", False)

@@ -27,7 +27,7 @@ from domain.aggregates.refill import Refill
 from domain.aggregates.schedule import Schedule
 from domain.event import Event
 from domain.ids import make_id
-from domain.recurrence import KEEP, WEEKLY, Rule, due_us
+from domain.recurrence import KEEP, WEEKLY, Rule, due_us, last_before
 from tests.unit.application.happened import ACCOUNT, COMPANY, account_opened, company_registered
 from tests.unit.application.ledger_double import DEADLINE_US, ISSUER, NOW_MS, NOW_US, Ledger, origin
 from tests.unit.application.refilling import SECOND, balance, charged, ledger, order, refill_of
@@ -315,11 +315,13 @@ def test_a_webhook_of_another_processor_is_refused(room: Room) -> None:
     assert asyncio.run(tell()) == "no-processor"
 
 
-def test_schedules_catch_up_once_after_downtime(room: Room) -> None:
+@pytest.mark.parametrize("until_week", [None, 3])
+def test_schedules_catch_up_once_after_downtime(room: Room, until_week: int | None) -> None:
     rule = Rule(every=WEEKLY, day=5, hour=17, timezone="America/Chicago", holidays=KEEP)
     command = AddSchedule(
         origin(), DEADLINE_US, company_id=COMPANY, group="", each_cents=500,
         method=refills.CARD, payment_method="pm_card_visa", rule=rule,
+        until=_friday(rule, until_week),
     )  # fmt: skip
     answer, _ = room.place.when(command)
     schedule = room.place.states.get(UUID(answer["id"]), Schedule)
@@ -345,13 +347,20 @@ def test_schedules_catch_up_once_after_downtime(room: Room) -> None:
     asyncio.run(look())
     asyncio.run(look())  # another start
     (refill_id,) = ordered
+    last = (schedule.after + timedelta(weeks=until_week or 4)).isoformat()
     after = room.place.states.get(schedule.id, Schedule)
     assert after is not None
-    assert (after.last_on, after.runs) == (fourth.isoformat(), 1)
+    assert (after.last_on, after.runs) == (last, 1)
     refill = refill_of(room.place, {"id": str(refill_id)})
-    assert (refill.due_on, refill.total_cents) == (fourth.isoformat(), 1_000)
+    assert (refill.due_on, refill.total_cents) == (last, 1_000)
     room.run(refill_id, until="credited")
     assert (balance(room.place), balance(room.place, SECOND)) == (500, 500)
+
+
+def _friday(rule: Rule, week: int | None) -> str:
+    """The due date so many weeks from now; empty for none."""
+    last = last_before(rule, NOW_US)
+    return "" if week is None else (last + timedelta(weeks=week)).isoformat()
 
 
 def test_a_schedule_that_fails_keeps_no_other_from_ordering(room: Room) -> None:
