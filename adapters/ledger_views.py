@@ -54,8 +54,10 @@ _BEHIND_S = 5.0
 _READ_AT_ONCE = 5_000
 _COUNT_EVERY_S = 60.0
 """How often reports have all payments counted: it reads an index of every one of them."""
-_SHARE = 0.15
+_SHARE = 0.1
 """Of one processor: the engine that answers terminals comes first."""
+_BATCH = 1_000
+"""Events projected in one go: while it lasts, payments wait for the interpreter's lock."""
 
 
 class LedgerViews:
@@ -77,7 +79,12 @@ class LedgerViews:
         self._clock = clock
         database = ProjectionDatabase(self.connect)
         self.runner = Runner(
-            self._reader(), database, self._projections(database), clock.now_us, share=_SHARE
+            self._reader(),
+            database,
+            self._projections(database),
+            clock.now_us,
+            batch=_BATCH,
+            share=_SHARE,
         )
         self.beside = Beside(
             self.connect,

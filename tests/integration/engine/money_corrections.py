@@ -87,7 +87,8 @@ class Corrections:
         model, today = self._scene.model, self._scene.today
         if asked.transaction_id is None:
             card = self._scene.world.accounts.index(asked.account_id)  # type: ignore[arg-type]
-            model.correct_credit(asked.refill_id, card, asked.to_cents, today)
+            credit = self._scene.stored.credits[asked.refill_id, asked.account_id]  # type: ignore[index]
+            model.correct_credit(asked.refill_id, card, asked.to_cents, today, credit.last_day)
             return
         change = asked.to_cents - model.payments[asked.transaction_id].net_cents
         if change > 0:

@@ -117,6 +117,7 @@ def conservation(stored: Stored, model: Model) -> None:
         name: model.places[name] for name in PLACES
     }
     assert books[chart.PROCESSOR_CLEARING] == model.places["clearing"]
+    assert books[chart.FEES_RECEIVABLE] == model.places["receivable"]
     assert -books[chart.CARDHOLDERS] == sum(sum(purse.values()) for purse in model.purses)
     for day, balances in stored.closed.items():
         mark = stored.days[max(each for each in stored.days if each <= day)]

@@ -23,10 +23,11 @@ def put(purse: Purse, parts: Purse) -> None:
             del purse[day]
 
 
-def take(purse: Purse, cents: int, today: str) -> Purse:
-    """Takes what can be spent today, and says from which lots; it must be there."""
+def take(purse: Purse, cents: int, today: str, first: str | None = None) -> Purse:
+    """Takes what can be spent today, and says from which lots; it must be there. `first`: the last
+    day of what goes before all others."""
     parts: Purse = {}
-    for day in sorted(purse, key=_order):
+    for day in sorted(purse, key=lambda day: (day != first, _order(day))):
         if cents and _order(day) >= today:
             parts[day] = min(cents, purse[day])
             cents -= parts[day]
@@ -67,6 +68,10 @@ class Model:
     def __init__(self, cards: int, credit_cents: int) -> None:
         self.purses: list[Purse] = [{"": credit_cents} for _ in range(cards)]
         self.expired: list[Purse] = [{} for _ in range(cards)]
+        self.lost: list[defaultdict[str, int]] = [defaultdict(int) for _ in range(cards)]
+        """What expired of the credits through a last day, less what came back to the card."""
+        self.mixed: list[defaultdict[str, set[str]]] = [defaultdict(set) for _ in range(cards)]
+        """Earlier last days whose money came back through this one."""
         self.payments: dict[Any, Payment] = {}
         self.credits: dict[tuple[Any, int], int] = {}
         """What stands of a refill's line, by refill and card."""
@@ -128,26 +133,40 @@ class Model:
         self.credits[refill, card] = cents
         self.places["funds"] -= cents
 
-    def correct_credit(self, refill: Any, card: int, to_cents: int, today: str) -> None:
-        """What is added has no last day; what is taken back is what would expire first."""
+    def correct_credit(
+        self, refill: Any, card: int, to_cents: int, today: str, last_day: str
+    ) -> None:
+        """What is added has no last day; what is taken back is first what has the refill's."""
         change = to_cents - self.credits[refill, card]
         if change > 0:
             put(self.purses[card], {"": change})
         else:
-            take(self.purses[card], -change, today)
+            take(self.purses[card], -change, today, last_day)
         self.credits[refill, card] = to_cents
         self.places["funds"] -= change
 
-    def charged_back(self, refill: Any) -> None:
-        """The payment of a refill is gone."""
+    def charged_back(self, refill: Any, fee_cents: int) -> None:
+        """The payment of a refill is gone; the company owes the fee."""
         self.places["clearing"] -= self.refills_paid[refill]
-        self.places["funds"] -= self.refills_paid[refill]
+        self.places["funds"] -= self.refills_paid[refill] - fee_cents
+        self.places["receivable"] += fee_cents
 
-    def take_back(self, refill: Any, card: int, ordered_cents: int, today: str) -> None:
-        """What is left of a line after the chargeback of its refill."""
-        cents = min(ordered_cents, self.credits[refill, card], self.spendable(card, today))
-        take(self.purses[card], cents, today)
+    def take_back(
+        self, refill: Any, card: int, ordered_cents: int, today: str, last_day: str
+    ) -> None:
+        """What is left of a line after the chargeback of its refill: nothing for what expired."""
+        left = self.credits[refill, card] - self.lost_cents(card, today, last_day)
+        cents = max(0, min(ordered_cents, left, self.spendable(card, today)))
+        take(self.purses[card], cents, today, last_day)
         self.places["funds"] += cents
+
+    def lost_cents(self, card: int, today: str, last_day: str) -> int:
+        """What expired of a credit at most, booked or not."""
+        lost = self.lost[card][last_day]
+        for day, cents in self.purses[card].items():
+            if _order(day) < today and (day == last_day or last_day in self.mixed[card][day]):
+                lost += cents
+        return lost
 
     # Money with a last day
 
@@ -157,13 +176,25 @@ class Model:
         put(self.purses[card], {day: -cents for day, cents in gone.items()})
         put(self.expired[card], gone)
         self.places["expired"] += sum(gone.values())
+        for day, cents in gone.items():
+            self._lose(card, day, cents)
         return len(gone)
+
+    def _lose(self, card: int, day: str, cents: int) -> set[str]:
+        """Of every credit whose money that lot may be."""
+        days = {day, *self.mixed[card][day]}
+        for each in days:
+            self.lost[card][each] = max(0, self.lost[card][each] + cents)
+        return days
 
     def decide_expired(self, card: int, to: str, last_day: str = "") -> int:
         """`to`: "cards" (again, through that day), "funds" or "donated"; how much it was."""
         cents = sum(self.expired[card].values())
         if to == "cards":
             put(self.purses[card], {last_day: cents} if cents else {})
+            for day in sorted(self.expired[card]):
+                days = self._lose(card, day, -self.expired[card][day])
+                self.mixed[card][last_day] |= days
         else:
             self.places[to] += cents
         self.places["expired"] -= cents

@@ -173,7 +173,7 @@ class Office:
 
         def make(refill: Ordered) -> Intent:
             def gone(answer: Any) -> bool:
-                self.model.charged_back(refill.id)
+                self.model.charged_back(refill.id, FEE_CENTS)
                 return True
 
             return self._decide(refill, ChargeBack, gone)
@@ -223,7 +223,7 @@ class Office:
     def _taken_back(self, ordered: Ordered, answer: Refill, today: str) -> bool:
         before = self.model.places["funds"]
         for card, cents in ordered.lines.items():
-            self.model.take_back(ordered.id, card, cents, today)
+            self.model.take_back(ordered.id, card, cents, today, ordered.last_day)
         taken = self.model.places["funds"] - before
         assert answer.taken_cents == taken
         return taken > 0
