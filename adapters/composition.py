@@ -37,6 +37,7 @@ from adapters.backend.ready import Ready
 from adapters.backend.revocations import Revocations
 from adapters.backend.services import CardService, PosService
 from adapters.backend.sessions import Service, Sessions
+from adapters.backend.signature_checks import SignatureChecks
 from adapters.backend.validation_answers import ValidationAnswers
 from adapters.backend.watch_commands import CardholdersWord
 from adapters.backend.website_service import WebsiteService
@@ -132,7 +133,8 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     works = CarryingOut(outside)
     refilling.attach(works)
     found = FoundGenerations(works, outside.turn, core.issuer, key_work.rotation.in_use)
-    payments = _serve_devices(core, trusting)
+    signatures = SignatureChecks(loop)
+    payments = _serve_devices(core, trusting, signatures)
     services = trusting.services
     services["website"] = WebsiteService(core.views.reports, refilling.webhooks.received)
     services["enrollee"] = CertificateRequests(works, key_work.personalisation, core.issuer)
@@ -176,7 +178,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         parts=[
             *(core.clock, evidence.publisher, evidence.checkpointer, key_work.eraser),
             *(key_work.resealing, core.snapshots, core.views, trusting.revocations),
-            *(installed, found, monitor, expiry, *refilling.parts),
+            *(installed, found, monitor, expiry, signatures, *refilling.parts),
         ],
         link_changed=watched.link_changed,
     )
@@ -246,10 +248,12 @@ def _key_work(core: Core, trusting: _Trusting, evidence: _Evidence) -> _KeyWork:
     )  # fmt: skip
 
 
-def _serve_devices(core: Core, trusting: _Trusting) -> Payments:
+def _serve_devices(core: Core, trusting: _Trusting, signatures: SignatureChecks) -> Payments:
     """Terminals and phones."""
     submit, issuer, now_us, views = core.engine.submit, core.issuer, core.clock.now_us, core.views
-    payments = Payments(trusting.sessions, core.lane, HsmChecks(core.hsm), submit, issuer, now_us)
+    payments = Payments(
+        trusting.sessions, core.lane, HsmChecks(core.hsm), submit, signatures, issuer, now_us
+    )
     reads = DeviceReads(submit, views.card_history, views.card_alerts, now_us)
     trusting.services["pos"] = PosService(payments, Adjustments(submit, issuer, now_us), reads)
     trusting.services["card"] = CardService(

@@ -21,6 +21,7 @@ from adapters.backend.payment_messages import (
 )
 from adapters.backend.reversals import DEADLINE_US, Reversals
 from adapters.backend.sessions import OUTSTANDING_MOST, Peer, Sessions
+from adapters.backend.signature_checks import Check, Done
 from adapters.clock import system_now_us
 from application.authorize import Ask, Authorize, Decision
 from application.cache import Cache
@@ -37,7 +38,15 @@ from protocol.contract import (
 )
 from protocol.detached import verify_detached
 from protocol.encoding import unb64
-from protocol.errors import BAD_BODY, BUSY, UNKNOWN_VERB, WRONG_PEER, BodyError, ProtocolError
+from protocol.errors import (
+    BAD_BODY,
+    BUSY,
+    INTERNAL,
+    UNKNOWN_VERB,
+    WRONG_PEER,
+    BodyError,
+    ProtocolError,
+)
 from protocol.line import Line
 from protocol.record import Session
 from protocol.sealed_track import SealedTrack, open_track
@@ -68,6 +77,14 @@ class Cryptography(Protocol):
     ) -> tuple[bytes, ...]: ...
 
 
+class Signatures(Protocol):
+    """Where signatures are checked: `adapters.backend.signature_checks.SignatureChecks`."""
+
+    def submit(self, check: Check, done: Done) -> None: ...
+
+    def at_once(self, check: Check, done: Done) -> None: ...
+
+
 class Payments:
     """The service of role `pos` for money. `submit` queues a work in the engine."""
 
@@ -77,10 +94,12 @@ class Payments:
         lane: HsmLane,
         cryptography: Cryptography,
         submit: Callable[[Work, Callable[[Any], None]], bool],
+        signatures: Signatures,
         issuer_id: UUID,
         now_us: Callable[[], int] = system_now_us,
     ) -> None:
         self._now_us = now_us
+        self._signatures = signatures
         self._sessions = sessions
         self._lane = lane
         self._cryptography = cryptography
@@ -110,12 +129,34 @@ class Payments:
         if peer.outstanding >= OUTSTANDING_MOST:
             peer.error(BUSY, asked.id)
             return
+        peer.outstanding += 1
+        certificate = peer.session.peer
+        raw = b""
+
+        def check() -> None:
+            nonlocal raw
+            raw = _bytes(asked.contract)
+            verify_detached(raw, asked.signature, TYP_POS, certificate.public_key, certificate.kid)
+
+        # The PIN of a payment waits in the session, and the next ones would push it out.
+        submit = self._signatures.at_once if asked.pin else self._signatures.submit
+        submit(check, lambda error: self._verified(peer, asked, raw, error))
+
+    def _verified(
+        self, peer: Peer, asked: AuthorizeBody, raw: bytes, error: Exception | None
+    ) -> None:
+        """After the terminal's signature; `error` where it is none."""
         try:
-            payment = self._verify(peer, asked)
-        except ProtocolError as error:
+            if error is not None:
+                raise error
+            payment = self._verify(peer, asked, raw)
+        except Exception as error:
+            peer.outstanding -= 1
+            if not isinstance(error, ProtocolError):
+                log.exception("an AUTHORIZE")
+                error = ProtocolError(INTERNAL)
             peer.error(error.code, asked.id, error.text)
             return
-        peer.outstanding += 1
         if not self._lane.healthy:
             self._answer(payment, UNAVAILABLE)
             return
@@ -127,11 +168,8 @@ class Payments:
         ):
             self._answer(payment, UNAVAILABLE)
 
-    def _verify(self, peer: Peer, asked: AuthorizeBody) -> "_Payment":
-        """Signatures over the bytes as received; only then the contract is parsed."""
-        raw = _bytes(asked.contract)
-        certificate = peer.session.peer
-        verify_detached(raw, asked.signature, TYP_POS, certificate.public_key, certificate.kid)
+    def _verify(self, peer: Peer, asked: AuthorizeBody, raw: bytes) -> "_Payment":
+        """The contract, parsed now that its bytes are the terminal's, and what came with it."""
         contract = parse_contract(raw)
         if contract.terminal != peer.subject_id:
             raise BodyError(WRONG_PEER, "the contract names another terminal")

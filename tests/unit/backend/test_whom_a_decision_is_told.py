@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from adapters.backend.payments import Payments, Stripe
+from adapters.backend.signature_checks import SignatureChecks
 from application.authorize import Authorize, Decision
 from application.group_commit import UNAVAILABLE, Work
 from protocol.contract import TYP_CARD, TYP_POS, Contract, card_reference, encode_contract
@@ -52,6 +53,13 @@ class Party:
         self.told.append(json.loads(body))
 
 
+class Loop:
+    """Calls at once what is to be called soon."""
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        call()
+
+
 class Counter:
     """A POS, a phone and the payments between them; `engine` gives the answer."""
 
@@ -69,6 +77,7 @@ class Counter:
             cast(Any, lane),
             cast(Any, hsm),
             self._submit,
+            SignatureChecks(cast(Any, Loop())),
             uuid4(),
         )
 
