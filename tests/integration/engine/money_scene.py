@@ -178,7 +178,6 @@ class Scene:
     def reverse_early(self, card: int, shop: int) -> list[Intent]:
         """A reversal of a payment that has not arrived, and will be refused."""
         named = Named(card, shop, self.number(), self.ms)
-        self.barred.append(named)
         return [self._reverse(None, named)]
 
     def pay_late(self, barred: int, cents: int) -> list[Intent]:
@@ -197,6 +196,8 @@ class Scene:
 
         def settle(answer: Reversal, resent: bool) -> bool:
             payment = self.model.payments.get(id)
+            if id is None and named not in self.barred:
+                self.barred.append(named)  # from now on: a reversal that was given up bars nothing
             if payment is None or payment.over:
                 assert answer.amount_cents == 0
                 return False
