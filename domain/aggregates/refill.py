@@ -17,7 +17,7 @@ from domain.refill_lines import FailedLine, RefillLine
 MOST_CENTS = 1_000_000
 """No account is refilled with more than $10,000.00 at once."""
 MOST_LINES = 100_000
-STEP_LINES = 100
+STEP_LINES = 50
 """Lines credited in one commit: payments that arrive meanwhile wait for one step, not for all."""
 
 BANK, CHECK, PAYPAL, CARD = "bank", "check", "paypal", "card"
