@@ -20,7 +20,7 @@ _CONTRACT = b"x" * 480
 _SIGNATURE = "s" * 170
 _CURRENT_US = 120_000_000
 """How long a request can wait to be used: less than the five minutes a clock may be off."""
-_MOST_PER_SECOND = 40_000
+_MOST_PER_SECOND = 25_000
 """Requests prepared for each second of measuring; beyond that they are made on the way."""
 
 

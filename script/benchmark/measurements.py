@@ -51,7 +51,7 @@ class Measuring:
         """TPC-B before anything else is in the database."""
         tpcb = TpcB(self.installation.cluster)
         for clients in (8, 32):
-            self.note(f"tpcb_{clients}", tpcb.per_second(clients, self.seconds + 2))
+            self.note(f"tpcb_{clients}", tpcb.per_second(clients, self.seconds + (1 if self.quick else 2)))
         tpcb.drop()
 
     def populate(self) -> Population:
@@ -60,7 +60,7 @@ class Measuring:
         self.installation.start_servers()
         self.installation.stop_servers()
         ledger = Ledger(self.installation.settings)
-        made = 8_000 if self.quick else 100_000
+        made = 5_000 if self.quick else 100_000
         population = Populate(ledger).all(cards_made=made, terminals_made=200, tell=tell)
         ledger.close()
         return population
@@ -69,7 +69,7 @@ class Measuring:
         """The engine alone, and the bare insert as its limit."""
         ledger = Ledger(self.installation.settings)
         requests = Requests(ledger, population)
-        batches = 40 if self.quick else 100
+        batches = 20 if self.quick else 100
         self.note("bare_insert_256", bare_insert_per_second(ledger, requests, batches))
         rate = EngineRate(ledger, requests)
         for outstanding in (1, 16, 64, 256):
