@@ -51,7 +51,9 @@ class Measuring:
         """TPC-B before anything else is in the database."""
         tpcb = TpcB(self.installation.cluster)
         for clients in (8, 32):
-            self.note(f"tpcb_{clients}", tpcb.per_second(clients, self.seconds + (1 if self.quick else 2)))
+            self.note(
+                f"tpcb_{clients}", tpcb.per_second(clients, self.seconds + (1 if self.quick else 2))
+            )
         tpcb.drop()
 
     def populate(self) -> Population:
