@@ -281,8 +281,8 @@ class SetGroup(Command):
 
 def _answer(schedule: Schedule) -> dict[str, Any]:
     told = {"id": str(schedule.id), "status": schedule.status, "after": schedule.last_on}
-    if schedule.status != schedules.ACTIVE:
+    if schedule.status != schedules.ACTIVE or schedule.coming is None:
         return told
-    due_on, at_us = next_due(schedule.rule, schedule.after)
+    due_on, at_us = schedule.coming
     next_run = {"next_on": due_on.isoformat(), "next_ms": at_us // 1000}
     return {**told, **next_run, "timezone": schedule.rule.timezone}

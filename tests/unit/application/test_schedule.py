@@ -185,6 +185,18 @@ def test_after_its_last_day_nothing_is_ordered() -> None:
     assert (answer.code, events) == ("schedule-over", [])
 
 
+def test_after_its_last_day_no_next_run_is_told() -> None:
+    _, whenever = added()
+    place, schedule = added(until=later(whenever, 1))
+    run(place, schedule, later(schedule, 1))
+    place.now_us += 60 * 86_400_000_000
+    for number, to in ((7, "paused"), (8, "active")):
+        asked = ChangeSchedule(origin(number), DEADLINE_US, schedule_id=schedule.id, to=to, why="x")
+        answer, _ = place.when(asked)
+        assert answer["status"] == to
+        assert "next_on" not in answer
+
+
 def test_a_schedule_that_would_never_order_is_refused() -> None:
     _, schedule = added()
     early = (schedule.after + timedelta(days=6)).isoformat()
