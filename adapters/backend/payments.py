@@ -21,7 +21,7 @@ from adapters.backend.payment_messages import (
 )
 from adapters.backend.reversals import DEADLINE_US, Reversals
 from adapters.backend.sessions import OUTSTANDING_MOST, Peer, Sessions
-from adapters.backend.signature_checks import Check, Done
+from adapters.backend.signature_checks import SignatureChecks
 from adapters.clock import system_now_us
 from application.authorize import Ask, Authorize, Decision
 from application.cache import Cache
@@ -77,14 +77,6 @@ class Cryptography(Protocol):
     ) -> tuple[bytes, ...]: ...
 
 
-class Signatures(Protocol):
-    """Where signatures are checked: `adapters.backend.signature_checks.SignatureChecks`."""
-
-    def submit(self, check: Check, done: Done) -> None: ...
-
-    def at_once(self, check: Check, done: Done) -> None: ...
-
-
 class Payments:
     """The service of role `pos` for money. `submit` queues a work in the engine."""
 
@@ -94,7 +86,7 @@ class Payments:
         lane: HsmLane,
         cryptography: Cryptography,
         submit: Callable[[Work, Callable[[Any], None]], bool],
-        signatures: Signatures,
+        signatures: SignatureChecks,
         issuer_id: UUID,
         now_us: Callable[[], int] = system_now_us,
     ) -> None:
