@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapters.cli.audit_prove import Out, ask, printable, tell_proof, write_new
+from adapters.cli.audit_prove import Out, ask, tell_proof, write_new
 from adapters.cli.failure import integrity_broken, unusable
 from adapters.cli.log_key import LogKey, log_key
 from adapters.cli.options import AsAuditor, AsJson
-from adapters.cli.output import print_json
+from adapters.cli.output import print_json, printable
 
 if TYPE_CHECKING:
     from adapters.audit.note import Checkpoint, LogKeys

@@ -10,7 +10,7 @@ import typer
 from adapters import settings
 from adapters.cli.failure import integrity_broken, misconfigured, not_running, unusable
 from adapters.cli.options import AsAuditor
-from adapters.cli.output import say
+from adapters.cli.output import printable, say
 
 if TYPE_CHECKING:
     from adapters.audit.proof_file import ProofFile
@@ -140,8 +140,3 @@ def tell_proof(proof: "ProofFile") -> None:
         f"In the log {printable(proof.origin)} of {proof.tree_size:,} events, signed by key"
         f" {printable(proof.key_sha256)[:16]}…."
     )
-
-
-def printable(text: str) -> str:
-    """Without what would command a terminal."""
-    return "".join(each if each.isprintable() else "\ufffd" for each in text)

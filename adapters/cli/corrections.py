@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adapters.cli.output import counted
+from adapters.cli.output import counted, printable
 from domain.answers import dollars
 
 SHOWN_MOST = 20
@@ -30,7 +30,7 @@ def effect_lines(effects: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _statement(statement: Mapping[str, Any]) -> Iterator[str]:
-    name = "".join(each for each in statement["name"] if each.isprintable())
+    name = printable(statement["name"])
     yield f"statement of {name} for {statement['day']}: {change(statement['net_cents'])}"
     settled = statement["settled_days"]
     if settled:

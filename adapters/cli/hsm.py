@@ -10,7 +10,7 @@ from adapters.cli.failure import integrity_broken, not_running
 from adapters.cli.hsm_backup import backup, restore
 from adapters.cli.hsm_rotate import rotate
 from adapters.cli.options import AsAuditor, AsJson
-from adapters.cli.output import print_json
+from adapters.cli.output import print_json, printable
 
 _WORDS = {
     "provider": "provider",
@@ -108,4 +108,4 @@ def _use(row: dict[str, Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "".join(character for character in str(value) if character.isprintable())
+    return printable(str(value))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.options import AsAuditor, AsJson, an_id
-from adapters.cli.output import print_json, this_program
+from adapters.cli.output import print_json, printable, this_program
 from domain.answers import dollars
 from domain.expiry import year_and_month
 
@@ -90,4 +90,4 @@ def _cell(name: str, value: Any) -> str:
         return dollars(value)
     if name == "expiry":
         return year_and_month(str(value))
-    return "".join(character for character in str(value) if character.isprintable())
+    return printable(str(value))

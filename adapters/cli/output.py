@@ -17,6 +17,11 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def printable(text: str) -> str:
+    """What others wrote must not move the cursor of who reads it: shown as \ufffd."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+
+
 def say(text: str) -> None:
     """A line for the person who watches; not part of the result."""
     print(text, file=sys.stderr, flush=True)

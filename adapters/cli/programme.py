@@ -10,7 +10,7 @@ import typer
 
 from adapters.cli import programme_terms as terms_
 from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
-from adapters.cli.output import counted, print_json, say, this_program
+from adapters.cli.output import counted, print_json, printable, say, this_program
 from domain.answers import dollars
 
 _Company = Annotated[str, typer.Argument(help="The company's id.", callback=an_id)]
@@ -59,7 +59,7 @@ def show(
             said = terms_.in_words(term, row["terms"][term])
             print(f"  {terms_.WORDS[term]:<20} {said}")
         if row["version"]:
-            print(f"  why: {_printable(row['why'])}")
+            print(f"  why: {printable(row['why'])}")
     seen = this_program("list", "accounts", company)
     print(f"Each account's own daily limit holds as well; see: {seen}")
 
@@ -309,7 +309,3 @@ class _Bar:
 def _when(ms: int, row: dict[str, Any]) -> str:
     zone = row.get("timezone") or "UTC"
     return f"{dt.datetime.fromtimestamp(ms / 1000, ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
-
-
-def _printable(text: str) -> str:
-    return "".join(character for character in text if character.isprintable())

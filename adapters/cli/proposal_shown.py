@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from adapters.cli.failure import integrity_broken, refused
-from adapters.cli.output import this_program
+from adapters.cli.output import printable, this_program
 from adapters.cli.queue_words import called, in_words
 from adapters.cli.watch_words import differences
 from protocol import bodies, messages
@@ -38,12 +38,12 @@ class Shown:
     def lines(self) -> Iterator[str]:
         """For people."""
         row = self.row
-        yield f"proposal {row['proposal']} is {row['status']}: {_safe(row['summary'])}"
+        yield f"proposal {row['proposal']} is {row['status']}: {printable(row['summary'])}"
         yield f"  proposed by  {row['proposer']}"
         yield f"  SHA-256      {self.command_hash}"
         body = self.command["body"]
         for line in _EXACTLY.get(self.command["verb"], _fields)(body, self.about):
-            yield f"  {_safe(line)}"
+            yield f"  {printable(line)}"
 
 
 async def read_proposal(operator: "Operator", proposal: str) -> Shown:
@@ -130,8 +130,3 @@ _EXACTLY: dict[str, Callable[[Row, list[Row]], Iterator[str]]] = {
     "ROTATE": _rotate,
     "WATCH": _watch,
 }
-
-
-def _safe(text: str) -> str:
-    """What a proposer wrote must not move the cursor of who reads it."""
-    return "".join(character if character.isprintable() else "�" for character in text)

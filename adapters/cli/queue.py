@@ -8,9 +8,9 @@ import typer
 
 from adapters.cli.failure import refused, unusable
 from adapters.cli.options import AsAuditor, AsJson, an_id
-from adapters.cli.output import print_json, say, this_program
+from adapters.cli.output import print_json, printable, say, this_program
 from adapters.cli.people import people
-from adapters.cli.queue_words import field_line, printable, what_it_does
+from adapters.cli.queue_words import field_line, what_it_does
 from adapters.cli.watch_words import differences
 from domain.answers import dollars
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from adapters.cli.output import printable
 from domain.answers import dollars
 
 _SUFFIXES: Final = ("_cents", "_ms", "_sha256")
@@ -54,11 +55,6 @@ def field_line(name: str, value: Any) -> str:
         said = in_words(name, {"says": value.pop("text", ""), **value})
         return printable(f"the {side} {said}")
     return printable(f"{called(name)}: {in_words(name, value)}")
-
-
-def printable(text: str) -> str:
-    """What others wrote must not move the cursor of who reads it."""
-    return "".join(each if each.isprintable() else "\ufffd" for each in text)
 
 
 def called(name: str) -> str:

@@ -67,7 +67,7 @@ def rehearse(
         return
     print(f"{row['payments']:,} approved payments of the last {days} days:")
     print(f"  {row['step_ups']:,} would have needed the PIN, {row['refusals']:,} been refused")
-    print(f"  {row['people']:,} cardholders would have noticed")
+    print(f"  {counted(row['people'], 'cardholder')} would have noticed")
     for name, count in sorted(row["by_signal"].items()):
         print(f"  signal {name}: {count:,}")
 
