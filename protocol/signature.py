@@ -9,6 +9,7 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import (
+    Prehashed,
     decode_dss_signature,
     encode_dss_signature,
 )
@@ -19,6 +20,7 @@ Sign = Callable[[bytes], bytes]
 
 SIGNATURE_BYTES: Final = 64
 _ES256: Final = ec.ECDSA(SHA256())
+_ES256_HASHED: Final = ec.ECDSA(Prehashed(SHA256()))
 
 
 def software_signer(private_key: ec.EllipticCurvePrivateKey) -> Sign:
@@ -35,13 +37,24 @@ def software_signer(private_key: ec.EllipticCurvePrivateKey) -> Sign:
 
 def verifies(public_key: ec.EllipticCurvePublicKey, signature: bytes, message: bytes) -> bool:
     """Whether the raw `signature` over `message` is by the holder of `public_key` (P-256)."""
+    return _verifies(public_key, signature, message, _ES256)
+
+
+def verifies_hashed(public_key: ec.EllipticCurvePublicKey, signature: bytes, hash: bytes) -> bool:
+    """As `verifies`, with the SHA-256 of the message (32 bytes)."""
+    return _verifies(public_key, signature, hash, _ES256_HASHED)
+
+
+def _verifies(
+    public_key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes, algorithm: ec.ECDSA
+) -> bool:
     if len(signature) != SIGNATURE_BYTES:
         return False
     der = encode_dss_signature(
         int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
     )
     try:
-        public_key.verify(der, message, _ES256)
+        public_key.verify(der, data, algorithm)
     except InvalidSignature:
         return False
     return True

@@ -21,7 +21,7 @@ from adapters.backend.payment_messages import (
 )
 from adapters.backend.reversals import DEADLINE_US, Reversals
 from adapters.backend.sessions import OUTSTANDING_MOST, Peer, Sessions
-from adapters.backend.signature_checks import SignatureChecks
+from adapters.backend.signature_checks import Check, SignatureChecks
 from adapters.clock import system_now_us
 from application.authorize import Ask, Authorize, Decision
 from application.cache import Cache
@@ -36,10 +36,11 @@ from protocol.contract import (
     card_reference,
     parse_contract,
 )
-from protocol.detached import verify_detached
+from protocol.detached import read_detached
 from protocol.encoding import unb64
 from protocol.errors import (
     BAD_BODY,
+    BAD_SIGNATURE,
     BUSY,
     INTERNAL,
     UNKNOWN_VERB,
@@ -121,27 +122,40 @@ class Payments:
         if peer.outstanding >= OUTSTANDING_MOST:
             peer.error(BUSY, asked.id)
             return
+        try:
+            arrived = self._arrived(peer, asked)
+        except ProtocolError as error:
+            peer.error(error.code, asked.id, error.text)
+            return
         peer.outstanding += 1
-        certificate = peer.session.peer
-        raw = b""
-
-        def check() -> None:
-            nonlocal raw
-            raw = _bytes(asked.contract)
-            verify_detached(raw, asked.signature, TYP_POS, certificate.public_key, certificate.kid)
-
         # The PIN of a payment waits in the session, and the next ones would push it out.
         submit = self._signatures.at_once if asked.pin else self._signatures.submit
-        submit(check, lambda error: self._verified(peer, asked, raw, error))
+        submit(arrived.checks, lambda valid: self._verified(peer, asked, arrived, valid))
+
+    def _arrived(self, peer: Peer, asked: AuthorizeBody) -> "_Arrived":
+        """The signatures to verify: the terminal's, and the phone's where it can be one."""
+        raw = _bytes(asked.contract)
+        read = read_detached(raw, asked.signature, TYP_POS, peer.session.peer.kid)
+        checks, phone = [Check(peer.point, *read)], None
+        if asked.consent:
+            phone = self._sessions.by_session.get((asked.track or {}).get("session", ""))
+        if phone is not None and phone.role == "card":
+            try:
+                read = read_detached(raw, asked.consent, TYP_CARD, phone.session.peer.kid)
+            except BodyError:
+                pass  # no consent: the rules refuse it
+            else:
+                checks.append(Check(phone.point, *read))
+        return _Arrived(raw, checks, phone)
 
     def _verified(
-        self, peer: Peer, asked: AuthorizeBody, raw: bytes, error: Exception | None
+        self, peer: Peer, asked: AuthorizeBody, arrived: "_Arrived", valid: list[bool]
     ) -> None:
-        """After the terminal's signature; `error` where it is none."""
+        """After the signatures."""
         try:
-            if error is not None:
-                raise error
-            payment = self._verify(peer, asked, raw)
+            if not valid[0]:
+                raise BodyError(BAD_SIGNATURE)
+            payment = self._verify(peer, asked, arrived, consents=valid[1:] == [True])
         except Exception as error:
             peer.outstanding -= 1
             if not isinstance(error, ProtocolError):
@@ -160,16 +174,19 @@ class Payments:
         ):
             self._answer(payment, UNAVAILABLE)
 
-    def _verify(self, peer: Peer, asked: AuthorizeBody, raw: bytes) -> "_Payment":
+    def _verify(
+        self, peer: Peer, asked: AuthorizeBody, arrived: "_Arrived", *, consents: bool
+    ) -> "_Payment":
         """The contract, parsed now that its bytes are the terminal's, and what came with it."""
-        contract = parse_contract(raw)
+        contract = parse_contract(arrived.raw)
         if contract.terminal != peer.subject_id:
             raise BodyError(WRONG_PEER, "the contract names another terminal")
-        payment = _Payment(peer, asked.id, raw, contract, asked)
+        payment = _Payment(peer, asked.id, arrived.raw, contract, asked)
         if asked.consent:
             if asked.salt is not None or asked.track2:
                 raise BodyError(BAD_BODY, "a virtual card's track and salt come sealed")
-            salt = self._verify_consent(payment, asked)
+            salt = self._open_consent(payment, asked, arrived.phone)
+            payment.consent_valid = consents and asked.card_id == str(payment.consent_card_id)
         else:
             if asked.salt is None or asked.track is not None:
                 raise BodyError(BAD_BODY, "a stripe comes with its salt and without a sealed track")
@@ -183,28 +200,20 @@ class Payments:
                 raise BodyError(BAD_BODY, "no PIN was presented for this payment")
         return payment
 
-    def _verify_consent(self, payment: "_Payment", asked: AuthorizeBody) -> bytes:
-        """The phone's signature; its track and salt, which only its session's key opens."""
-        sealed = asked.track or {}
-        phone = self._sessions.by_session.get(sealed.get("session", ""))
+    def _open_consent(self, payment: "_Payment", asked: AuthorizeBody, phone: Peer | None) -> bytes:
+        """The phone's track and salt, which only its session's key opens."""
         if phone is None or phone.role != "card":
             raise BodyError(WRONG_PEER, "the card has no session with us: have it connect again")
-        raw, certificate = payment.raw, phone.session.peer
+        sealed = asked.track or {}
         payment.track2, salt = open_track(
             SealedTrack(
-                session=sealed["session"], nonce=sealed.get("nonce", ""), box=sealed.get("box", "")
+                session=phone.session.id, nonce=sealed.get("nonce", ""), box=sealed.get("box", "")
             ),
-            raw,
+            payment.raw,
             phone.session.export,
         )
         payment.phone = phone
         payment.consent_card_id = phone.subject_id
-        try:
-            verify_detached(raw, asked.consent, TYP_CARD, certificate.public_key, certificate.kid)
-        except BodyError:
-            payment.consent_valid = False
-        else:
-            payment.consent_valid = asked.card_id == str(phone.subject_id)
         return salt
 
     def _stripe_key(self, track2: str) -> bytes:
@@ -296,6 +305,14 @@ class Payments:
         if len(peer.held_pins) >= PINS_HELD_MOST:
             peer.held_pins.pop(next(iter(peer.held_pins)))
         peer.held_pins[asked["counter"]] = asked
+
+
+class _Arrived(NamedTuple):
+    """What an AUTHORIZE says before anything in it is believed. `phone`: whose consent it names."""
+
+    raw: bytes
+    checks: list[Check]
+    phone: Peer | None
 
 
 class _Payment:

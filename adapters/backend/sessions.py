@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from uuid import UUID
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from adapters.backend.hsm_lane import HsmLane
 from application.ports import Unavailable
 from protocol.certificates import ENROLLEE, ROLES_OF_TLS_CLASS, Trust
@@ -62,6 +64,7 @@ class Peer:
         "gone",
         "held_pins",
         "outstanding",
+        "point",
         "role",
         "session",
         "subject_id",
@@ -76,6 +79,7 @@ class Peer:
         self.role = peer.role
         self.subject_id: UUID = peer.subject_id
         self.who = f"{peer.role}:{peer.subject_id}:{peer.kid}"
+        self.point = peer.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         self.outstanding = 0
         self.held_pins: dict[int, Any] = {}
         self.gone = False

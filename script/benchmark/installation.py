@@ -84,17 +84,19 @@ class Installation:
             used[name] = seconds - before[name]
 
     def memory_mb(self, name: str) -> float:
-        """Resident memory of a server in MB."""
-        return float(psutil.Process(self._processes[name].pid).memory_info().rss) / 1e6
+        """Resident memory of a server in MB, children included."""
+        return sum(float(each.memory_info().rss) for each in self._family(name)) / 1e6
 
     def _times(self) -> dict[str, float]:
         found = {}
-        for name, process in self._processes.items():
-            family = [psutil.Process(process.pid)]
-            family += family[0].children(recursive=True)
-            times = [each.cpu_times() for each in family if each.is_running()]
+        for name in self._processes:
+            times = [each.cpu_times() for each in self._family(name) if each.is_running()]
             found[name] = sum(each.user + each.system for each in times)
         return found
+
+    def _family(self, name: str) -> list[psutil.Process]:
+        first = psutil.Process(self._processes[name].pid)
+        return [first, *first.children(recursive=True)]
 
     def _start(self, name: str, command: list[str], variables: dict[str, str]) -> None:
         log = (self.settings.logs / f"{name}.log").open("ab")

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.backend.payments import Payments, Stripe
 from adapters.backend.signature_checks import SignatureChecks
@@ -36,7 +37,10 @@ class Party:
         key = generate_private_key(SECP256R1())
         self.role, self.subject_id, self.who = role, uuid4(), f"{role}:x"
         certificate = SimpleNamespace(public_key=key.public_key(), kid="1f")
-        self.session = SimpleNamespace(peer=certificate, t4=os.urandom(32), export=os.urandom(32))
+        self.session = SimpleNamespace(
+            id="a" * 32, peer=certificate, t4=os.urandom(32), export=os.urandom(32)
+        )
+        self.point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         self.outstanding, self.held_pins, self.gone = 0, dict[int, Any](), False
         self.told: list[dict[str, Any]] = []
         self._key = key
