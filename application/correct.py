@@ -37,6 +37,9 @@ _TAKEN_BACK = (
     "The payment of that refill was charged back, and what was left of its credits is taken back:"
     " there is nothing to put right. What the company still gives is a new refill."
 )
+_GIVING_BACK = (
+    "What the chargeback of that refill had taken is being given back. Try again in a moment."
+)
 
 
 class Corrections:
@@ -156,6 +159,8 @@ class Corrections:
         refill = states.get(asked.refill_id, Refill)
         if refill is not None and refill.status == refills.CHARGED_BACK:
             return Refused("charged-back", _TAKEN_BACK)
+        if refill is not None and refill.giving_back:
+            return Refused("giving-back", _GIVING_BACK)
         stale = _stale(asked, Seen(credit.version, credit.amount_cents), "credit")
         if stale is not None:
             return stale
@@ -172,7 +177,7 @@ class Corrections:
             return Refused(corrected.reason, corrected.text)
         return credit, (
             corrected,
-            accounts.correct_credit(
+            after_credit.correct(
                 context,
                 account,
                 change_cents=corrected.to_cents - corrected.from_cents,

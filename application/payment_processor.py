@@ -16,6 +16,7 @@ from application.decide_refill import (
     charged_back_event,
     may_be_charged_back,
     refunded_event,
+    won_events,
 )
 from application.group_commit import Outcome
 from application.refill import answer_of, paid_events
@@ -27,7 +28,8 @@ from domain.aggregates.refill import Refill
 from domain.aggregates.webhook import Webhook
 from domain.event import Context, Event
 
-PAID, PENDING, REFUSED, DISPUTED, OTHER = "paid", "pending", "refused", "charged-back", "other"
+PAID, PENDING, REFUSED, OTHER = "paid", "pending", "refused", "other"
+DISPUTED, WON = "charged-back", "chargeback-won"
 
 
 class ProcessorFailed(Exception):
@@ -39,12 +41,16 @@ class Forged(Exception):
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What became of a charge. `state` PAID, PENDING, REFUSED or DISPUTED; `reason` why not."""
+    """What became of a charge. `state` PAID, PENDING, REFUSED, DISPUTED or WON; `reason` why not.
+
+    `dispute`: what the processor calls the dispute; `amount_cents` is its sum then.
+    """
 
     reference: str
     state: str
     amount_cents: int
     reason: str = ""
+    dispute: str = ""
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -91,7 +97,10 @@ class Processor(Protocol):
 class RecordCharge(Command):
     """What the processor answered when it was asked."""
 
-    makes = (*(refills.RefillPaid, refills.RefillRejected, undone.RefillChargedBack),)
+    makes = (
+        *(refills.RefillPaid, refills.RefillRejected),
+        *(undone.RefillChargedBack, undone.RefillChargebackWon),
+    )
 
     def __init__(
         self, origin: Origin, deadline_us: int, *, refill_id: UUID, processor: str, charge: Charge
@@ -219,6 +228,8 @@ def charge_events(
         return [refills.event_of(context, refill, refills.RefillRejected, **facts)], "refused"
     if charge.state == DISPUTED:
         return _disputed(context, refill, processor, charge)
+    if charge.state == WON:
+        return _won(context, refill, processor, charge)
     return [], "still pending"
 
 
@@ -226,6 +237,8 @@ def _disputed(
     context: Context, refill: Refill, processor: str, charge: Charge
 ) -> tuple[list[Event], str]:
     """A dispute may be told before the payment that it is about."""
+    if _won_before(refill, charge):
+        return [], "that dispute was won before"
     if charge.amount_cents <= 0:
         # Else money would be taken from employees that nobody took from us.
         return [], "it names no sum: not taken as a chargeback"
@@ -244,7 +257,35 @@ def _disputed(
     if not may_be_charged_back(refill):
         return [], "it was charged back or refunded before"
     why = f"The cardholder's bank took it back: {charge.reason}."
-    events.append(
-        charged_back_event(context, refill, charge.amount_cents, processor, charge.reference, why)
-    )
+    facts = (charge.amount_cents, processor, charge.reference, why, charge.dispute)
+    events.append(charged_back_event(context, refill, *facts))
     return events, "charged back"
+
+
+def _won(
+    context: Context, refill: Refill, processor: str, charge: Charge
+) -> tuple[list[Event], str]:
+    """A chargeback that is won may be told before the chargeback: both are booked then, as the
+    money went and came, and what is told later is known."""
+    if _won_before(refill, charge):
+        return [], "it was won before"
+    events: list[Event] = []
+    if not refill.is_charged_back:
+        events, outcome = _disputed(context, refill, processor, charge)
+        if not events:
+            return [], outcome
+        for event in events:
+            refill = refills.evolve(refill, event)
+    elif charge.dispute and refill.dispute and charge.dispute != refill.dispute:
+        return [], "another dispute than the one that took it back: left to an operator"
+    elif charge.amount_cents != refill.charged_back_cents:
+        return [], "another sum than was charged back: left to an operator"
+    why = "The cardholder's bank decided for us."
+    return [*events, *won_events(context, refill, processor, charge.reference, why)], "won"
+
+
+def _won_before(refill: Refill, charge: Charge) -> bool:
+    """By its name; one that had none, by being the last that there was."""
+    if charge.dispute in refill.won_disputes:
+        return bool(charge.dispute) or not refill.is_charged_back
+    return "" in refill.won_disputes and not refill.is_charged_back

@@ -62,10 +62,11 @@ class DecideRefill(TypedDict):
 
 
 class ChargeBack(TypedDict):
-    """The payment of a refill was taken back; needs two operators."""
+    """The payment of a refill was taken back, or with `won` is ours again; needs two operators."""
 
     refill: str
     why: str
+    won: NotRequired[bool]
 
 
 class AddSchedule(TypedDict):

@@ -133,7 +133,8 @@ def _group(told: "Told", deadline_us: int) -> SetGroup:
 
 
 class ChargeBackVerb:
-    """`two_persons.Verb`: takes money from employees, so never one operator's decision."""
+    """`two_persons.Verb`: takes money from employees, or with `won` gives it back as if it were
+    paid, so never one operator's decision."""
 
     def __init__(self, works: CarryingOut) -> None:
         self._works = works
@@ -141,6 +142,8 @@ class ChargeBackVerb:
     def summary(self, body: Mapping[str, Any]) -> str:
         """See `Verb`."""
         refill_id, why = _charged_back(body)
+        if fields.flag(body, "won"):
+            return f"Give back what was taken of refill {refill_id}, its chargeback was won: {why}"
         return f"Take back refill {refill_id}, its payment was taken back: {why}"
 
     def needs_two(self, body: Mapping[str, Any]) -> bool:
@@ -153,9 +156,9 @@ class ChargeBackVerb:
     def command(self, told: "Told", made: None) -> Command:
         """See `Verb`."""
         refill_id, why = _charged_back(told.body)
-        return decide_refill.ChargeBack(
-            told.origin, self._works.deadline_us(), refill_id=refill_id, text=why
-        )
+        won = fields.flag(told.body, "won")
+        decide = decide_refill.ChargebackWon if won else decide_refill.ChargeBack
+        return decide(told.origin, self._works.deadline_us(), refill_id=refill_id, text=why)
 
 
 def decided_by_two(work: Refills) -> Stored:

@@ -152,17 +152,24 @@ def refunded(
 
 
 def chargeback(
-    refill: _Id, why: _Why, as_: AsOperator = "operator-1", json: AsJson = False
+    refill: _Id,
+    why: _Why,
+    won: Annotated[
+        bool, typer.Option("--won", help="It was decided for us: give back what was taken.")
+    ] = False,
+    as_: AsOperator = "operator-1",
+    json: AsJson = False,
 ) -> None:
     """Take a refill back whose payment was taken back from us; needs two operators.
 
-    What is still on the accounts is debited; the rest, the company owes.
+    What is still on the accounts is debited; the rest, the company owes. With --won all of that is
+    undone, once the money is with us again.
 
     Example: [bold]ticketrestaurant refill chargeback 0192… --why "check bounced"[/bold]
     """
     from adapters.cli.operator_link import as_operator
 
-    body = {"refill": refill, "why": why}
+    body = {"refill": refill, "why": why, **({"won": True} if won else {})}
     result = as_operator(as_, lambda operator: operator.command("CHARGEBACK", body))
     if json:
         print_json(result)

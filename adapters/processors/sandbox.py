@@ -23,6 +23,7 @@ from application.payment_processor import (
     PAID,
     PENDING,
     REFUSED,
+    WON,
     Charge,
     Notice,
     ProcessorFailed,
@@ -48,9 +49,22 @@ METHODS: Final[dict[str, tuple[str, tuple[_Send, ...]]]] = {
         PAID,
         (("payment_intent.succeeded", 0), ("charge.dispute.created", LATE_S)),
     ),
+    "pm_card_disputeWon": (
+        PAID,
+        (
+            ("payment_intent.succeeded", 0),
+            ("charge.dispute.created", LATE_S),
+            ("charge.dispute.closed", 2 * LATE_S),
+        ),
+    ),
 }
 """What each test payment method answers, and which webhooks follow. `pm_card_lost` is paid, and
 its webhook never comes: only who asks hears of it."""
+_DISPUTES: Final = {
+    "charge.dispute.created": (DISPUTED, "needs_response"),
+    "charge.dispute.closed": (WON, "won"),
+}
+"""What becomes of a charge by a message about a dispute, and the dispute's status in it."""
 
 
 class Sandbox:
@@ -158,8 +172,8 @@ class Sandbox:
         with self._lock:
             known = self._charges[str(refill_id)]
             event = known["events"].setdefault(kind, f"evt_{secrets.token_hex(12)}")
-            if kind == "charge.dispute.created":
-                known["state"], known["reason"] = DISPUTED, "fraudulent"
+            if kind in _DISPUTES:
+                known["state"], known["reason"] = _DISPUTES[kind][0], "fraudulent"
             self._write()
         intent = {
             "id": known["reference"],
@@ -170,12 +184,14 @@ class Sandbox:
             "last_payment_error": {"decline_code": known["reason"]},
         }
         dispute = {
+            "id": f"dp_{known['reference'].removeprefix('pi_')}",
             "object": "dispute",
+            "status": _DISPUTES[kind][1] if kind in _DISPUTES else "",
             "payment_intent": known["reference"],
             "amount": known["amount_cents"],
             "reason": "fraudulent",
         }
-        about = dispute if kind == "charge.dispute.created" else intent
+        about = dispute if kind in _DISPUTES else intent
         body = json.dumps(
             {
                 "id": event,
@@ -210,4 +226,5 @@ def _as_charge(known: dict[str, Any], state: str) -> Charge:
         state=state,
         amount_cents=known["amount_cents"],
         reason=known["reason"],
+        dispute=f"dp_{known['reference'].removeprefix('pi_')}" if state in (DISPUTED, WON) else "",
     )

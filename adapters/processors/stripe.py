@@ -17,6 +17,7 @@ from application.payment_processor import (
     PAID,
     PENDING,
     REFUSED,
+    WON,
     Charge,
     Notice,
     ProcessorFailed,
@@ -37,8 +38,8 @@ _STATES: Final = {
     "requires_payment_method": REFUSED,
     "canceled": REFUSED,
 }
-_NOTHING_TAKEN: Final = ("won", "warning_closed")
-"""States of a dispute in which the money is with us."""
+_INQUIRY: Final = "warning_"
+"""So begin the states of what is no dispute yet: the money is with us."""
 
 
 class Stripe:
@@ -97,17 +98,21 @@ class Stripe:
         return self._as_disputed(told[0]) if told[0].state == DISPUTED else told[0]
 
     def _as_disputed(self, charge: Charge) -> Charge:
-        """With the sum of its disputes: a bank may take back a part. Paid where none holds any;
-        no sum where Stripe lists no dispute yet."""
+        """With the sum of its disputes: a bank may take back a part. Where none holds any, with the
+        sum of those that were won, or paid. No sum where Stripe lists no dispute yet."""
         query = {"payment_intent": charge.reference, "limit": "100"}
         disputes = _good(self._ask("GET", "/v1/disputes", query)).get("data", [])
-        taken = [each for each in disputes if each.get("status") not in _NOTHING_TAKEN]
-        if disputes and not taken:
+        real = [each for each in disputes if not str(each.get("status")).startswith(_INQUIRY)]
+        won = [each for each in real if each.get("status") == "won"]
+        about = [each for each in real if each not in won] or won
+        if disputes and not about:
             return replace(charge, state=PAID)
         return replace(
             charge,
-            amount_cents=sum(messages.cents_of(each.get("amount")) for each in taken),
-            reason=messages.reason_of(taken[0]) if taken else charge.reason,
+            state=WON if won and about == won else DISPUTED,
+            amount_cents=sum(messages.cents_of(each.get("amount")) for each in about),
+            reason=messages.reason_of(about[0]) if about else charge.reason,
+            dispute=messages.dispute_of(about[0]) if len(about) == 1 else "",
         )
 
     def refill_of(self, reference: str) -> UUID | None:

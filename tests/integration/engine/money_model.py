@@ -76,6 +76,8 @@ class Model:
         self.credits: dict[tuple[Any, int], int] = {}
         """What stands of a refill's line, by refill and card."""
         self.refills_paid: dict[Any, int] = {}
+        self.taken: dict[Any, list[tuple[int, Purse]]] = {}
+        """What chargebacks took and a won one gives back, by refill: card and parts."""
         self.places: defaultdict[str, int] = defaultdict(int)
         self.places["funds"] = -cards * credit_cents
         self.done: set[Any] = set()
@@ -145,11 +147,11 @@ class Model:
         self.credits[refill, card] = to_cents
         self.places["funds"] -= change
 
-    def charged_back(self, refill: Any, fee_cents: int) -> None:
+    def charged_back(self, refill: Any, fee_cents: int, sign: int = 1) -> None:
         """The payment of a refill is gone; the company owes the fee."""
-        self.places["clearing"] -= self.refills_paid[refill]
-        self.places["funds"] -= self.refills_paid[refill] - fee_cents
-        self.places["receivable"] += fee_cents
+        self.places["clearing"] -= sign * self.refills_paid[refill]
+        self.places["funds"] -= sign * (self.refills_paid[refill] - fee_cents)
+        self.places["receivable"] += sign * fee_cents
 
     def take_back(
         self, refill: Any, card: int, ordered_cents: int, today: str, last_day: str
@@ -157,8 +159,22 @@ class Model:
         """What is left of a line after the chargeback of its refill: nothing for what expired."""
         left = self.credits[refill, card] - self.lost_cents(card, today, last_day)
         cents = max(0, min(ordered_cents, left, self.spendable(card, today)))
-        take(self.purses[card], cents, today, last_day)
+        parts = take(self.purses[card], cents, today, last_day)
+        self.taken.setdefault(refill, []).append((card, parts))
         self.places["funds"] += cents
+
+    def won(self, refill: Any, fee_cents: int) -> None:
+        """The payment is here again, and the fee owed no more."""
+        self.charged_back(refill, fee_cents, -1)
+
+    def give_again(self, refill: Any) -> int:
+        """What was taken back goes back under the last days that it had; how much it is."""
+        given = 0
+        for card, parts in self.taken.pop(refill):
+            put(self.purses[card], parts)
+            given += sum(parts.values())
+        self.places["funds"] -= given
+        return given
 
     def lost_cents(self, card: int, today: str, last_day: str) -> int:
         """What expired of a credit at most, booked or not."""

@@ -12,7 +12,8 @@ from adapters.correction_reads import STATEMENTS_MOST
 from application.correct import CorrectAmounts, PreviewCorrections
 from application.corrections import Agreement, Correction, Credited, Effect, Plan, Seen
 from application.fields import NAME_MOST
-from domain.aggregates.account import Account, CreditCorrected, DebitCorrected
+from domain.aggregates.account import Account, DebitCorrected
+from domain.aggregates.after_credit import CreditCorrected
 from domain.aggregates.credit import Corrected as CreditPutRight
 from domain.aggregates.transaction import Corrected
 from domain.grounds import Grounds
