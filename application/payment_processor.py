@@ -30,6 +30,7 @@ from domain.event import Context, Event
 
 PAID, PENDING, REFUSED, OTHER = "paid", "pending", "refused", "other"
 DISPUTED, WON = "charged-back", "chargeback-won"
+INQUIRY, INQUIRY_CLOSED = "inquiry", "inquiry-closed"
 
 
 class ProcessorFailed(Exception):
@@ -41,7 +42,8 @@ class Forged(Exception):
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What became of a charge. `state` PAID, PENDING, REFUSED, DISPUTED or WON; `reason` why not.
+    """What became of a charge. `state` PAID, PENDING, REFUSED, DISPUTED or WON, of a message also
+    INQUIRY or INQUIRY_CLOSED; `reason` why not.
 
     `dispute`: what the processor calls the dispute; `amount_cents` is its sum then.
     """
@@ -99,7 +101,7 @@ class RecordCharge(Command):
 
     makes = (
         *(refills.RefillPaid, refills.RefillRejected),
-        *(undone.RefillChargedBack, undone.RefillChargebackWon),
+        *(undone.RefillChargedBack, undone.RefillChargebackWon, undone.RefillInquired),
     )
 
     def __init__(
@@ -230,6 +232,8 @@ def charge_events(
         return _disputed(context, refill, processor, charge)
     if charge.state == WON:
         return _won(context, refill, processor, charge)
+    if charge.state in (INQUIRY, INQUIRY_CLOSED):
+        return _inquired(context, refill, processor, charge)
     return [], "still pending"
 
 
@@ -260,6 +264,33 @@ def _disputed(
     facts = (charge.amount_cents, processor, charge.reference, why, charge.dispute)
     events.append(charged_back_event(context, refill, *facts))
     return events, "charged back"
+
+
+def _inquired(
+    context: Context, refill: Refill, processor: str, charge: Charge
+) -> tuple[list[Event], str]:
+    """A question of the cardholder's bank moves no money. Operators see it: who does not answer it
+    at the processor may get a chargeback."""
+    closed = charge.state == INQUIRY_CLOSED
+    ended = charge.dispute in refill.inquiries_closed
+    over = refill.is_charged_back or charge.dispute in refill.won_disputes
+    if ended or (not closed and (over or refill.inquiry)):
+        return [], "an inquiry that was told before"
+    event = refills.event_of(
+        context,
+        refill,
+        undone.RefillInquired,
+        company_id=refill.company_id,
+        amount_cents=charge.amount_cents,
+        processor=processor,
+        reference=charge.reference,
+        dispute=charge.dispute,
+        reason=charge.reason or "unknown",
+        closed=closed,
+    )
+    if closed:
+        return [event], "an inquiry was closed: nothing was taken"
+    return [event], "an inquiry: nothing was taken; answer it at the processor"
 
 
 def _won(

@@ -171,6 +171,7 @@ def _refill_row(refill: Refill) -> dict[str, Any]:
         "fee_receivable_cents": refill.fee_receivable_cents,
         "refund_due_cents": refill.unclaimed_cents,
         "refunded_cents": refill.refunded_cents,
+        "inquiry": refill.inquiry,
         "why": refill.why,
     }
 

@@ -64,6 +64,7 @@ def list_(
         print(
             f"{row['refill']}  {day(row['ordered_ms'])}  {row['status']:17}"
             f"  {row['accounts']:>7,}  {dollars(row['total_cents']):>14}  {row['method']}"
+            + (f"  inquiry: {row['inquiry']}" if row.get("inquiry") else "")
         )
 
 

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from application.payment_processor import (
     DISPUTED,
+    INQUIRY,
+    INQUIRY_CLOSED,
     OTHER,
     PAID,
     REFUSED,
@@ -24,8 +26,17 @@ _KINDS: Final = {
 _DISPUTE: Final = "charge.dispute."
 MOVED: Final = {"funds_withdrawn": DISPUTED, "funds_reinstated": WON}
 """What says by itself that money went or came."""
-TAKEN: Final = ("needs_response", "under_review", "lost")
-"""States of a dispute in which the money is not with us."""
+_STATUSES: Final = {
+    "needs_response": DISPUTED,
+    "under_review": DISPUTED,
+    "lost": DISPUTED,
+    "won": WON,
+    # A bank that only asks has taken nothing. https://docs.stripe.com/api/disputes/object
+    "warning_needs_response": INQUIRY,
+    "warning_under_review": INQUIRY,
+    "warning_closed": INQUIRY_CLOSED,
+}
+"""Of a dispute, by where its money is. `prevented` says nothing of it: that money moved does."""
 _MOST_NAME: Final = 200
 _MOST_CENTS: Final = 2**53
 _CREATED_MOST: Final = 2**38
@@ -71,9 +82,7 @@ def _of_dispute(kind: str, about: dict[str, Any]) -> str:
     if moved is not None:
         return moved
     status = about.get("status")
-    if status == "won":
-        return WON
-    return DISPUTED if status in TAKEN else OTHER
+    return _STATUSES.get(status, OTHER) if isinstance(status, str) else OTHER
 
 
 def dispute_of(about: dict[str, Any]) -> str:

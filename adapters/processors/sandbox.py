@@ -49,6 +49,10 @@ METHODS: Final[dict[str, tuple[str, tuple[_Send, ...]]]] = {
         PAID,
         (("payment_intent.succeeded", 0), ("charge.dispute.created", LATE_S)),
     ),
+    "pm_card_createDisputeInquiry": (
+        PAID,
+        (("payment_intent.succeeded", 0), ("charge.dispute.updated", LATE_S)),
+    ),
     "pm_card_disputeWon": (
         PAID,
         (
@@ -62,6 +66,7 @@ METHODS: Final[dict[str, tuple[str, tuple[_Send, ...]]]] = {
 its webhook never comes: only who asks hears of it."""
 _DISPUTES: Final = {
     "charge.dispute.created": (DISPUTED, "needs_response"),
+    "charge.dispute.updated": (PAID, "warning_under_review"),
     "charge.dispute.closed": (WON, "won"),
 }
 """What becomes of a charge by a message about a dispute, and the dispute's status in it."""

@@ -128,7 +128,8 @@ class Refill(money.RefillMoney, frozen=True, kw_only=True, gc=False):
 
     `accounts` lines were ordered, `total_cents` in all. `done_lines` of them were credited or
     failed. `looked_at_lines` of the credited ones were looked at after a chargeback.
-    `refund_reference` is the last refund's.
+    `refund_reference` is the last refund's. `inquiry`: why the cardholder's bank asks about the
+    payment; empty while it does not.
     """
 
     id: UUID
@@ -156,6 +157,8 @@ class Refill(money.RefillMoney, frozen=True, kw_only=True, gc=False):
     failed_lines: int = 0
     left_out_lines: int = 0
     dispute: str = ""
+    inquiry: str = ""
+    inquiries_closed: tuple[str, ...] = ()
     chargebacks: int = 0
     looked_at_lines: int = 0
     won_disputes: tuple[str, ...] = ()

@@ -92,6 +92,20 @@ class RefillRefunded(Event, frozen=True, kw_only=True, gc=False):
     reference: str
 
 
+@stored_as("refill.inquired/1")
+class RefillInquired(Event, frozen=True, kw_only=True, gc=False):
+    """The cardholder's bank asks about the payment, or with `closed` has ended asking: no money
+    moved. What is not answered at the processor may become a chargeback of `amount_cents`."""
+
+    company_id: UUID
+    amount_cents: int
+    processor: str
+    reference: str
+    dispute: str
+    reason: str
+    closed: bool
+
+
 def after(refill: "Refill", event: Event) -> "Refill":
     """The refill after `event`, but for its status after a chargeback."""
     match event:
@@ -102,6 +116,7 @@ def after(refill: "Refill", event: Event) -> "Refill":
             return replace(
                 refill,
                 why=event.why,
+                inquiry="",
                 dispute=event.dispute,
                 chargebacks=refill.chargebacks + 1,
                 looked_at_lines=0,
@@ -109,6 +124,13 @@ def after(refill: "Refill", event: Event) -> "Refill":
                 charged_back_fee_cents=event.fee_cents,
                 receivable_cents=refill.receivable_cents + owed_cents,
                 fee_receivable_cents=owed_cents,
+            )
+        case RefillInquired():
+            closed = (event.dispute,) if event.closed else ()
+            return replace(
+                refill,
+                inquiry="" if event.closed else event.reason,
+                inquiries_closed=(*refill.inquiries_closed, *closed),
             )
         case RefillTakenBack():
             return replace(

@@ -6,6 +6,7 @@ from domain.aggregates.refill_undone import (
     RefillChargebackWon,
     RefillChargedBack,
     RefillGivenBack,
+    RefillInquired,
     RefillRefunded,
     RefillTakenBack,
 )
@@ -81,6 +82,7 @@ NO_MONEY: dict[type[Event], str] = {
     RefillFailed: "the money stays with the company's funds",
     RefillTakenBack: "each line is an account.credit_taken_back of the same commit",
     RefillGivenBack: "each line is an account.credit_given_back of the same commit",
+    RefillInquired: "the bank asks; it took nothing",
     CreditPutRight: "account.credit_corrected of the same commit moves it",
     ScheduleAdded: "the amount is of orders to come",
 }

@@ -9,7 +9,14 @@ from application.correct import CorrectAmounts
 from application.corrections import Agreement, Correction, Credited, Seen
 from application.credit_refill import GiveBackLines, step_origin, taken_lines
 from application.decide_refill import CancelRefill, ChargeBack, ChargebackWon, ConfirmRefundByTwo
-from application.payment_processor import DISPUTED, PAID, WON, Charge, RecordCharge, RecordRefund
+from application.payment_processor import (
+    DISPUTED,
+    PAID,
+    WON,
+    Charge,
+    RecordCharge,
+    RecordRefund,
+)
 from application.refill import Terms
 from domain import lots as lots_
 from domain.aggregates.account import Account

@@ -15,6 +15,8 @@ from adapters.processors.stripe import Stripe
 from adapters.settings import Settings, SettingsError, load
 from application.payment_processor import (
     DISPUTED,
+    INQUIRY,
+    INQUIRY_CLOSED,
     OTHER,
     PAID,
     PENDING,
@@ -238,6 +240,9 @@ def test_a_dispute_names_the_payment_that_it_is_about() -> None:
         ("closed", "won", WON),
         ("updated", "won", WON),
         ("funds_reinstated", "won", WON),
+        ("created", "warning_needs_response", INQUIRY),
+        ("updated", "warning_under_review", INQUIRY),
+        ("closed", "warning_closed", INQUIRY_CLOSED),
         ("created", "prevented", OTHER),
         ("created", None, OTHER),
         ("created", ["won"], OTHER),

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from adapters.backend.webhooks import Webhooks
 from adapters.processors.sandbox import Sandbox
 from application.decide_refill import ChargeBack, ChargebackWon
 from domain.aggregates import refill as refills
-from tests.unit.application.ledger_double import NOW_MS
+from tests.unit.application.ledger_double import ISSUER, NOW_MS
 from tests.unit.application.refilling import balance, ledger, order, refill_of
 from tests.unit.application.test_refill_decisions import said
 from tests.unit.refills.test_refill_work import SECRET, Room, by_card, many, quick
@@ -60,3 +61,20 @@ def test_a_dispute_that_was_won_is_found_by_asking(room: Room) -> None:
     assert told == ["charged back", "won"]
     assert refill is not None and (refill.status, refill.at_work) == ("credited", False)
     assert (balance(room.place), refill.given_lines) == (500, 1)
+
+
+def test_an_inquiry_takes_nothing_back(room: Room) -> None:
+    sandbox = cast(Sandbox, room.processor)
+    id = by_card(room, "pm_card_createDisputeInquiry")
+    room.run(id, until="credited")
+    body, header = sandbox.message(id, "charge.dispute.updated")
+
+    async def tell() -> Any:
+        hooks = Webhooks(room.work(), room.clock, ISSUER)
+        return [(await hooks.received("sandbox", body, header))["outcome"] for _ in range(2)]
+
+    first, again = asyncio.run(tell())
+    assert ("answer it at the processor" in first, again) == (True, "seen before")
+    refill = room.run(id, seconds=0.3)
+    assert refill is not None and (refill.status, refill.inquiry) == ("credited", "fraudulent")
+    assert balance(room.place) == 500
