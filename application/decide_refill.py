@@ -53,6 +53,8 @@ class DecideRefill(Command):
         if refill is None:
             return Outcome(GONE)
         decided = self._decided(context, refill)
+        if isinstance(decided, Refused):
+            return Outcome(decided)
         if isinstance(decided, str):
             return Outcome(refused(decided))
         for event in decided:
@@ -66,8 +68,8 @@ class DecideRefill(Command):
             return other_command()
         return {**answer_of(refill), "repeated": True}
 
-    def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
-        """The events, or the code of what is in the way."""
+    def _decided(self, context: Context, refill: Refill) -> list[Event] | str | Refused:
+        """The events, or what is in the way: by its code where the text is always the same."""
         raise NotImplementedError
 
 

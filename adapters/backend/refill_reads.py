@@ -169,6 +169,7 @@ def _refill_row(refill: Refill) -> dict[str, Any]:
         "taken_cents": refill.taken_cents,
         "receivable_cents": refill.receivable_cents,
         "fee_receivable_cents": refill.fee_receivable_cents,
+        "fee_paid_apart_cents": refill.fee_paid_cents,
         "refund_due_cents": refill.unclaimed_cents,
         "refunded_cents": refill.refunded_cents,
         "inquiry": refill.inquiry,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.failure import misconfigured
-from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
+from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id, cents
 from adapters.cli.output import print_json, say
 from adapters.cli.people import people
 from adapters.cli.proposal import tell_proposed
@@ -31,6 +31,7 @@ def register(group: typer.Typer) -> None:
     group.command("list")(list_)
     for command in (show, confirm, approve, reject, cancel, refunded, chargeback, receipt):
         group.command()(command)
+    group.command("fee-paid")(fee_paid)
 
 
 def list_(
@@ -176,6 +177,30 @@ def chargeback(
         print_json(result)
     elif not tell_proposed(result):
         print(f"refill {refill} is {result['status']}")
+
+
+def fee_paid(
+    refill: _Id,
+    amount: Annotated[str, typer.Option(metavar="DOLLARS", help="How much.")],
+    reference: Annotated[str, typer.Option(help="What the bank or check calls the payment.")],
+    as_: AsOperator = "operator-1",
+    json: AsJson = False,
+) -> None:
+    """Say that the company paid the fee that it owed since a chargeback.
+
+    Never more than is owed. The bank's statement will show it: see `books reconcile`.
+
+    Example: [bold]ticketrestaurant refill fee-paid 0192… --amount 2.50 --reference WIRE-9[/bold]
+    """
+    from adapters.cli.operator_link import as_operator
+
+    body = {"what": "fee-paid", "refill": refill, "amount_cents": cents(amount), "why": reference}
+    result = as_operator(as_, lambda operator: operator.command("REFILL", body))
+    if json:
+        print_json(result)
+    else:
+        owed = dollars(result["fee_receivable_cents"])
+        print(f"{dollars(cents(amount))} of refill {refill}'s fee are paid; {owed} are still owed")
 
 
 def receipt(

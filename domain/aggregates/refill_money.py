@@ -12,7 +12,9 @@ class RefillMoney(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     chargebacks: `taken_lines`; the first `to_give_lines` of them go back, `given_lines` did.
 
     The company owes `receivable_cents`, after a chargeback; `fee_receivable_cents` of them are our
-    fee. `refunded_late_cents` of what was refunded went out when the payment was charged back.
+    fee. It paid `fee_paid_cents` of that since, which are `overpaid_cents` where the chargeback was
+    won after all. `refunded_late_cents` of what was refunded went out when the payment was charged
+    back.
     """
 
     status: str = CREDITED
@@ -26,6 +28,8 @@ class RefillMoney(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     charged_back_fee_cents: int = 0
     receivable_cents: int = 0
     fee_receivable_cents: int = 0
+    fee_paid_cents: int = 0
+    overpaid_cents: int = 0
     refunded_cents: int = 0
     refunded_late_cents: int = 0
     taken_lines: int = 0
@@ -63,9 +67,8 @@ class RefillMoney(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """What was paid for nothing, refunded or not."""
         if self.status in (REJECTED, CANCELLED):
             return self.paid_cents
-        if self.status in (IN_PART, FAILED):
-            return min(self.failed_cents, self.paid_cents)
-        return 0
+        failed_cents = self.failed_cents if self.status in (IN_PART, FAILED) else 0
+        return min(failed_cents, self.paid_cents) + self.overpaid_cents
 
     @property
     def refund_cents(self) -> int:

@@ -92,6 +92,17 @@ class RefillRefunded(Event, frozen=True, kw_only=True, gc=False):
     reference: str
 
 
+@stored_as("refill.fee_paid/1")
+class RefillFeePaid(Event, frozen=True, kw_only=True, gc=False):
+    """The company paid of our fee what it owed since a chargeback. `reference`: what its bank or
+    check calls the payment."""
+
+    company_id: UUID
+    amount_cents: int
+    reference: str
+    paid_by: str
+
+
 @stored_as("refill.inquired/1")
 class RefillInquired(Event, frozen=True, kw_only=True, gc=False):
     """The cardholder's bank asks about the payment, or with `closed` has ended asking: no money
@@ -124,6 +135,13 @@ def after(refill: "Refill", event: Event) -> "Refill":
                 charged_back_fee_cents=event.fee_cents,
                 receivable_cents=refill.receivable_cents + owed_cents,
                 fee_receivable_cents=owed_cents,
+            )
+        case RefillFeePaid():
+            return replace(
+                refill,
+                receivable_cents=refill.receivable_cents - event.amount_cents,
+                fee_receivable_cents=refill.fee_receivable_cents - event.amount_cents,
+                fee_paid_cents=refill.fee_paid_cents + event.amount_cents,
             )
         case RefillInquired():
             closed = (event.dispute,) if event.closed else ()
@@ -188,6 +206,8 @@ def _won(refill: "Refill", event: RefillChargebackWon) -> "Refill":
         charged_back_fee_cents=0,
         refunded_late_cents=0,
         fee_receivable_cents=0,
+        fee_paid_cents=0,
+        overpaid_cents=refill.overpaid_cents + refill.fee_paid_cents,
     )
     owed_cents = max(0, refill.refunded_cents - refill.refundable_cents)
     return replace(refill, receivable_cents=owed_cents)

@@ -5,6 +5,7 @@ from domain.aggregates.refill import RefillCredited, RefillFailed, RefillOrdered
 from domain.aggregates.refill_undone import (
     RefillChargebackWon,
     RefillChargedBack,
+    RefillFeePaid,
     RefillGivenBack,
     RefillInquired,
     RefillRefunded,
@@ -18,7 +19,7 @@ from domain.books.chart import (
     FEES_RECEIVABLE,
     PROCESSOR_CLEARING,
 )
-from domain.books.posting import Posting, Postings, Rule
+from domain.books.posting import Posting, Postings, Rule, moves
 from domain.event import Event
 
 _of_old = expects(COMPANY_FUNDS, "total_cents")
@@ -75,6 +76,7 @@ MOVES: dict[type[Event], Rule] = {
     RefillRefunded: _refunded,
     RefillChargedBack: _charged_back,
     RefillChargebackWon: _won,
+    RefillFeePaid: moves(PROCESSOR_CLEARING, FEES_RECEIVABLE),
 }
 NO_MONEY: dict[type[Event], str] = {
     RefillOrdered: "nothing is paid yet",
@@ -92,4 +94,5 @@ EXPECTED: dict[type[Event], Expect] = {
     RefillRefunded: expects(PROCESSOR_CLEARING, "amount_cents", -1),
     RefillChargedBack: expects(PROCESSOR_CLEARING, "amount_cents", -1),
     RefillChargebackWon: expects(PROCESSOR_CLEARING, "amount_cents"),
+    RefillFeePaid: expects(PROCESSOR_CLEARING, "amount_cents"),
 }

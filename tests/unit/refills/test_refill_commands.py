@@ -231,3 +231,11 @@ def test_a_refill_of_before_there_were_orders_is_read_as_carried_out() -> None:
     refill: Refill = refills.evolve(None, credited)
     assert (refill.status, refill.paid_cents, refill.credited_lines) == ("credited", 500, 1)
     assert not refill.at_work
+
+
+def test_a_fee_is_paid_only_where_one_is_owed(scene: Scene) -> None:
+    made = ordered(scene, confirmed=True)
+    body = {"what": "fee-paid", "refill": made["id"], "why": "WIRE-9"}
+    assert refused(scene, "REFILL", {**body, "amount_cents": 250})[0] == "no-fee-owed"
+    for wrong in ({}, {"amount_cents": 0}, {"amount_cents": -250}, {"amount_cents": "250"}):
+        assert refused(scene, "REFILL", {**body, **wrong})[0] == "invalid"
