@@ -4,6 +4,7 @@ No card number ever comes here: a payment method is a token that the processor m
 known to the processor by the refill's id, so that asking twice charges once.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -55,6 +56,13 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     dispute: str = ""
 
 
+class Refund(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Money that the processor gave back, or is about to."""
+
+    reference: str
+    amount_cents: int
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A verified message of the processor: `kind` in its words, `charge` in ours.
 
@@ -88,6 +96,9 @@ class Processor(Protocol):
 
     def refund(self, refill_id: UUID, reference: str, amount_cents: int) -> str:
         """Gives back a part of a charge, once for each refill and sum; the refund's reference."""
+
+    def refunds(self, refill_id: UUID, reference: str) -> Sequence[Refund]:
+        """All that was given back of a charge, whoever asked for it."""
 
     def verify(self, body: bytes, signature: str, now_ms: int) -> Notice:
         """The message in a webhook's body. Raises Forged."""
@@ -200,11 +211,38 @@ class RecordRefund(Command):
         refill = states.get(self._refill_id, Refill)
         if refill is None:
             return Outcome(GONE)
-        if refill.refunded_cents and refill.refund_reference == self._reference:
+        if self._reference in refill.refund_references:
             return Outcome(answer_of(refill))
         event = refunded_event(
             context, refill, self._amount_cents, self._processor, self._reference
         )
+        return Outcome(answer_of(refills.evolve(refill, event)), [event])
+
+
+class RefundLookedFor(Command):
+    """The processor sent nothing back that is not recorded."""
+
+    makes = (undone.RefillRefundLookedFor,)
+
+    def __init__(
+        self, origin: Origin, deadline_us: int, *, refill_id: UUID, processor: str
+    ) -> None:
+        super().__init__(origin, deadline_us)
+        self._refill_id, self._processor = refill_id, processor
+
+    def reads(self) -> list[UUID]:
+        """The refill."""
+        return [self._refill_id]
+
+    def execute(self, states: States, context: Context) -> Outcome:
+        """Records it, where it is in doubt."""
+        refill = states.get(self._refill_id, Refill)
+        if refill is None:
+            return Outcome(GONE)
+        if not refill.refund_in_doubt:
+            return Outcome(answer_of(refill))
+        facts = {"company_id": refill.company_id, "processor": self._processor}
+        event = refills.event_of(context, refill, undone.RefillRefundLookedFor, **facts)
         return Outcome(answer_of(refills.evolve(refill, event)), [event])
 
 

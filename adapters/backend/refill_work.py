@@ -27,6 +27,8 @@ from application.payment_processor import (
     ProcessorFailed,
     RecordCharge,
     RecordRefund,
+    Refund,
+    RefundLookedFor,
 )
 from application.ports import Clock, Unavailable
 from application.read import Read
@@ -295,16 +297,31 @@ class RefillWork:
         return after if after is not None and after.version > refill.version else None
 
     async def _refund(self, refill: Refill, processor: Processor) -> Refill | None:
-        cents = refill.refund_cents
-        reference = await asyncio.to_thread(processor.refund, refill.id, refill.reference, cents)
+        """Sends back what is due, and records it. What was sent before and not recorded is only
+        recorded: also after a chargeback, when nothing is sent any more."""
+        origin, deadline_us = self._asking(f"system:{processor.name}"), self.works.deadline_us
+        sent = await asyncio.to_thread(processor.refunds, refill.id, refill.reference)
+        found = next(
+            (each for each in sent if each.reference not in refill.refund_references), None
+        )
+        if found is None and refill.refund_in_doubt:
+            looked_for = RefundLookedFor(
+                origin, deadline_us(), refill_id=refill.id, processor=processor.name
+            )
+            await self.works.carry_out(looked_for)
+            return await self._state(refill.id)
+        if found is None:
+            cents = refill.refund_cents
+            made = await asyncio.to_thread(processor.refund, refill.id, refill.reference, cents)
+            found = Refund(reference=made, amount_cents=cents)
         await self.works.carry_out(
             RecordRefund(
-                self._asking(f"system:{processor.name}"),
-                self.works.deadline_us(),
+                origin,
+                deadline_us(),
                 refill_id=refill.id,
                 processor=processor.name,
-                reference=reference,
-                amount_cents=cents,
+                reference=found.reference,
+                amount_cents=found.amount_cents,
             )
         )
         return await self._state(refill.id)

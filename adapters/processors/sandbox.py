@@ -9,7 +9,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -27,6 +27,7 @@ from application.payment_processor import (
     Charge,
     Notice,
     ProcessorFailed,
+    Refund,
 )
 from devices.durable import write_durably
 
@@ -104,7 +105,6 @@ class Sandbox:
                     "told": state,
                     "amount_cents": amount_cents,
                     "reason": reason,
-                    "refunded_cents": 0,
                     "created_s": self._now_ms() // 1000,
                     "events": {kind: f"evt_{secrets.token_hex(12)}" for kind, _ in sends},
                 }
@@ -131,11 +131,21 @@ class Sandbox:
         """See the port."""
         with self._lock:
             known = self._charges.get(str(refill_id))
-            if known is None or known["amount_cents"] < amount_cents:
+            if known is None:
                 raise ProcessorFailed("The sandbox knows no such charge.")
-            known["refunded_cents"] = amount_cents
+            made = f"re_{reference.removeprefix('pi_')}_{amount_cents}"
+            sent = known.setdefault("refunds", {})
+            if known["amount_cents"] < sum(({**sent, made: amount_cents}).values()):
+                raise ProcessorFailed("The sandbox has not so much of that charge.")
+            sent[made] = amount_cents
             self._write()
-        return f"re_{reference.removeprefix('pi_')}"
+        return made
+
+    def refunds(self, refill_id: UUID, reference: str) -> Sequence[Refund]:
+        """See the port."""
+        with self._lock:
+            sent = self._charges.get(str(refill_id), {}).get("refunds", {})
+            return [Refund(reference=made, amount_cents=cents) for made, cents in sent.items()]
 
     def verify(self, body: bytes, header: str, now_ms: int) -> Notice:
         """See the port."""

@@ -128,7 +128,8 @@ class Refill(money.RefillMoney, frozen=True, kw_only=True, gc=False):
 
     `accounts` lines were ordered, `total_cents` in all. `done_lines` of them were credited or
     failed. `looked_at_lines` of the credited ones were looked at after a chargeback.
-    `refund_reference` is the last refund's. `inquiry`: why the cardholder's bank asks about the
+    `refund_references` are those of all refunds; `refund_in_doubt`: the processor may have sent one
+    that nobody recorded before the chargeback. `inquiry`: why the cardholder's bank asks about the
     payment; empty while it does not.
     """
 
@@ -162,7 +163,8 @@ class Refill(money.RefillMoney, frozen=True, kw_only=True, gc=False):
     chargebacks: int = 0
     looked_at_lines: int = 0
     won_disputes: tuple[str, ...] = ()
-    refund_reference: str = ""
+    refund_references: tuple[str, ...] = ()
+    refund_in_doubt: bool = False
     why: str = ""
 
     @property
@@ -188,7 +190,7 @@ class Refill(money.RefillMoney, frozen=True, kw_only=True, gc=False):
             or self.giving_back
             or self.takes_back
             or (self.status == AWAITING_PAYMENT and self.method == CARD)
-            or (self.refund_cents > 0 and bool(self.processor))
+            or ((self.refund_cents > 0 or self.refund_in_doubt) and bool(self.processor))
         )
 
 

@@ -92,6 +92,14 @@ class RefillRefunded(Event, frozen=True, kw_only=True, gc=False):
     reference: str
 
 
+@stored_as("refill.refund_looked_for/1")
+class RefillRefundLookedFor(Event, frozen=True, kw_only=True, gc=False):
+    """The processor was asked after a chargeback: it sent no refund that is not recorded."""
+
+    company_id: UUID
+    processor: str
+
+
 @stored_as("refill.fee_paid/1")
 class RefillFeePaid(Event, frozen=True, kw_only=True, gc=False):
     """The company paid of our fee what it owed since a chargeback. `reference`: what its bank or
@@ -129,6 +137,8 @@ def after(refill: "Refill", event: Event) -> "Refill":
                 why=event.why,
                 inquiry="",
                 dispute=event.dispute,
+                # It is sent before it is recorded: the process may have been killed in between.
+                refund_in_doubt=refill.refund_cents > 0 and bool(refill.processor),
                 chargebacks=refill.chargebacks + 1,
                 looked_at_lines=0,
                 charged_back_cents=event.amount_cents,
@@ -136,6 +146,8 @@ def after(refill: "Refill", event: Event) -> "Refill":
                 receivable_cents=refill.receivable_cents + owed_cents,
                 fee_receivable_cents=owed_cents,
             )
+        case RefillRefundLookedFor():
+            return replace(refill, refund_in_doubt=False)
         case RefillFeePaid():
             return replace(
                 refill,
@@ -177,7 +189,8 @@ def _refunded(refill: "Refill", event: RefillRefunded) -> "Refill":
         refill,
         refunded_cents=refill.refunded_cents + event.amount_cents,
         refunded_late_cents=refill.refunded_late_cents + late_cents,
-        refund_reference=event.reference,
+        refund_references=(*refill.refund_references, event.reference),
+        refund_in_doubt=refill.refund_in_doubt and not event.processor,
         paid_fee_cents=refill.paid_fee_cents - event.fee_cents,
         receivable_cents=refill.receivable_cents + owed_cents,
     )
@@ -201,6 +214,7 @@ def _won(refill: "Refill", event: RefillChargebackWon) -> "Refill":
         won_cents=refill.won_cents + event.amount_cents,
         won_disputes=(*refill.won_disputes, event.dispute),
         to_give_lines=refill.taken_lines,
+        refund_in_doubt=False,
         looked_at_lines=0,
         charged_back_cents=0,
         charged_back_fee_cents=0,

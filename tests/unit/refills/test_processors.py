@@ -128,6 +128,15 @@ def test_a_refund_is_made_once(server: StripeServer, stripe: Stripe) -> None:
     assert (refund["payment_intent"], refund["amount"]) == (charge.reference, "1250")
 
 
+def test_refunds_are_found_but_those_that_failed(server: StripeServer, stripe: Stripe) -> None:
+    charge = stripe.charge(REFILL, 1_250, "pm_card_visa")
+    assert stripe.refunds(REFILL, charge.reference) == []
+    made = stripe.refund(REFILL, charge.reference, 250)
+    server.refunds[stripe.refund(REFILL, charge.reference, 300)]["status"] = "failed"
+    (found,) = stripe.refunds(REFILL, charge.reference)
+    assert (found.reference, found.amount_cents) == (made, 250)
+
+
 def test_trouble_is_told_without_a_word_of_theirs(server: StripeServer, stripe: Stripe) -> None:
     server.down = True
     with pytest.raises(ProcessorFailed, match=r"^Stripe answers 500\.$"):
