@@ -14,7 +14,7 @@ class RefillMoney(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     The company owes `receivable_cents`, after a chargeback; `fee_receivable_cents` of them are our
     fee. It paid `fee_paid_cents` of that since, which are `overpaid_cents` where the chargeback was
     won after all. `refunded_late_cents` of what was refunded went out when the payment was charged
-    back.
+    back, `refunded_late_fee_cents` of them our fee.
     """
 
     status: str = CREDITED
@@ -32,6 +32,7 @@ class RefillMoney(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     overpaid_cents: int = 0
     refunded_cents: int = 0
     refunded_late_cents: int = 0
+    refunded_late_fee_cents: int = 0
     taken_lines: int = 0
     to_give_lines: int = 0
     given_lines: int = 0
@@ -78,24 +79,34 @@ class RefillMoney(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def held_cents(self) -> int:
         """What was here of the payment for its lines, but for a chargeback and what came after."""
+        fee_cents = self.paid_fee_cents + self.refunded_late_fee_cents
         refunded_cents = self.refunded_cents - self.refunded_late_cents
-        return max(0, self.paid_cents - self.paid_fee_cents - refunded_cents)
+        return max(0, self.paid_cents - fee_cents - refunded_cents)
 
     @property
     def unclaimed_cents(self) -> int:
         """What nobody else has a claim to if money goes out now: what is due back; after a
-        chargeback what that left of the money for lines that were not credited."""
-        if self.status != CHARGED_BACK:
+        chargeback what that left of the money for lines that were not credited, and of the fee of
+        an order that was given up."""
+        if not self.is_charged_back:
             return self.refund_cents
-        gone_cents = self.charged_back_cents + self.refunded_late_cents + self.credited_cents
-        return max(0, self.held_cents - gone_cents)
+        gone_cents = self.charged_back_cents - self.charged_back_fee_cents
+        late_cents = self.refunded_late_cents - self.refunded_late_fee_cents
+        of_lines = self.held_cents - gone_cents - late_cents - self.credited_cents
+        return max(0, of_lines) + self._unclaimed_fee_cents
+
+    @property
+    def _unclaimed_fee_cents(self) -> int:
+        """What of our fee goes back where money does: only an order that was given up has none."""
+        if not self.is_given_up:
+            return 0
+        gone_cents = self.charged_back_fee_cents if self.is_charged_back else 0
+        return max(0, self.paid_fee_cents - gone_cents)
 
     def fee_of_chargeback(self, amount_cents: int) -> int:
         """What of a chargeback is our fee: what goes beyond the money for the lines."""
         return max(0, min(amount_cents - self.held_cents, self.paid_fee_cents))
 
     def fee_of_refund(self, amount_cents: int) -> int:
-        """What of a refund is our fee: only an order that was given up is without one."""
-        if self.status not in (REJECTED, CANCELLED):
-            return 0
-        return min(self.paid_fee_cents, amount_cents)
+        """What of a refund is our fee."""
+        return min(self._unclaimed_fee_cents, amount_cents)

@@ -183,12 +183,13 @@ def after(refill: "Refill", event: Event) -> "Refill":
 
 
 def _refunded(refill: "Refill", event: RefillRefunded) -> "Refill":
-    late_cents = event.amount_cents if refill.is_charged_back else 0
+    late = refill.is_charged_back
     owed_cents = max(0, event.amount_cents - refill.unclaimed_cents)
     return replace(
         refill,
         refunded_cents=refill.refunded_cents + event.amount_cents,
-        refunded_late_cents=refill.refunded_late_cents + late_cents,
+        refunded_late_cents=refill.refunded_late_cents + late * event.amount_cents,
+        refunded_late_fee_cents=refill.refunded_late_fee_cents + late * event.fee_cents,
         refund_references=(*refill.refund_references, event.reference),
         refund_in_doubt=refill.refund_in_doubt and not event.processor,
         paid_fee_cents=refill.paid_fee_cents - event.fee_cents,
@@ -219,6 +220,7 @@ def _won(refill: "Refill", event: RefillChargebackWon) -> "Refill":
         charged_back_cents=0,
         charged_back_fee_cents=0,
         refunded_late_cents=0,
+        refunded_late_fee_cents=0,
         fee_receivable_cents=0,
         fee_paid_cents=0,
         overpaid_cents=refill.overpaid_cents + refill.fee_paid_cents,
