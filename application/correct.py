@@ -118,7 +118,8 @@ class Corrections:
         record, (corrected, change) = found
         assert account is not None, "what was corrected has an account"
         if isinstance(change, Refusal):
-            return Refused(change.reason, _NO_ROOM.format(dollars(account.balance_cents)))
+            no_room = _NO_ROOM.format(dollars(account.balance_cents))
+            return Refused(change.reason, no_room if change.reason == "balance" else change.text)
         after = moved[account.id] = accounts.evolve(account, change)
         if isinstance(record, transactions.Transaction):
             corrected = transactions.with_lots(corrected, record.lots, change.lots)
@@ -185,6 +186,7 @@ class Corrections:
                 corrects_version=credit.account_version,
                 why=asked.why,
                 last_day=refill.last_day if refill else "",
+                added_cents=credit.added_cents,
             ),
         )
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from domain import gone as gone_
 from domain import lots as lots_
 from domain.aggregates.refill import Refill
-from domain.answers import Refusal, refusal
+from domain.answers import Refusal, dollars
 from domain.event import Context, Event, stamp, stored_as
 from domain.local_time import local_date
 from domain.lots import Lot, Lots
@@ -123,22 +123,45 @@ def correct(
     corrects_version: int,
     why: str,
     last_day: str = "",
+    added_cents: int = 0,
 ) -> CreditCorrected | Refusal:
     """Moves the balance by the difference between a refill's wrong and right amount.
 
-    What is taken back comes from what can be spent today, first what has the `last_day` of the
-    refill; what is added has no last day.
+    What is added has no last day. What is taken back is the credit's own: first of the
+    `added_cents` that corrections had added, then what has its last day. What of it was spent is
+    not taken of other refills' money.
     """
     today = local_date(context.recorded_at_us, account.timezone)
-    if account.available_cents(today) + change_cents < 0:
-        return refusal("51", "balance")
-    taken = max(0, -change_cents)
-    parts = lots_.to_take_of(account.lots, account.undated_cents, taken, today, last_day)
+    taken_cents = max(0, -change_cents)
+    lots, undated_cents = _own(account, today, last_day, added_cents)
+    own_cents = lots_.total(lots) + undated_cents
+    if taken_cents > own_cents:
+        return _spent(own_cents, taken_cents)
     return CreditCorrected(
         **stamp(context, account.id, account.version + 1),
         change_cents=change_cents,
         refill_id=refill_id,
         corrects_version=corrects_version,
         why=why,
-        lots=parts,
+        lots=lots_.to_spend(lots, taken_cents - min(taken_cents, undated_cents), today),
     )
+
+
+def _own(account: "Account", today: str, last_day: str, added_cents: int) -> tuple[Lots, int]:
+    """What can be spent of a credit with that last day: lots, its own before those that it was
+    reactivated into, and cents in no lot. Credits with the same day cannot be told apart."""
+    if not last_day:
+        return (), account.undated_cents
+    days = {last_day, *(each.last_day for each in account.gone if last_day in each.mixed)}
+    lots = (lot for lot in account.lots if lot.last_day in days and lot.last_day >= today)
+    own = sorted(lots, key=lambda lot: (lot.last_day != last_day, lot.last_day))
+    return tuple(own), min(added_cents, account.undated_cents)
+
+
+def _spent(own_cents: int, taken_cents: int) -> Refusal:
+    text = (
+        f"Of that credit {dollars(own_cents)} are still on the account, and {dollars(taken_cents)}"
+        f" would be taken: the right amount can be less by {dollars(own_cents)} at most. What was"
+        " spent of it is not taken of other refills' money."
+    )
+    return Refusal("51", "spent-credit", text)

@@ -75,6 +75,8 @@ class Model:
         self.payments: dict[Any, Payment] = {}
         self.credits: dict[tuple[Any, int], int] = {}
         """What stands of a refill's line, by refill and card."""
+        self.added: defaultdict[tuple[Any, int], int] = defaultdict(int)
+        """What corrections added to it, by refill and card."""
         self.refills_paid: dict[Any, int] = {}
         self.taken: dict[Any, list[tuple[int, Purse]]] = {}
         """What chargebacks took and a won one gives back, by refill: card and parts."""
@@ -138,12 +140,22 @@ class Model:
     def correct_credit(
         self, refill: Any, card: int, to_cents: int, today: str, last_day: str
     ) -> None:
-        """What is added has no last day; what is taken back is first what has the refill's."""
-        change = to_cents - self.credits[refill, card]
+        """What is added has no last day and is taken back first; then what has the refill's, and
+        what that was reactivated into; never what is another's."""
+        change, purse = to_cents - self.credits[refill, card], self.purses[card]
+        added = self.added[refill, card]
+        self.added[refill, card] = max(0, added + change)
         if change > 0:
-            put(self.purses[card], {"": change})
-        else:
-            take(self.purses[card], -change, today, last_day)
+            put(purse, {"": change})
+        left = max(0, -change)
+        days = [day for day in sorted(purse) if last_day and last_day in self.mixed[card][day]]
+        for day in ["", last_day, *days]:
+            if _order(day) >= today:
+                most = min(purse.get(day, 0), added) if last_day and not day else purse.get(day, 0)
+                cents = min(left, most)
+                put(purse, {day: -cents} if cents else {})
+                left -= cents
+        assert not left, f"{left} cents of a correction are another refill's"
         self.credits[refill, card] = to_cents
         self.places["funds"] -= change
 

@@ -316,3 +316,14 @@ def test_what_a_dispute_leaves_of_uncredited_money_goes_back_by_hand(
     refill = state(place, id)
     assert (refill.refunded_cents, refill.receivable_cents) == (due_cents, 0)
     assert COMPANY_FUNDS not in books_of(place)
+
+
+def test_a_correction_finds_its_credit_where_it_was_reactivated() -> None:
+    place, first = after_expiry()
+    decided(place, Reactivate, 2, last_day=LATER)
+    place.when(order(*LINES, number=3, last_day=LATEST))
+    answer, _ = put_right(place, first, 1_000)
+    assert answer["balances_change_cents"] == -4_000
+    account = place.states.get(ACCOUNT, Account)
+    assert account is not None
+    assert [(lot.last_day, lot.cents) for lot in account.lots] == [(LATER, 1_000), (LATEST, 5_000)]

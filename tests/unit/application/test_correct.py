@@ -185,7 +185,7 @@ def test_a_preview_shows_before_and_after_and_stores_nothing() -> None:
         (payment(10_001), "balance"),
         (credit(10_000), "no-change"),
         (credit(1_000_001), "amount"),
-        (credit(4_499), "balance"),
+        (credit(4_499), "spent-credit"),
     ],
 )
 def test_what_cannot_be_right_is_refused(line: Correction, code: str) -> None:
