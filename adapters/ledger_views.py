@@ -100,6 +100,8 @@ class LedgerViews:
             min_size=1,
             max_size=4,
             timeout=5,
+            # After a restart of the database it holds dead connections; readers are in no hurry.
+            check=ConnectionPool.check_connection,
             reconnect_timeout=1,  # else its pauses grow to minutes while the database is away
             open=True,
         )

@@ -37,6 +37,9 @@ _TAKEN_BACK = (
     "The payment of that refill was charged back, and what was left of its credits is taken back:"
     " there is nothing to put right. What the company still gives is a new refill."
 )
+_GIVING_BACK = (
+    "What the chargeback of that refill had taken is being given back. Try again in a moment."
+)
 
 
 class Corrections:
@@ -115,7 +118,8 @@ class Corrections:
         record, (corrected, change) = found
         assert account is not None, "what was corrected has an account"
         if isinstance(change, Refusal):
-            return Refused(change.reason, _NO_ROOM.format(dollars(account.balance_cents)))
+            no_room = _NO_ROOM.format(dollars(account.balance_cents))
+            return Refused(change.reason, no_room if change.reason == "balance" else change.text)
         after = moved[account.id] = accounts.evolve(account, change)
         if isinstance(record, transactions.Transaction):
             corrected = transactions.with_lots(corrected, record.lots, change.lots)
@@ -156,6 +160,8 @@ class Corrections:
         refill = states.get(asked.refill_id, Refill)
         if refill is not None and refill.status == refills.CHARGED_BACK:
             return Refused("charged-back", _TAKEN_BACK)
+        if refill is not None and refill.giving_back:
+            return Refused("giving-back", _GIVING_BACK)
         stale = _stale(asked, Seen(credit.version, credit.amount_cents), "credit")
         if stale is not None:
             return stale
@@ -172,7 +178,7 @@ class Corrections:
             return Refused(corrected.reason, corrected.text)
         return credit, (
             corrected,
-            accounts.correct_credit(
+            after_credit.correct(
                 context,
                 account,
                 change_cents=corrected.to_cents - corrected.from_cents,
@@ -180,6 +186,7 @@ class Corrections:
                 corrects_version=credit.account_version,
                 why=asked.why,
                 last_day=refill.last_day if refill else "",
+                added_cents=credit.added_cents,
             ),
         )
 

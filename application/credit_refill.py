@@ -1,4 +1,5 @@
-"""The lines of an approved refill, credited step by step; after a chargeback, taken back so.
+"""The lines of an approved refill, credited step by step; after a chargeback, taken back so, and
+given back so where that was won.
 
 Each step is one commit with the event that says how far the refill is, so that a step is done
 once and a refill that was interrupted goes on where it was.
@@ -20,7 +21,7 @@ from domain.aggregates.credit import Credit, credit_id
 from domain.aggregates.refill import Refill
 from domain.event import Context, Event
 from domain.ids import derived_id
-from domain.refill_lines import FailedLine, RefillLine
+from domain.refill_lines import FailedLine, RefillLine, TakenLine
 
 APPROVER = "system:refills"
 """Approves what a processor confirmed and no second person has to look at."""
@@ -30,8 +31,11 @@ _ELSEWHERE = Refused("not-this-step", "The refill is not at this step.")
 
 
 def step_origin(refill: Refill, what: str, place: int, now_ms: int, issuer_id: UUID) -> Origin:
-    """The command of a step: the same step has the same id, whoever asks for it and when."""
+    """The command of a step: the same step has the same id, whoever asks for it and when. After a
+    further chargeback the places are gone through anew."""
     ms = refill.id.int >> 80
+    if refill.chargebacks > 1:
+        what = f"{what}.{refill.chargebacks}"
     return Origin(
         command_id=derived_id(f"refill-{what}/{place}", refill.id, ms, 0),
         issued_ms=now_ms,
@@ -168,10 +172,12 @@ class TakeBackLines(_Step):
         return [*super().reads(), *credits]
 
     def _place_of(self, refill: Refill) -> int:
-        return refill.looked_at_lines if refill.status == refills.CHARGED_BACK else -1
+        if refill.giving_back:
+            return -1
+        return refill.looked_at_lines if refill.is_charged_back else -1
 
     def _events(self, context: Context, states: States, refill: Refill) -> list[Event]:
-        taken: list[RefillLine] = []
+        taken: list[TakenLine] = []
         debits: list[Event] = []
         asked_cents = 0
         for line in self._lines:
@@ -191,8 +197,9 @@ class TakeBackLines(_Step):
             )
             if debit is not None:
                 debits.append(debit)
+                cents = debit.amount_cents
                 taken.append(
-                    RefillLine(account_id=line.account_id, amount_cents=debit.amount_cents)
+                    TakenLine(account_id=line.account_id, amount_cents=cents, lots=debit.lots)
                 )
         taken_cents = sum(line.amount_cents for line in taken)
         told = refills.event_of(
@@ -206,6 +213,44 @@ class TakeBackLines(_Step):
             receivable_cents=asked_cents - taken_cents,
         )
         return [told, *debits]
+
+
+class GiveBackLines(_Step):
+    """Gives back what was taken, line by line in that order, once the chargeback was won."""
+
+    makes: ClassVar[tuple[type[Event], ...]] = (undone.RefillGivenBack,)
+
+    def _place_of(self, refill: Refill) -> int:
+        return refill.given_lines if refill.giving_back else -1
+
+    def _events(self, context: Context, states: States, refill: Refill) -> list[Event]:
+        given: list[Event] = []
+        moved: dict[UUID, Account] = {}
+        for line in self._lines:
+            assert isinstance(line, TakenLine)
+            account = moved.get(line.account_id) or states.get(line.account_id, Account)
+            assert account is not None, "it had that money"
+            credit = after_credit.give_back(context, account, line, refill)
+            moved[account.id] = accounts.evolve(account, credit)
+            given.append(credit)
+        told = refills.event_of(
+            context,
+            refill,
+            undone.RefillGivenBack,
+            company_id=refill.company_id,
+            lines=tuple(
+                RefillLine(account_id=line.account_id, amount_cents=line.amount_cents)
+                for line in self._lines
+            ),
+            given_cents=sum(line.amount_cents for line in self._lines),
+        )
+        return [told, *given]
+
+
+def taken_lines(refill: Refill, events: Sequence[Event]) -> Sequence[TakenLine]:
+    """What is to be given back of a refill of these events, in the order in which it was taken."""
+    taken = [e for e in events if isinstance(e, undone.RefillTakenBack)]
+    return [line for event in taken for line in event.lines][: refill.to_give_lines]
 
 
 def _stands(states: States, refill_id: UUID, line: RefillLine) -> int:

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
+from application.credit_refill import APPROVER
 from application.group_commit import Outcome
 from application.refill import answer_of, paid_events
 from application.states import States
@@ -22,6 +23,7 @@ _TEXTS = {
     " by hand instead, two operators say: propose it.",
     "no-refund-due": "Nothing of this refill has to go back to the company.",
     "not-charged-back": "Only a refill that was paid can be charged back, and only once.",
+    "nothing-won": "Only the chargeback of a refill that is charged back can be won.",
 }
 GONE = Refused("no-such-refill", "There is no refill with that id.")
 
@@ -51,6 +53,8 @@ class DecideRefill(Command):
         if refill is None:
             return Outcome(GONE)
         decided = self._decided(context, refill)
+        if isinstance(decided, Refused):
+            return Outcome(decided)
         if isinstance(decided, str):
             return Outcome(refused(decided))
         for event in decided:
@@ -64,8 +68,8 @@ class DecideRefill(Command):
             return other_command()
         return {**answer_of(refill), "repeated": True}
 
-    def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
-        """The events, or the code of what is in the way."""
+    def _decided(self, context: Context, refill: Refill) -> list[Event] | str | Refused:
+        """The events, or what is in the way: by its code where the text is always the same."""
         raise NotImplementedError
 
 
@@ -153,6 +157,17 @@ class ChargeBack(DecideRefill):
         return [charged_back_event(context, refill, refill.paid_cents, "", "", self._text)]
 
 
+class ChargebackWon(DecideRefill):
+    """The chargeback was decided for us and the payment is here again, as an operator was told."""
+
+    makes = (undone.RefillChargebackWon,)
+
+    def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
+        if not refill.is_charged_back:
+            return "nothing-won"
+        return won_events(context, refill, "", "", self._text)
+
+
 def why_not_approved(refill: Refill, by: str) -> str:
     """Why `by` (an actor) cannot approve it now: a code, empty where nothing is in the way."""
     if refill.status == refills.AWAITING_PAYMENT:
@@ -174,7 +189,13 @@ def may_be_charged_back(refill: Refill) -> bool:
 
 
 def charged_back_event(
-    context: Context, refill: Refill, amount_cents: int, processor: str, reference: str, why: str
+    context: Context,
+    refill: Refill,
+    amount_cents: int,
+    processor: str,
+    reference: str,
+    why: str,
+    dispute: str = "",
 ) -> Event:
     """The payment is gone; lines that were not credited yet never will be."""
     return refills.event_of(
@@ -187,8 +208,35 @@ def charged_back_event(
         reference=reference,
         why=why,
         fee_cents=refill.fee_of_chargeback(amount_cents),
-        fee_waived=refill.status in (refills.REJECTED, refills.CANCELLED),
+        fee_waived=refill.is_given_up,
+        dispute=dispute,
     )
+
+
+def won_events(
+    context: Context, refill: Refill, processor: str, reference: str, why: str
+) -> list[Event]:
+    """The payment of a refill that is charged back is ours again: all that was taken of it."""
+    waived = refill.is_given_up
+    won = refills.event_of(
+        context,
+        refill,
+        undone.RefillChargebackWon,
+        company_id=refill.company_id,
+        amount_cents=refill.charged_back_cents,
+        fee_cents=refill.charged_back_fee_cents if waived else refill.fee_receivable_cents,
+        fee_waived=waived,
+        processor=processor,
+        reference=reference,
+        dispute=refill.dispute,
+        why=why,
+    )
+    after = refills.evolve(refill, won)
+    if after.status != refills.AWAITING_APPROVAL or after.two_persons:
+        return [won]
+    # Its payment was told after the dispute, so nobody approved it; nobody else has to.
+    by = APPROVER if after.processor else after.paid_by
+    return [won, refills.event_of(context, after, refills.RefillApproved, approved_by=by)]
 
 
 def refunded_event(

@@ -9,11 +9,10 @@ from domain.aggregates.account import (
     AccountCredited,
     AccountDebited,
     AccountOpened,
-    CreditCorrected,
     DebitCorrected,
     DebitReversed,
 )
-from domain.aggregates.after_credit import CreditTakenBack
+from domain.aggregates.after_credit import CreditCorrected, CreditGivenBack, CreditTakenBack
 from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.aggregates.after_payment import (
     Disputed,
@@ -72,6 +71,8 @@ def describe(event: Event, names: Mapping[UUID, str]) -> str:
             return f"{dollars(event.amount_cents)} credited by a refill{until}."
         case CreditTakenBack():
             return f"{dollars(event.amount_cents)} of a refill taken back: it was charged back."
+        case CreditGivenBack():
+            return f"{dollars(event.amount_cents)} given back: the chargeback was won."
         case AccountDebited():
             return f"{dollars(event.amount_cents)} debited for a payment."
         case DebitReversed():

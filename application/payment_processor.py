@@ -4,6 +4,7 @@ No card number ever comes here: a payment method is a token that the processor m
 known to the processor by the refill's id, so that asking twice charges once.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from application.decide_refill import (
     charged_back_event,
     may_be_charged_back,
     refunded_event,
+    won_events,
 )
 from application.group_commit import Outcome
 from application.refill import answer_of, paid_events
@@ -27,7 +29,9 @@ from domain.aggregates.refill import Refill
 from domain.aggregates.webhook import Webhook
 from domain.event import Context, Event
 
-PAID, PENDING, REFUSED, DISPUTED, OTHER = "paid", "pending", "refused", "charged-back", "other"
+PAID, PENDING, REFUSED, OTHER = "paid", "pending", "refused", "other"
+DISPUTED, WON = "charged-back", "chargeback-won"
+INQUIRY, INQUIRY_CLOSED = "inquiry", "inquiry-closed"
 
 
 class ProcessorFailed(Exception):
@@ -39,12 +43,24 @@ class Forged(Exception):
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What became of a charge. `state` PAID, PENDING, REFUSED or DISPUTED; `reason` why not."""
+    """What became of a charge. `state` PAID, PENDING, REFUSED, DISPUTED or WON, of a message also
+    INQUIRY or INQUIRY_CLOSED; `reason` why not.
+
+    `dispute`: what the processor calls the dispute; `amount_cents` is its sum then.
+    """
 
     reference: str
     state: str
     amount_cents: int
     reason: str = ""
+    dispute: str = ""
+
+
+class Refund(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Money that the processor gave back, or is about to."""
+
+    reference: str
+    amount_cents: int
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -81,6 +97,9 @@ class Processor(Protocol):
     def refund(self, refill_id: UUID, reference: str, amount_cents: int) -> str:
         """Gives back a part of a charge, once for each refill and sum; the refund's reference."""
 
+    def refunds(self, refill_id: UUID, reference: str) -> Sequence[Refund]:
+        """All that was given back of a charge, whoever asked for it."""
+
     def verify(self, body: bytes, signature: str, now_ms: int) -> Notice:
         """The message in a webhook's body. Raises Forged."""
 
@@ -91,7 +110,10 @@ class Processor(Protocol):
 class RecordCharge(Command):
     """What the processor answered when it was asked."""
 
-    makes = (*(refills.RefillPaid, refills.RefillRejected, undone.RefillChargedBack),)
+    makes = (
+        *(refills.RefillPaid, refills.RefillRejected),
+        *(undone.RefillChargedBack, undone.RefillChargebackWon, undone.RefillInquired),
+    )
 
     def __init__(
         self, origin: Origin, deadline_us: int, *, refill_id: UUID, processor: str, charge: Charge
@@ -189,11 +211,38 @@ class RecordRefund(Command):
         refill = states.get(self._refill_id, Refill)
         if refill is None:
             return Outcome(GONE)
-        if refill.refunded_cents and refill.refund_reference == self._reference:
+        if self._reference in refill.refund_references:
             return Outcome(answer_of(refill))
         event = refunded_event(
             context, refill, self._amount_cents, self._processor, self._reference
         )
+        return Outcome(answer_of(refills.evolve(refill, event)), [event])
+
+
+class RefundLookedFor(Command):
+    """The processor sent nothing back that is not recorded."""
+
+    makes = (undone.RefillRefundLookedFor,)
+
+    def __init__(
+        self, origin: Origin, deadline_us: int, *, refill_id: UUID, processor: str
+    ) -> None:
+        super().__init__(origin, deadline_us)
+        self._refill_id, self._processor = refill_id, processor
+
+    def reads(self) -> list[UUID]:
+        """The refill."""
+        return [self._refill_id]
+
+    def execute(self, states: States, context: Context) -> Outcome:
+        """Records it, where it is in doubt."""
+        refill = states.get(self._refill_id, Refill)
+        if refill is None:
+            return Outcome(GONE)
+        if not refill.refund_in_doubt:
+            return Outcome(answer_of(refill))
+        facts = {"company_id": refill.company_id, "processor": self._processor}
+        event = refills.event_of(context, refill, undone.RefillRefundLookedFor, **facts)
         return Outcome(answer_of(refills.evolve(refill, event)), [event])
 
 
@@ -219,6 +268,10 @@ def charge_events(
         return [refills.event_of(context, refill, refills.RefillRejected, **facts)], "refused"
     if charge.state == DISPUTED:
         return _disputed(context, refill, processor, charge)
+    if charge.state == WON:
+        return _won(context, refill, processor, charge)
+    if charge.state in (INQUIRY, INQUIRY_CLOSED):
+        return _inquired(context, refill, processor, charge)
     return [], "still pending"
 
 
@@ -226,6 +279,8 @@ def _disputed(
     context: Context, refill: Refill, processor: str, charge: Charge
 ) -> tuple[list[Event], str]:
     """A dispute may be told before the payment that it is about."""
+    if _won_before(refill, charge):
+        return [], "that dispute was won before"
     if charge.amount_cents <= 0:
         # Else money would be taken from employees that nobody took from us.
         return [], "it names no sum: not taken as a chargeback"
@@ -244,7 +299,62 @@ def _disputed(
     if not may_be_charged_back(refill):
         return [], "it was charged back or refunded before"
     why = f"The cardholder's bank took it back: {charge.reason}."
-    events.append(
-        charged_back_event(context, refill, charge.amount_cents, processor, charge.reference, why)
-    )
+    facts = (charge.amount_cents, processor, charge.reference, why, charge.dispute)
+    events.append(charged_back_event(context, refill, *facts))
     return events, "charged back"
+
+
+def _inquired(
+    context: Context, refill: Refill, processor: str, charge: Charge
+) -> tuple[list[Event], str]:
+    """A question of the cardholder's bank moves no money. Operators see it: who does not answer it
+    at the processor may get a chargeback."""
+    closed = charge.state == INQUIRY_CLOSED
+    ended = charge.dispute in refill.inquiries_closed
+    over = refill.is_charged_back or charge.dispute in refill.won_disputes
+    if ended or (not closed and (over or refill.inquiry)):
+        return [], "an inquiry that was told before"
+    event = refills.event_of(
+        context,
+        refill,
+        undone.RefillInquired,
+        company_id=refill.company_id,
+        amount_cents=charge.amount_cents,
+        processor=processor,
+        reference=charge.reference,
+        dispute=charge.dispute,
+        reason=charge.reason or "unknown",
+        closed=closed,
+    )
+    if closed:
+        return [event], "an inquiry was closed: nothing was taken"
+    return [event], "an inquiry: nothing was taken; answer it at the processor"
+
+
+def _won(
+    context: Context, refill: Refill, processor: str, charge: Charge
+) -> tuple[list[Event], str]:
+    """A chargeback that is won may be told before the chargeback: both are booked then, as the
+    money went and came, and what is told later is known."""
+    if _won_before(refill, charge):
+        return [], "it was won before"
+    events: list[Event] = []
+    if not refill.is_charged_back:
+        events, outcome = _disputed(context, refill, processor, charge)
+        if not events:
+            return [], outcome
+        for event in events:
+            refill = refills.evolve(refill, event)
+    elif charge.dispute and refill.dispute and charge.dispute != refill.dispute:
+        return [], "another dispute than the one that took it back: left to an operator"
+    elif charge.amount_cents != refill.charged_back_cents:
+        return [], "another sum than was charged back: left to an operator"
+    why = "The cardholder's bank decided for us."
+    return [*events, *won_events(context, refill, processor, charge.reference, why)], "won"
+
+
+def _won_before(refill: Refill, charge: Charge) -> bool:
+    """By its name; one that had none, by being the last that there was."""
+    if charge.dispute in refill.won_disputes:
+        return bool(charge.dispute) or not refill.is_charged_back
+    return "" in refill.won_disputes and not refill.is_charged_back

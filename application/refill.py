@@ -343,6 +343,7 @@ def answer_of(refill: Refill) -> dict[str, Any]:
         "fee_cents": refill.fee_cents,
         "credited_cents": refill.credited_cents,
         "left_out_lines": refill.left_out_lines,
+        "fee_receivable_cents": refill.fee_receivable_cents,
     }
 
 

@@ -53,19 +53,24 @@ class Refill(TypedDict):
 
 
 class DecideRefill(TypedDict):
-    """A decision over an order, or a question to the processor. `why`: the reason, or for `confirm`
-    and `refunded` the reference of the payment; not needed for `approve`, `poll` and `resend`."""
+    """A decision over an order, or a question to the processor. `why`: the reason, or the reference
+    of the payment for `confirm`, `refunded` and `fee-paid`; not needed for `approve`, `poll` and
+    `resend`. `amount_cents` is of `fee-paid`."""
 
-    what: Literal["confirm", "approve", "reject", "cancel", "refunded", "poll", "resend"]
+    what: Literal[
+        "confirm", "approve", "reject", "cancel", "refunded", "fee-paid", "poll", "resend"
+    ]
     refill: str
     why: NotRequired[str]
+    amount_cents: NotRequired[int]
 
 
 class ChargeBack(TypedDict):
-    """The payment of a refill was taken back; needs two operators."""
+    """The payment of a refill was taken back, or with `won` is ours again; needs two operators."""
 
     refill: str
     why: str
+    won: NotRequired[bool]
 
 
 class AddSchedule(TypedDict):

@@ -12,6 +12,7 @@ from adapters.backend.refund_by_hand import REFUNDED, takes_two
 from adapters.backend.two_persons import Stored
 from application import decide_refill, fields
 from application.command import Command
+from application.pay_fee import PayFee
 from application.read import Read
 from application.refill import NOT_OF_COMPANY, Line, OrderRefill, Payment, faults_of
 from application.schedule import AddSchedule, ChangeSchedule, SetGroup
@@ -35,8 +36,8 @@ _DECISIONS: Final[dict[str, type[decide_refill.DecideRefill]]] = {
     "cancel": decide_refill.CancelRefill,
     REFUNDED: decide_refill.ConfirmRefund,
 }
-_POLL, _RESEND = "poll", "resend"
-_REFILL: Final = (ORDER, *_DECISIONS, _POLL, _RESEND)
+_POLL, _RESEND, _FEE_PAID = "poll", "resend", "fee-paid"
+_REFILL: Final = (ORDER, *_DECISIONS, _POLL, _RESEND, _FEE_PAID)
 _SCHEDULE: Final = {
     "pause": schedules.PAUSED,
     "resume": schedules.ACTIVE,
@@ -60,6 +61,16 @@ async def refill(commands: "OperatorCommands", told: "Told") -> Answer:
         return await work.resend(refill_id)
     if what == REFUNDED and await takes_two(commands.works, body):
         return await commands.propose(told)
+    if what == _FEE_PAID:
+        return await commands.works.carry_out(
+            PayFee(
+                told.origin,
+                commands.works.deadline_us(),
+                refill_id=refill_id,
+                amount_cents=fields.cents(body, "amount_cents", 1, refills.MOST_CENTS),
+                text=fields.text(body, "why", fields.WHY_MOST),
+            )
+        )
     decide = _DECISIONS[what]
     text = "" if what == "approve" else fields.text(body, "why", fields.WHY_MOST)
     answer = await commands.works.carry_out(
@@ -133,7 +144,8 @@ def _group(told: "Told", deadline_us: int) -> SetGroup:
 
 
 class ChargeBackVerb:
-    """`two_persons.Verb`: takes money from employees, so never one operator's decision."""
+    """`two_persons.Verb`: takes money from employees, or with `won` gives it back as if it were
+    paid, so never one operator's decision."""
 
     def __init__(self, works: CarryingOut) -> None:
         self._works = works
@@ -141,6 +153,8 @@ class ChargeBackVerb:
     def summary(self, body: Mapping[str, Any]) -> str:
         """See `Verb`."""
         refill_id, why = _charged_back(body)
+        if fields.flag(body, "won"):
+            return f"Give back what was taken of refill {refill_id}, its chargeback was won: {why}"
         return f"Take back refill {refill_id}, its payment was taken back: {why}"
 
     def needs_two(self, body: Mapping[str, Any]) -> bool:
@@ -153,9 +167,9 @@ class ChargeBackVerb:
     def command(self, told: "Told", made: None) -> Command:
         """See `Verb`."""
         refill_id, why = _charged_back(told.body)
-        return decide_refill.ChargeBack(
-            told.origin, self._works.deadline_us(), refill_id=refill_id, text=why
-        )
+        won = fields.flag(told.body, "won")
+        decide = decide_refill.ChargebackWon if won else decide_refill.ChargeBack
+        return decide(told.origin, self._works.deadline_us(), refill_id=refill_id, text=why)
 
 
 def decided_by_two(work: Refills) -> Stored:

@@ -12,7 +12,7 @@ from domain.aggregates import refill as refills
 from domain.aggregates.company import Company
 from domain.aggregates.group import Groups
 from domain.aggregates.refill import Refill, RefillCredited, RefillFailed
-from domain.aggregates.refill_undone import RefillTakenBack
+from domain.aggregates.refill_undone import RefillGivenBack, RefillTakenBack
 from domain.aggregates.schedule import ACTIVE, Schedule
 from domain.aggregates.webhook import Webhook
 from domain.books.bank import reference_of
@@ -164,12 +164,15 @@ def _refill_row(refill: Refill) -> dict[str, Any]:
         "failed_cents": refill.failed_cents,
         "left_out_lines": refill.left_out_lines,
         "charged_back_cents": refill.charged_back_cents,
+        "chargeback_won_cents": refill.won_cents,
         "looked_at_lines": refill.looked_at_lines,
         "taken_cents": refill.taken_cents,
         "receivable_cents": refill.receivable_cents,
         "fee_receivable_cents": refill.fee_receivable_cents,
+        "fee_paid_apart_cents": refill.fee_paid_cents,
         "refund_due_cents": refill.unclaimed_cents,
         "refunded_cents": refill.refunded_cents,
+        "inquiry": refill.inquiry,
         "why": refill.why,
     }
 
@@ -221,7 +224,11 @@ def _line_rows(refill: Refill, events: Sequence[Event]) -> Rows:
                     outcomes[places[line.account_id]] = {"outcome": "credited"}
             case RefillTakenBack():
                 for line in event.lines:
-                    outcomes[places[line.account_id]]["taken_cents"] = line.amount_cents
+                    row = outcomes[places[line.account_id]]
+                    row["taken_cents"] = row.get("taken_cents", 0) + line.amount_cents
+            case RefillGivenBack():
+                for line in event.lines:
+                    outcomes[places[line.account_id]]["taken_cents"] -= line.amount_cents
     open_outcome = "waiting" if refill.is_open or refill.status == refills.APPROVED else "no"
     rows = [
         {

@@ -14,13 +14,21 @@ from adapters.backend.carrying_out import Answer, CarryingOut
 from adapters.backend.operator_ports import Denied
 from adapters.backend.refill_steps import ReadAhead, Steps
 from application.command import Origin
-from application.credit_refill import CreditLines, TakeBackLines, step_origin
+from application.credit_refill import (
+    CreditLines,
+    GiveBackLines,
+    TakeBackLines,
+    step_origin,
+    taken_lines,
+)
 from application.payment_processor import (
     Charge,
     Processor,
     ProcessorFailed,
     RecordCharge,
     RecordRefund,
+    Refund,
+    RefundLookedFor,
 )
 from application.ports import Clock, Unavailable
 from application.read import Read
@@ -180,12 +188,13 @@ class RefillWork:
 
     async def _step(self, refill: Refill) -> Refill | None:
         """The refill after the next thing that was done, None where nothing was."""
+        if refill.giving_back:
+            async with self._places:
+                return await self._give_back(refill)
         if refill.status == refills.APPROVED:
             async with self._places:
                 return await self._credit(refill)
-        if refill.status == refills.CHARGED_BACK:
-            if refill.looked_at_lines >= refill.credited_lines:
-                return None
+        if refill.takes_back:
             async with self._places:
                 return await self._take_back(refill)
         if not refill.at_work or self.processor is None:
@@ -226,12 +235,31 @@ class RefillWork:
         ]
         current: Refill | None = refill
         async with Steps(lines, self._read_ahead) as steps:
-            while current is not None and current.looked_at_lines < current.credited_lines:
+            while current is not None and current.takes_back:
                 place = current.looked_at_lines
                 some, ahead = await steps.at(place)
                 current = await self.works.later(
                     TakeBackLines(
                         self._origin(refill, "take-back", place),
+                        self.works.deadline_us(),
+                        refill_id=refill.id,
+                        place=place,
+                        lines=some,
+                        ahead=ahead,
+                    )
+                )
+        return current
+
+    async def _give_back(self, refill: Refill) -> Refill | None:
+        events = await asyncio.to_thread(self._read, refill.id)
+        current: Refill | None = refill
+        async with Steps(taken_lines(refill, events), self._read_ahead) as steps:
+            while current is not None and current.giving_back:
+                place = current.given_lines
+                some, ahead = await steps.at(place)
+                current = await self.works.later(
+                    GiveBackLines(
+                        self._origin(refill, "give-back", place),
                         self.works.deadline_us(),
                         refill_id=refill.id,
                         place=place,
@@ -269,16 +297,31 @@ class RefillWork:
         return after if after is not None and after.version > refill.version else None
 
     async def _refund(self, refill: Refill, processor: Processor) -> Refill | None:
-        cents = refill.refund_cents
-        reference = await asyncio.to_thread(processor.refund, refill.id, refill.reference, cents)
+        """Sends back what is due, and records it. What was sent before and not recorded is only
+        recorded: also after a chargeback, when nothing is sent any more."""
+        origin, deadline_us = self._asking(f"system:{processor.name}"), self.works.deadline_us
+        sent = await asyncio.to_thread(processor.refunds, refill.id, refill.reference)
+        found = next(
+            (each for each in sent if each.reference not in refill.refund_references), None
+        )
+        if found is None and refill.refund_in_doubt:
+            looked_for = RefundLookedFor(
+                origin, deadline_us(), refill_id=refill.id, processor=processor.name
+            )
+            await self.works.carry_out(looked_for)
+            return await self._state(refill.id)
+        if found is None:
+            cents = refill.refund_cents
+            made = await asyncio.to_thread(processor.refund, refill.id, refill.reference, cents)
+            found = Refund(reference=made, amount_cents=cents)
         await self.works.carry_out(
             RecordRefund(
-                self._asking(f"system:{processor.name}"),
-                self.works.deadline_us(),
+                origin,
+                deadline_us(),
                 refill_id=refill.id,
                 processor=processor.name,
-                reference=reference,
-                amount_cents=cents,
+                reference=found.reference,
+                amount_cents=found.amount_cents,
             )
         )
         return await self._state(refill.id)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.failure import misconfigured
-from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
+from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id, cents
 from adapters.cli.output import print_json, say
 from adapters.cli.people import people
 from adapters.cli.proposal import tell_proposed
@@ -31,6 +31,7 @@ def register(group: typer.Typer) -> None:
     group.command("list")(list_)
     for command in (show, confirm, approve, reject, cancel, refunded, chargeback, receipt):
         group.command()(command)
+    group.command("fee-paid")(fee_paid)
 
 
 def list_(
@@ -64,6 +65,7 @@ def list_(
         print(
             f"{row['refill']}  {day(row['ordered_ms'])}  {row['status']:17}"
             f"  {row['accounts']:>7,}  {dollars(row['total_cents']):>14}  {row['method']}"
+            + (f"  inquiry: {row['inquiry']}" if row.get("inquiry") else "")
         )
 
 
@@ -152,22 +154,53 @@ def refunded(
 
 
 def chargeback(
-    refill: _Id, why: _Why, as_: AsOperator = "operator-1", json: AsJson = False
+    refill: _Id,
+    why: _Why,
+    won: Annotated[
+        bool, typer.Option("--won", help="It was decided for us: give back what was taken.")
+    ] = False,
+    as_: AsOperator = "operator-1",
+    json: AsJson = False,
 ) -> None:
     """Take a refill back whose payment was taken back from us; needs two operators.
 
-    What is still on the accounts is debited; the rest, the company owes.
+    What is still on the accounts is debited; the rest, the company owes. With --won all of that is
+    undone, once the money is with us again.
 
     Example: [bold]ticketrestaurant refill chargeback 0192… --why "check bounced"[/bold]
     """
     from adapters.cli.operator_link import as_operator
 
-    body = {"refill": refill, "why": why}
+    body = {"refill": refill, "why": why, **({"won": True} if won else {})}
     result = as_operator(as_, lambda operator: operator.command("CHARGEBACK", body))
     if json:
         print_json(result)
     elif not tell_proposed(result):
         print(f"refill {refill} is {result['status']}")
+
+
+def fee_paid(
+    refill: _Id,
+    amount: Annotated[str, typer.Option(metavar="DOLLARS", help="How much.")],
+    reference: Annotated[str, typer.Option(help="What the bank or check calls the payment.")],
+    as_: AsOperator = "operator-1",
+    json: AsJson = False,
+) -> None:
+    """Say that the company paid the fee that it owed since a chargeback.
+
+    Never more than is owed. The bank's statement will show it: see `books reconcile`.
+
+    Example: [bold]ticketrestaurant refill fee-paid 0192… --amount 2.50 --reference WIRE-9[/bold]
+    """
+    from adapters.cli.operator_link import as_operator
+
+    body = {"what": "fee-paid", "refill": refill, "amount_cents": cents(amount), "why": reference}
+    result = as_operator(as_, lambda operator: operator.command("REFILL", body))
+    if json:
+        print_json(result)
+    else:
+        owed = dollars(result["fee_receivable_cents"])
+        print(f"{dollars(cents(amount))} of refill {refill}'s fee are paid; {owed} are still owed")
 
 
 def receipt(

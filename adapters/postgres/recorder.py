@@ -39,6 +39,8 @@ _SNAPSHOTS = (
     " AND e.originator_version = s.version"
     " WHERE s.shard = %s AND s.originator_id = ANY(%s) AND s.made_by = %s"
 )
+_FRESH_S = 2.0
+"""How long is waited for a new connection after a dead one."""
 _BEFORE_TOPIC = struct.Struct(">hihiqi16siqi")
 _LENGTH = struct.Struct(">i")
 
@@ -266,10 +268,25 @@ class ShardRecorder(PostgresApplicationRecorder):
         try:
             if self._reader is not None and threading.get_ident() == self._taken_by:
                 return _rows_of(self._reader, statement, parameters)
-            with self.datastore.pool.connection() as connection:
-                return _rows_of(connection, statement, parameters)
+            return self._select_pooled(statement, parameters)
         except (psycopg.Error, TimeoutError) as error:
             raise Unavailable("the ledger database") from error
+
+    def _select_pooled(self, statement: str, parameters: tuple[Any, ...]) -> list[Any]:
+        """Once more where the connection turns out to be dead: it is one statement that only reads,
+        and a ping before each would cost a way to the database and back."""
+        pool = self.datastore.pool
+        lent: psycopg.Connection[Any] | None = None
+        try:
+            with pool.connection() as lent:
+                return _rows_of(lent, statement, parameters)
+        except psycopg.OperationalError:
+            if lent is None or not lent.closed:
+                raise
+        # All that the pool holds are as old: those that are dead go, and new ones come.
+        pool.check()
+        with pool.connection(_FRESH_S) as fresh:
+            return _rows_of(fresh, statement, parameters)
 
 
 def _rows_of(

@@ -4,15 +4,39 @@ import json
 from typing import Any, Final
 from uuid import UUID
 
-from application.payment_processor import DISPUTED, OTHER, PAID, REFUSED, Charge, Forged, Notice
+from application.payment_processor import (
+    DISPUTED,
+    INQUIRY,
+    INQUIRY_CLOSED,
+    OTHER,
+    PAID,
+    REFUSED,
+    WON,
+    Charge,
+    Forged,
+    Notice,
+)
 
 MOST_BYTES: Final = 30_000
 _KINDS: Final = {
     "payment_intent.succeeded": PAID,
     "payment_intent.payment_failed": REFUSED,
     "payment_intent.canceled": REFUSED,
-    "charge.dispute.created": DISPUTED,
 }
+_DISPUTE: Final = "charge.dispute."
+MOVED: Final = {"funds_withdrawn": DISPUTED, "funds_reinstated": WON}
+"""What says by itself that money went or came."""
+_STATUSES: Final = {
+    "needs_response": DISPUTED,
+    "under_review": DISPUTED,
+    "lost": DISPUTED,
+    "won": WON,
+    # A bank that only asks has taken nothing. https://docs.stripe.com/api/disputes/object
+    "warning_needs_response": INQUIRY,
+    "warning_under_review": INQUIRY,
+    "warning_closed": INQUIRY_CLOSED,
+}
+"""Of a dispute, by where its money is. `prevented` says nothing of it: that money moved does."""
 _MOST_NAME: Final = 200
 _MOST_CENTS: Final = 2**53
 _CREATED_MOST: Final = 2**38
@@ -33,9 +57,10 @@ def read_notice(body: bytes) -> Notice:
         or not isinstance(about, dict)
     ):
         raise Forged("it is no message of a processor")
-    state = _KINDS.get(kind, OTHER)
-    reference = about.get("payment_intent") if state == DISPUTED else about.get("id")
-    cents = about.get("amount") if state == DISPUTED else about.get("amount_received", 0)
+    disputed = kind.startswith(_DISPUTE)
+    state = _of_dispute(kind, about) if disputed else _KINDS.get(kind, OTHER)
+    reference = about.get("payment_intent" if disputed else "id")
+    cents = about.get("amount" if disputed else "amount_received", 0)
     return Notice(
         event=event,
         kind=kind,
@@ -46,8 +71,25 @@ def read_notice(body: bytes) -> Notice:
             state=state,
             amount_cents=cents_of(cents),
             reason=reason_of(about),
+            dispute=dispute_of(about) if disputed else "",
         ),
     )
+
+
+def _of_dispute(kind: str, about: dict[str, Any]) -> str:
+    """What a message about a dispute says of the money, in whatever order such messages come."""
+    moved = MOVED.get(kind.removeprefix(_DISPUTE))
+    if moved is not None:
+        return moved
+    status = about.get("status")
+    return _STATUSES.get(status, OTHER) if isinstance(status, str) else OTHER
+
+
+def dispute_of(about: dict[str, Any]) -> str:
+    """How the processor calls a dispute; empty where it has no name."""
+    named = about.get("id")
+    known = isinstance(named, str) and named.replace("_", "").isalnum() and named.isascii()
+    return named[:_MOST_NAME] if isinstance(named, str) and known else ""
 
 
 def refill_of(intent: dict[str, Any]) -> UUID | None:

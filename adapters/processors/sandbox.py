@@ -9,7 +9,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -23,9 +23,11 @@ from application.payment_processor import (
     PAID,
     PENDING,
     REFUSED,
+    WON,
     Charge,
     Notice,
     ProcessorFailed,
+    Refund,
 )
 from devices.durable import write_durably
 
@@ -48,9 +50,27 @@ METHODS: Final[dict[str, tuple[str, tuple[_Send, ...]]]] = {
         PAID,
         (("payment_intent.succeeded", 0), ("charge.dispute.created", LATE_S)),
     ),
+    "pm_card_createDisputeInquiry": (
+        PAID,
+        (("payment_intent.succeeded", 0), ("charge.dispute.updated", LATE_S)),
+    ),
+    "pm_card_disputeWon": (
+        PAID,
+        (
+            ("payment_intent.succeeded", 0),
+            ("charge.dispute.created", LATE_S),
+            ("charge.dispute.closed", 2 * LATE_S),
+        ),
+    ),
 }
 """What each test payment method answers, and which webhooks follow. `pm_card_lost` is paid, and
 its webhook never comes: only who asks hears of it."""
+_DISPUTES: Final = {
+    "charge.dispute.created": (DISPUTED, "needs_response"),
+    "charge.dispute.updated": (PAID, "warning_under_review"),
+    "charge.dispute.closed": (WON, "won"),
+}
+"""What becomes of a charge by a message about a dispute, and the dispute's status in it."""
 
 
 class Sandbox:
@@ -85,7 +105,6 @@ class Sandbox:
                     "told": state,
                     "amount_cents": amount_cents,
                     "reason": reason,
-                    "refunded_cents": 0,
                     "created_s": self._now_ms() // 1000,
                     "events": {kind: f"evt_{secrets.token_hex(12)}" for kind, _ in sends},
                 }
@@ -112,11 +131,21 @@ class Sandbox:
         """See the port."""
         with self._lock:
             known = self._charges.get(str(refill_id))
-            if known is None or known["amount_cents"] < amount_cents:
+            if known is None:
                 raise ProcessorFailed("The sandbox knows no such charge.")
-            known["refunded_cents"] = amount_cents
+            made = f"re_{reference.removeprefix('pi_')}_{amount_cents}"
+            sent = known.setdefault("refunds", {})
+            if known["amount_cents"] < sum(({**sent, made: amount_cents}).values()):
+                raise ProcessorFailed("The sandbox has not so much of that charge.")
+            sent[made] = amount_cents
             self._write()
-        return f"re_{reference.removeprefix('pi_')}"
+        return made
+
+    def refunds(self, refill_id: UUID, reference: str) -> Sequence[Refund]:
+        """See the port."""
+        with self._lock:
+            sent = self._charges.get(str(refill_id), {}).get("refunds", {})
+            return [Refund(reference=made, amount_cents=cents) for made, cents in sent.items()]
 
     def verify(self, body: bytes, header: str, now_ms: int) -> Notice:
         """See the port."""
@@ -158,8 +187,8 @@ class Sandbox:
         with self._lock:
             known = self._charges[str(refill_id)]
             event = known["events"].setdefault(kind, f"evt_{secrets.token_hex(12)}")
-            if kind == "charge.dispute.created":
-                known["state"], known["reason"] = DISPUTED, "fraudulent"
+            if kind in _DISPUTES:
+                known["state"], known["reason"] = _DISPUTES[kind][0], "fraudulent"
             self._write()
         intent = {
             "id": known["reference"],
@@ -170,12 +199,14 @@ class Sandbox:
             "last_payment_error": {"decline_code": known["reason"]},
         }
         dispute = {
+            "id": f"dp_{known['reference'].removeprefix('pi_')}",
             "object": "dispute",
+            "status": _DISPUTES[kind][1] if kind in _DISPUTES else "",
             "payment_intent": known["reference"],
             "amount": known["amount_cents"],
             "reason": "fraudulent",
         }
-        about = dispute if kind == "charge.dispute.created" else intent
+        about = dispute if kind in _DISPUTES else intent
         body = json.dumps(
             {
                 "id": event,
@@ -210,4 +241,5 @@ def _as_charge(known: dict[str, Any], state: str) -> Charge:
         state=state,
         amount_cents=known["amount_cents"],
         reason=known["reason"],
+        dispute=f"dp_{known['reference'].removeprefix('pi_')}" if state in (DISPUTED, WON) else "",
     )

@@ -1,10 +1,10 @@
-"""Stripe by plain HTTPS: five calls, so no library of theirs. https://docs.stripe.com/api
+"""Stripe by plain HTTPS: seven calls, so no library of theirs. https://docs.stripe.com/api
 
 A card is a PaymentMethod made in Stripe's own form; its number never comes here. Every call that
 moves money carries an idempotency key made of the refill's id.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,9 +17,11 @@ from application.payment_processor import (
     PAID,
     PENDING,
     REFUSED,
+    WON,
     Charge,
     Notice,
     ProcessorFailed,
+    Refund,
 )
 
 NAME: Final = "stripe"
@@ -37,8 +39,9 @@ _STATES: Final = {
     "requires_payment_method": REFUSED,
     "canceled": REFUSED,
 }
-_NOTHING_TAKEN: Final = ("won", "warning_closed")
-"""States of a dispute in which the money is with us."""
+_NOT_REFUNDED: Final = ("failed", "canceled")
+_INQUIRY: Final = "warning_"
+"""So begin the states of what is no dispute yet: the money is with us."""
 
 
 class Stripe:
@@ -97,17 +100,21 @@ class Stripe:
         return self._as_disputed(told[0]) if told[0].state == DISPUTED else told[0]
 
     def _as_disputed(self, charge: Charge) -> Charge:
-        """With the sum of its disputes: a bank may take back a part. Paid where none holds any;
-        no sum where Stripe lists no dispute yet."""
+        """With the sum of its disputes: a bank may take back a part. Where none holds any, with the
+        sum of those that were won, or paid. No sum where Stripe lists no dispute yet."""
         query = {"payment_intent": charge.reference, "limit": "100"}
         disputes = _good(self._ask("GET", "/v1/disputes", query)).get("data", [])
-        taken = [each for each in disputes if each.get("status") not in _NOTHING_TAKEN]
-        if disputes and not taken:
+        real = [each for each in disputes if not str(each.get("status")).startswith(_INQUIRY)]
+        won = [each for each in real if each.get("status") == "won"]
+        about = [each for each in real if each not in won] or won
+        if disputes and not about:
             return replace(charge, state=PAID)
         return replace(
             charge,
-            amount_cents=sum(messages.cents_of(each.get("amount")) for each in taken),
-            reason=messages.reason_of(taken[0]) if taken else charge.reason,
+            state=WON if won and about == won else DISPUTED,
+            amount_cents=sum(messages.cents_of(each.get("amount")) for each in about),
+            reason=messages.reason_of(about[0]) if about else charge.reason,
+            dispute=messages.dispute_of(about[0]) if len(about) == 1 else "",
         )
 
     def refill_of(self, reference: str) -> UUID | None:
@@ -121,6 +128,18 @@ class Stripe:
         fields = {"payment_intent": reference, "amount": str(amount_cents)}
         key = f"refund-{refill_id}-{amount_cents}"
         return str(_good(self._ask("POST", "/v1/refunds", fields, key)).get("id", ""))
+
+    def refunds(self, refill_id: UUID, reference: str) -> Sequence[Refund]:
+        """See the port."""
+        query = {"payment_intent": reference, "limit": "100"}
+        found = _good(self._ask("GET", "/v1/refunds", query)).get("data", [])
+        return [
+            Refund(
+                reference=str(each.get("id")), amount_cents=messages.cents_of(each.get("amount"))
+            )
+            for each in found
+            if each.get("status") not in _NOT_REFUNDED
+        ]
 
     def verify(self, body: bytes, header: str, now_ms: int) -> Notice:
         """See the port."""

@@ -65,6 +65,8 @@ def receipt_pdf(
         facts.append(("Charged back", dollars(refill.charged_back_cents)))
         facts.append(("Taken back from accounts", dollars(refill.taken_cents)))
         facts.append(("Owed by you", dollars(refill.receivable_cents)))
+    if refill.won_cents:
+        facts.append(("Charged back and won", dollars(refill.won_cents)))
     if refill.fee_receivable_cents:
         facts.append(("Of that, our fee", dollars(refill.fee_receivable_cents)))
     shown = lines
@@ -81,6 +83,7 @@ def receipt_pdf(
 
 def invoice_pdf(refill: Refill, company: Company, issuer_name: str) -> bytes:
     """The fee for a refill. Its number is the refill's own: one invoice a refill."""
+    with_refill = refill.fee_cents - refill.fee_receivable_cents - refill.fee_paid_cents
     facts = [
         ("Invoice", f"FEE-{refill.id}"),
         ("Date", _day(refill.paid_us, company.timezone)),
@@ -88,9 +91,11 @@ def invoice_pdf(refill: Refill, company: Company, issuer_name: str) -> bytes:
         ("For", f"Carrying out refill {refill.id}"),
         ("Accounts", f"{refill.accounts:,}"),
         ("Fee", dollars(refill.fee_cents)),
-        ("Paid", f"{dollars(refill.fee_cents)} with the refill, {_METHODS[refill.method]}"),
-        ("Open", dollars(0)),
+        ("Paid", f"{dollars(with_refill)} with the refill, {_METHODS[refill.method]}"),
     ]
+    if refill.fee_paid_cents:
+        facts.append(("Paid since", dollars(refill.fee_paid_cents)))
+    facts.append(("Open", dollars(refill.fee_receivable_cents)))
     story = [*_head("Invoice", refill, issuer_name), _facts(facts)]
     return _document(story, f"Invoice FEE-{refill.id}", issuer_name)
 

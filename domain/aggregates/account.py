@@ -1,8 +1,8 @@
 """The account behind one or more cards: what an employee may spend.
 
 What becomes of money whose last day has passed is in `expired_money`, what follows a debit at the
-shop's or a cardholder's wish in `after_debit`. Amounts are integer cents.
-Times are given by the caller, never read here.
+shop's or a cardholder's wish in `after_debit`, what follows a credit in `after_credit`. Amounts are
+integer cents. Times are given by the caller, never read here.
 """
 
 from uuid import UUID
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from domain import lots as lots_
 from domain.aggregates import expired_money
-from domain.aggregates.after_credit import CreditTakenBack
+from domain.aggregates.after_credit import CreditCorrected, CreditGivenBack, CreditTakenBack
 from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.answers import Refusal, refusal
 from domain.event import Context, Event, no_such_event, stamp, stored_as, upcast
@@ -96,19 +96,6 @@ class DebitCorrected(Event, frozen=True, kw_only=True, gc=False, omit_defaults=T
     lots: Lots = ()
 
 
-@stored_as("account.credit_corrected/1")
-class CreditCorrected(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """Compensates a refill's wrong amount: `change_cents` is added to the balance (may be
-    negative). Names the event it corrects: the credit, or the correction before this one. `lots`
-    is what of the change is money with a last day."""
-
-    change_cents: int
-    refill_id: UUID
-    corrects_version: int
-    why: str
-    lots: Lots = ()
-
-
 class Account(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """The account as its events made it.
 
@@ -158,6 +145,8 @@ def evolve(account: Account | None, event: Event) -> Account:
             return _moved(account, event, event.amount_cents, None, lots)
         case CreditTakenBack():
             return _moved(account, event, -event.amount_cents, None, event.lots)
+        case CreditGivenBack():
+            return _moved(account, event, event.amount_cents, None, event.lots)
         case DebitReversed():
             back = _moved(account, event, event.amount_cents, event.local_date, event.lots, -1)
             if not event.unheard_us:
@@ -363,36 +352,6 @@ def correct_debit(
         change_cents=change_cents,
         transaction_id=transaction_id,
         local_date=date,
-        corrects_version=corrects_version,
-        why=why,
-        lots=parts,
-    )
-
-
-def correct_credit(
-    context: Context,
-    account: Account,
-    *,
-    change_cents: int,
-    refill_id: UUID,
-    corrects_version: int,
-    why: str,
-    last_day: str = "",
-) -> CreditCorrected | Refusal:
-    """Moves the balance by the difference between a refill's wrong and right amount.
-
-    What is taken back comes from what can be spent today, first what has the `last_day` of the
-    refill; what is added has no last day.
-    """
-    today = today_of(context, account)
-    if account.available_cents(today) + change_cents < 0:
-        return refusal("51", "balance")
-    taken = max(0, -change_cents)
-    parts = lots_.to_take_of(account.lots, account.undated_cents, taken, today, last_day)
-    return CreditCorrected(
-        **stamp(context, account.id, account.version + 1),
-        change_cents=change_cents,
-        refill_id=refill_id,
         corrects_version=corrects_version,
         why=why,
         lots=parts,

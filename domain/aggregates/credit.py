@@ -32,7 +32,8 @@ class Corrected(Event, frozen=True, kw_only=True, gc=False):
 
 class Credit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The credit as it stands: `version` counts its corrections, `account_version` is the
-    account's event that made it so."""
+    account's event that made it so. `added_cents` of it corrections added: they have no last
+    day."""
 
     id: UUID
     version: int
@@ -40,6 +41,7 @@ class Credit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     account_id: UUID
     amount_cents: int
     account_version: int
+    added_cents: int = 0
 
 
 def credit_id(refill_id: UUID, account_id: UUID) -> UUID:
@@ -66,6 +68,7 @@ def evolve(credit: Credit | None, event: Event) -> Credit:
     """The credit after `event`."""
     match event:
         case Corrected():
+            added_cents = credit.added_cents if credit is not None else 0
             return Credit(
                 id=event.originator_id,
                 version=event.originator_version,
@@ -73,6 +76,7 @@ def evolve(credit: Credit | None, event: Event) -> Credit:
                 account_id=event.account_id,
                 amount_cents=event.to_cents,
                 account_version=event.account_version + 1,
+                added_cents=max(0, added_cents + event.to_cents - event.from_cents),
             )
         case _:
             raise no_such_event("credit", event)

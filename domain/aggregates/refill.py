@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from msgspec.structs import replace
 
-from domain.aggregates.refill_undone import RefillChargedBack, RefillRefunded, RefillTakenBack
+from domain.aggregates import refill_money as money
+from domain.aggregates import refill_undone as undone
 from domain.event import Context, Event, no_such_event, stamp, stored_as
 from domain.refill_lines import FailedLine, RefillLine
 
@@ -25,9 +25,9 @@ METHODS = (BANK, CHECK, PAYPAL, CARD)
 """How a company pays. Only `card` is asked of a processor; the others an operator confirms."""
 FORM, FILE, SCHEDULE = "form", "file", "schedule"
 
-AWAITING_PAYMENT, AWAITING_APPROVAL = "awaiting-payment", "awaiting-approval"
-APPROVED, CREDITED, IN_PART, FAILED = "approved", "credited", "credited-in-part", "failed"
-REJECTED, CANCELLED, CHARGED_BACK = "rejected", "cancelled", "charged-back"
+AWAITING_PAYMENT, AWAITING_APPROVAL = money.AWAITING_PAYMENT, money.AWAITING_APPROVAL
+APPROVED, CREDITED, IN_PART, FAILED = money.APPROVED, money.CREDITED, money.IN_PART, money.FAILED
+REJECTED, CANCELLED, CHARGED_BACK = money.REJECTED, money.CANCELLED, money.CHARGED_BACK
 STATUSES = (
     *(AWAITING_PAYMENT, AWAITING_APPROVAL, APPROVED, CREDITED, IN_PART, FAILED),
     *(REJECTED, CANCELLED, CHARGED_BACK),
@@ -123,15 +123,14 @@ class RefillFailed(Event, frozen=True, kw_only=True, gc=False):
     ordered: bool
 
 
-class Refill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Refill(money.RefillMoney, frozen=True, kw_only=True, gc=False):
     """The refill as its events made it; its lines stay in them.
 
     `accounts` lines were ordered, `total_cents` in all. `done_lines` of them were credited or
     failed. `looked_at_lines` of the credited ones were looked at after a chargeback.
-    `paid_fee_cents` of what was paid, and not refunded, is our fee. The company owes
-    `receivable_cents`, after a chargeback; `fee_receivable_cents` of them are our fee.
-    `refunded_late_cents` of what was refunded went out when the payment was charged back already;
-    `refund_reference` is the last refund's.
+    `refund_references` are those of all refunds; `refund_in_doubt`: the processor may have sent one
+    that nobody recorded before the chargeback. `inquiry`: why the cardholder's bank asks about the
+    payment; empty while it does not.
     """
 
     id: UUID
@@ -139,7 +138,6 @@ class Refill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     company_id: UUID
     total_cents: int
     accounts: int
-    status: str = CREDITED
     fee_cents: int = 0
     source: str = FORM
     method: str = BANK
@@ -151,27 +149,22 @@ class Refill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     schedule_id: UUID | None = None
     due_on: str = ""
     last_day: str = ""
-    paid_cents: int = 0
-    paid_fee_cents: int = 0
     paid_us: int = 0
     paid_by: str = ""
     processor: str = ""
     reference: str = ""
     approved_by: str = ""
     done_lines: int = 0
-    credited_lines: int = 0
-    credited_cents: int = 0
     failed_lines: int = 0
-    failed_cents: int = 0
     left_out_lines: int = 0
+    dispute: str = ""
+    inquiry: str = ""
+    inquiries_closed: tuple[str, ...] = ()
+    chargebacks: int = 0
     looked_at_lines: int = 0
-    charged_back_cents: int = 0
-    taken_cents: int = 0
-    receivable_cents: int = 0
-    fee_receivable_cents: int = 0
-    refunded_cents: int = 0
-    refunded_late_cents: int = 0
-    refund_reference: str = ""
+    won_disputes: tuple[str, ...] = ()
+    refund_references: tuple[str, ...] = ()
+    refund_in_doubt: bool = False
     why: str = ""
 
     @property
@@ -185,47 +178,19 @@ class Refill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.total_cents + self.fee_cents
 
     @property
-    def refund_cents(self) -> int:
-        """What was paid for nothing and has to go back to the company."""
-        if self.status in (REJECTED, CANCELLED):
-            return max(0, self.paid_cents - self.refunded_cents)
-        if self.status in (IN_PART, FAILED):
-            return max(0, min(self.failed_cents, self.paid_cents) - self.refunded_cents)
-        return 0
-
-    @property
-    def held_cents(self) -> int:
-        """What was here of the payment for its lines, but for a chargeback and what came after."""
-        refunded_cents = self.refunded_cents - self.refunded_late_cents
-        return max(0, self.paid_cents - self.paid_fee_cents - refunded_cents)
-
-    @property
-    def unclaimed_cents(self) -> int:
-        """What nobody else has a claim to if money goes out now: what is due back; after a
-        chargeback what that left of the money for lines that were not credited."""
-        if self.status != CHARGED_BACK:
-            return self.refund_cents
-        gone_cents = self.charged_back_cents + self.refunded_late_cents + self.credited_cents
-        return max(0, self.held_cents - gone_cents)
-
-    def fee_of_chargeback(self, amount_cents: int) -> int:
-        """What of a chargeback is our fee: what goes beyond the money for the lines."""
-        return max(0, min(amount_cents - self.held_cents, self.paid_fee_cents))
-
-    def fee_of_refund(self, amount_cents: int) -> int:
-        """What of a refund is our fee: only an order that was given up is without one."""
-        if self.status not in (REJECTED, CANCELLED):
-            return 0
-        return min(self.paid_fee_cents, amount_cents)
+    def takes_back(self) -> bool:
+        """Whether not all of its credits were looked at after its chargeback."""
+        return self.is_charged_back and self.looked_at_lines < self.credited_lines
 
     @property
     def at_work(self) -> bool:
         """Whether something is to be done that nobody is asked about."""
         return (
             self.status == APPROVED
-            or (self.status == CHARGED_BACK and self.looked_at_lines < self.credited_lines)
+            or self.giving_back
+            or self.takes_back
             or (self.status == AWAITING_PAYMENT and self.method == CARD)
-            or (self.refund_cents > 0 and bool(self.processor))
+            or ((self.refund_cents > 0 or self.refund_in_doubt) and bool(self.processor))
         )
 
 
@@ -256,23 +221,12 @@ def evolve(refill: Refill | None, event: Event) -> Refill:
             return replace(refill, status=REJECTED, why=event.why)
         case RefillCancelled():
             return replace(refill, status=CANCELLED, why=event.why)
-        case RefillRefunded():
-            return _refunded(refill, event)
+        case undone.RefillChargedBack():
+            return replace(
+                undone.after(refill, event), status=CHARGED_BACK, status_before=refill.status
+            )
         case _:
             return _moved(refill, event)
-
-
-def _refunded(refill: Refill, event: RefillRefunded) -> Refill:
-    late_cents = event.amount_cents if refill.status == CHARGED_BACK else 0
-    owed_cents = max(0, event.amount_cents - refill.unclaimed_cents)
-    return replace(
-        refill,
-        refunded_cents=refill.refunded_cents + event.amount_cents,
-        refunded_late_cents=refill.refunded_late_cents + late_cents,
-        refund_reference=event.reference,
-        paid_fee_cents=refill.paid_fee_cents - event.fee_cents,
-        receivable_cents=refill.receivable_cents + owed_cents,
-    )
 
 
 def _moved(refill: Refill, event: Event) -> Refill:
@@ -298,25 +252,8 @@ def _moved(refill: Refill, event: Event) -> Refill:
                     failed_cents=refill.failed_cents + event.total_cents,
                 )
             )
-        case RefillChargedBack():
-            owed_cents = 0 if event.fee_waived else event.fee_cents
-            return replace(
-                refill,
-                status=CHARGED_BACK,
-                why=event.why,
-                charged_back_cents=event.amount_cents,
-                receivable_cents=refill.receivable_cents + owed_cents,
-                fee_receivable_cents=owed_cents,
-            )
-        case RefillTakenBack():
-            return replace(
-                refill,
-                looked_at_lines=refill.looked_at_lines + event.looked_at,
-                taken_cents=refill.taken_cents + event.taken_cents,
-                receivable_cents=refill.receivable_cents + event.receivable_cents,
-            )
         case _:
-            raise no_such_event("refill", event)
+            return undone.after(refill, event)
 
 
 def _settled(refill: Refill) -> Refill:

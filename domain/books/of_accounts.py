@@ -9,11 +9,10 @@ from domain.aggregates.account import (
     AccountCredited,
     AccountDebited,
     AccountOpened,
-    CreditCorrected,
     DebitCorrected,
     DebitReversed,
 )
-from domain.aggregates.after_credit import CreditTakenBack
+from domain.aggregates.after_credit import CreditCorrected, CreditGivenBack, CreditTakenBack
 from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.aggregates.expired_money import LotDonated, LotExpired, LotReactivated, LotReturned
 from domain.books.chart import CARDHOLDERS, COMPANY_FUNDS, DONATIONS, EXPIRED, SHOPS
@@ -23,6 +22,7 @@ from domain.event import Event
 MOVES: dict[type[Event], Rule] = {
     AccountCredited: moves(COMPANY_FUNDS, CARDHOLDERS),
     CreditTakenBack: moves(CARDHOLDERS, COMPANY_FUNDS),
+    CreditGivenBack: moves(COMPANY_FUNDS, CARDHOLDERS),
     AccountDebited: moves(CARDHOLDERS, SHOPS),
     DebitReversed: moves(SHOPS, CARDHOLDERS),
     DebitCorrected: moves(SHOPS, CARDHOLDERS, "change_cents"),

@@ -2,7 +2,15 @@
 
 from domain.aggregates.credit import Corrected as CreditPutRight
 from domain.aggregates.refill import RefillCredited, RefillFailed, RefillOrdered, RefillPaid
-from domain.aggregates.refill_undone import RefillChargedBack, RefillRefunded, RefillTakenBack
+from domain.aggregates.refill_undone import (
+    RefillChargebackWon,
+    RefillChargedBack,
+    RefillFeePaid,
+    RefillGivenBack,
+    RefillInquired,
+    RefillRefunded,
+    RefillTakenBack,
+)
 from domain.aggregates.schedule import ScheduleAdded
 from domain.books.bank import Expect, Expected, expects
 from domain.books.chart import (
@@ -11,7 +19,7 @@ from domain.books.chart import (
     FEES_RECEIVABLE,
     PROCESSOR_CLEARING,
 )
-from domain.books.posting import Posting, Postings, Rule
+from domain.books.posting import Posting, Postings, Rule, moves
 from domain.event import Event
 
 _of_old = expects(COMPANY_FUNDS, "total_cents")
@@ -39,6 +47,17 @@ def _charged_back(event: RefillChargedBack) -> Postings:
     return (*funds, Posting(of_fee, fee_cents)) if fee_cents else funds
 
 
+def _won(event: RefillChargebackWon) -> Postings:
+    """The same back. What of the fee was paid apart meanwhile is the company's."""
+    fee_cents = event.fee_cents
+    funds = (
+        Posting(PROCESSOR_CLEARING, event.amount_cents),
+        Posting(COMPANY_FUNDS, fee_cents - event.amount_cents),
+    )
+    of_fee = COMPANY_FEES if event.fee_waived else FEES_RECEIVABLE
+    return (*funds, Posting(of_fee, -fee_cents)) if fee_cents else funds
+
+
 def _company_pays(amount_cents: int, fee_cents: int) -> Postings:
     funds = (
         Posting(PROCESSOR_CLEARING, amount_cents),
@@ -56,12 +75,16 @@ MOVES: dict[type[Event], Rule] = {
     RefillPaid: _paid,
     RefillRefunded: _refunded,
     RefillChargedBack: _charged_back,
+    RefillChargebackWon: _won,
+    RefillFeePaid: moves(PROCESSOR_CLEARING, FEES_RECEIVABLE),
 }
 NO_MONEY: dict[type[Event], str] = {
     RefillOrdered: "nothing is paid yet",
     RefillCredited: "each line is an account.credited of the same commit",
     RefillFailed: "the money stays with the company's funds",
     RefillTakenBack: "each line is an account.credit_taken_back of the same commit",
+    RefillGivenBack: "each line is an account.credit_given_back of the same commit",
+    RefillInquired: "the bank asks; it took nothing",
     CreditPutRight: "account.credit_corrected of the same commit moves it",
     ScheduleAdded: "the amount is of orders to come",
 }
@@ -70,4 +93,6 @@ EXPECTED: dict[type[Event], Expect] = {
     RefillPaid: expects(PROCESSOR_CLEARING, "amount_cents"),
     RefillRefunded: expects(PROCESSOR_CLEARING, "amount_cents", -1),
     RefillChargedBack: expects(PROCESSOR_CLEARING, "amount_cents", -1),
+    RefillChargebackWon: expects(PROCESSOR_CLEARING, "amount_cents"),
+    RefillFeePaid: expects(PROCESSOR_CLEARING, "amount_cents"),
 }

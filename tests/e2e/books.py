@@ -18,11 +18,10 @@ from domain.aggregates.account import (
     Account,
     AccountCredited,
     AccountDebited,
-    CreditCorrected,
     DebitCorrected,
     DebitReversed,
 )
-from domain.aggregates.after_credit import CreditTakenBack
+from domain.aggregates.after_credit import CreditCorrected, CreditTakenBack
 from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.aggregates.after_payment import Voided
 from domain.aggregates.expired_money import LotExpired, LotReactivated

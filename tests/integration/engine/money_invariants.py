@@ -49,6 +49,8 @@ class Stored:
         """What was on the books of each day when it was closed."""
         self.credits: dict[tuple[UUID, UUID], AccountCredited] = {}
         """The credit of each line of a refill, by refill and account."""
+        self.streams: defaultdict[UUID, list[Event]] = defaultdict(list)
+        """The events of refills."""
         self.added: list[Event] = []
 
     def follow(self) -> None:
@@ -78,6 +80,8 @@ class Stored:
                     self.taken[payment] += cents
         if posted:
             self.days[self.books.day] = self.books.copied()
+        if event.TOPIC.startswith("refill."):
+            self.streams[event.originator_id].append(event)
         if isinstance(event, AccountCredited):
             self.credits[event.refill_id, event.originator_id] = event
         if isinstance(event, DayClosed):

@@ -75,7 +75,11 @@ class Model:
         self.payments: dict[Any, Payment] = {}
         self.credits: dict[tuple[Any, int], int] = {}
         """What stands of a refill's line, by refill and card."""
+        self.added: defaultdict[tuple[Any, int], int] = defaultdict(int)
+        """What corrections added to it, by refill and card."""
         self.refills_paid: dict[Any, int] = {}
+        self.taken: dict[Any, list[tuple[int, Purse]]] = {}
+        """What chargebacks took and a won one gives back, by refill: card and parts."""
         self.places: defaultdict[str, int] = defaultdict(int)
         self.places["funds"] = -cards * credit_cents
         self.done: set[Any] = set()
@@ -136,20 +140,30 @@ class Model:
     def correct_credit(
         self, refill: Any, card: int, to_cents: int, today: str, last_day: str
     ) -> None:
-        """What is added has no last day; what is taken back is first what has the refill's."""
-        change = to_cents - self.credits[refill, card]
+        """What is added has no last day and is taken back first; then what has the refill's, and
+        what that was reactivated into; never what is another's."""
+        change, purse = to_cents - self.credits[refill, card], self.purses[card]
+        added = self.added[refill, card]
+        self.added[refill, card] = max(0, added + change)
         if change > 0:
-            put(self.purses[card], {"": change})
-        else:
-            take(self.purses[card], -change, today, last_day)
+            put(purse, {"": change})
+        left = max(0, -change)
+        days = [day for day in sorted(purse) if last_day and last_day in self.mixed[card][day]]
+        for day in ["", last_day, *days]:
+            if _order(day) >= today:
+                most = min(purse.get(day, 0), added) if last_day and not day else purse.get(day, 0)
+                cents = min(left, most)
+                put(purse, {day: -cents} if cents else {})
+                left -= cents
+        assert not left, f"{left} cents of a correction are another refill's"
         self.credits[refill, card] = to_cents
         self.places["funds"] -= change
 
-    def charged_back(self, refill: Any, fee_cents: int) -> None:
+    def charged_back(self, refill: Any, fee_cents: int, sign: int = 1) -> None:
         """The payment of a refill is gone; the company owes the fee."""
-        self.places["clearing"] -= self.refills_paid[refill]
-        self.places["funds"] -= self.refills_paid[refill] - fee_cents
-        self.places["receivable"] += fee_cents
+        self.places["clearing"] -= sign * self.refills_paid[refill]
+        self.places["funds"] -= sign * (self.refills_paid[refill] - fee_cents)
+        self.places["receivable"] += sign * fee_cents
 
     def take_back(
         self, refill: Any, card: int, ordered_cents: int, today: str, last_day: str
@@ -157,8 +171,22 @@ class Model:
         """What is left of a line after the chargeback of its refill: nothing for what expired."""
         left = self.credits[refill, card] - self.lost_cents(card, today, last_day)
         cents = max(0, min(ordered_cents, left, self.spendable(card, today)))
-        take(self.purses[card], cents, today, last_day)
+        parts = take(self.purses[card], cents, today, last_day)
+        self.taken.setdefault(refill, []).append((card, parts))
         self.places["funds"] += cents
+
+    def won(self, refill: Any, fee_cents: int) -> None:
+        """The payment is here again, and the fee owed no more."""
+        self.charged_back(refill, fee_cents, -1)
+
+    def give_again(self, refill: Any) -> int:
+        """What was taken back goes back under the last days that it had; how much it is."""
+        given = 0
+        for card, parts in self.taken.pop(refill):
+            put(self.purses[card], parts)
+            given += sum(parts.values())
+        self.places["funds"] -= given
+        return given
 
     def lost_cents(self, card: int, today: str, last_day: str) -> int:
         """What expired of a credit at most, booked or not."""

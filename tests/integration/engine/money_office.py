@@ -3,18 +3,25 @@
 Corrections, programmes and closed days are in `money_corrections`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from application.command import Command, Refused
 from application.contest import DecideDispute, GiveEvidence, dispute_id
-from application.credit_refill import CreditLines, TakeBackLines, step_origin
+from application.credit_refill import (
+    CreditLines,
+    GiveBackLines,
+    TakeBackLines,
+    step_origin,
+    taken_lines,
+)
 from application.decide_refill import (
     ApproveRefill,
     CancelRefill,
     ChargeBack,
+    ChargebackWon,
     ConfirmPayment,
     ConfirmRefund,
 )
@@ -120,13 +127,19 @@ class Office:
             "failed": (self.repay, self.charge_back),
             "cancelled": (self.repay, self.confirm),
             "credited": (self.charge_back, self.cancel),
-            "charged-back": (self.work_on, self.charge_back),
+            "charged-back": (self.work_on, self.win),
         }
         return [
             intent
             for refill in self._chosen(which)
-            for intent in next_[refill.status][give_up](which)
+            for intent in self._next(refill, next_[refill.status])[give_up](which)
         ]
+
+    def _next(self, ordered: Ordered, usual: Any) -> Any:
+        """First what a won chargeback has to give back, unless something overtakes it."""
+        refill = self.scene.stored.states[ordered.id]
+        assert isinstance(refill, Refill)
+        return (self.work_on, usual[1]) if refill.giving_back else usual
 
     def confirm(self, which: int) -> list[Intent]:
         """The money of an order came."""
@@ -180,13 +193,39 @@ class Office:
 
         return [make(refill) for refill in self._chosen(which)]
 
+    def pursue(self, which: int, early: bool) -> list[Intent]:
+        """What comes next of a chargeback that is to be won; `early`: it is won at once."""
+        for place, ordered in enumerate(reversed(self.ordered)):
+            refill = self.scene.stored.states[ordered.id]
+            assert isinstance(refill, Refill)
+            if refill.giving_back or (refill.takes_back and not early):
+                return self.work_on(place)
+            if refill.is_charged_back:
+                return self.win(place)
+        return self.charge_back(which)
+
+    def win(self, which: int) -> list[Intent]:
+        """A chargeback was decided for us, wherever the taking back is."""
+
+        def make(refill: Ordered) -> Intent:
+            def won(answer: Any) -> bool:
+                self.model.won(refill.id, FEE_CENTS)
+                return True
+
+            return self._decide(refill, ChargebackWon, won)
+
+        return [make(refill) for refill in self._chosen(which)]
+
     def work_on(self, which: int) -> list[Intent]:
-        """The step that a refill is at: its credits, or what is taken back after a chargeback."""
+        """The step that a refill is at: its credits, what is taken back after a chargeback, or
+        given back after one that was won."""
         found: list[Intent] = []
         for ordered in self._chosen(which):
             refill = self.scene.stored.states[ordered.id]
             assert isinstance(refill, Refill)
-            if refill.status == "approved":
+            if refill.giving_back:
+                found.append(self._step(ordered, refill, GiveBackLines, "give-back"))
+            elif refill.status == "approved":
                 found.append(self._step(ordered, refill, CreditLines, "credit"))
             elif refill.status == "charged-back" and refill.credited_lines:
                 found.append(self._step(ordered, refill, TakeBackLines, "take-back"))
@@ -194,22 +233,30 @@ class Office:
 
     def _step(self, ordered: Ordered, refill: Refill, kind: Any, what: str) -> Intent:
         accounts = self.world.accounts
-        lines = [RefillLine(account_id=accounts[c], amount_cents=n) for c, n in
-                 ordered.lines.items()]  # fmt: skip
+        lines: Sequence[RefillLine] = [
+            RefillLine(account_id=accounts[card], amount_cents=cents)
+            for card, cents in ordered.lines.items()
+        ]
         place, ms = 0, self.scene.ms
+        if kind is GiveBackLines:
+            place = refill.given_lines
+            lines = taken_lines(refill, self.scene.stored.streams[refill.id])[place:]
+        origin = step_origin(refill, what, place, ms, self.world.shop)
 
         def make() -> Command:
             step: Command = kind(
-                step_origin(refill, what, place, ms, self.world.shop), self.scene.deadline_us(),
+                origin, self.scene.deadline_us(),
                 refill_id=refill.id, place=place, lines=lines,
                 ahead=self.world.states.read_ahead(line.account_id for line in lines),
             )  # fmt: skip
             return step
 
         def settle(answer: Any, resent: bool) -> bool:
-            if isinstance(answer, Refused) or not self.model.first_time((what, refill.id)):
+            if isinstance(answer, Refused) or not self.model.first_time(origin.command_id):
                 return False
             ordered.status, today = answer.status, self.scene.today
+            if kind is GiveBackLines:
+                return self.model.give_again(ordered.id) > 0
             if kind is TakeBackLines:
                 return self._taken_back(ordered, answer, today)
             if ordered.last_day and ordered.last_day < today:

@@ -53,6 +53,7 @@ ACTS = (
     *("pay", "pay", "pay", "pay", "split", "reverse", "void", "refund", "refund", "tip"),
     *("reverse-early", "pay-late", "contest", "contest", "hear-shop", "hear-shop", "decide"),
     *("decide", "order", "order", "advance", "advance", "advance", "give-up", "approve-alone"),
+    *("pursue", "pursue"),
     *("ask-payment", "ask-credit", "correct", "correct", "wait", "wait", "programme"),
     *("repeat", "repeat", "close", "expire", "expire", *DECISIONS, *DECISIONS),
 )
@@ -190,6 +191,8 @@ class MoneyMachine(RuleBasedStateMachine):
                 return office.order(lines, m - 1 if m < 5 else None, n != 1, n == 2)
             case "advance" | "give-up":
                 return office.advance(n, give_up=kind == "give-up")
+            case "pursue":
+                return office.pursue(n, early=flag)
             case "approve-alone":
                 return office.approve(n, person=1)
             case "programme":

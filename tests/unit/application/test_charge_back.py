@@ -10,7 +10,7 @@ from application.correct import CorrectAmounts
 from application.corrections import Agreement, Correction, Credited, Seen
 from application.decide_refill import CancelRefill, ChargeBack, ConfirmRefundByTwo
 from application.expired_funds import BookExpiry, DecideExpired, Donate, Reactivate, Return
-from application.payment_processor import DISPUTED, PAID, RecordRefund
+from application.payment_processor import DISPUTED, PAID, RecordRefund, RefundLookedFor
 from application.refill import Terms
 from domain.aggregates.account import Account
 from domain.books.chart import COMPANY_FEES, COMPANY_FUNDS, FEES_RECEIVABLE, PROCESSOR_CLEARING
@@ -305,6 +305,8 @@ def test_what_a_dispute_leaves_of_uncredited_money_goes_back_by_hand(
 ) -> None:
     place, id = part_failed(disputed_cents)
     place.when(step_back(state(place, id), ((ACCOUNT, 6_000),)))
+    assert state(place, id).at_work, "the processor may have sent some of it"
+    place.when(RefundLookedFor(origin(4), DEADLINE_US, refill_id=id, processor="sandbox"))
     assert (state(place, id).at_work, state(place, id).unclaimed_cents) == (False, due_cents)
     for number in (5, 6):
         command = ConfirmRefundByTwo(origin(number), DEADLINE_US, refill_id=id, text="WIRE-8")
@@ -314,3 +316,14 @@ def test_what_a_dispute_leaves_of_uncredited_money_goes_back_by_hand(
     refill = state(place, id)
     assert (refill.refunded_cents, refill.receivable_cents) == (due_cents, 0)
     assert COMPANY_FUNDS not in books_of(place)
+
+
+def test_a_correction_finds_its_credit_where_it_was_reactivated() -> None:
+    place, first = after_expiry()
+    decided(place, Reactivate, 2, last_day=LATER)
+    place.when(order(*LINES, number=3, last_day=LATEST))
+    answer, _ = put_right(place, first, 1_000)
+    assert answer["balances_change_cents"] == -4_000
+    account = place.states.get(ACCOUNT, Account)
+    assert account is not None
+    assert [(lot.last_day, lot.cents) for lot in account.lots] == [(LATER, 1_000), (LATEST, 5_000)]

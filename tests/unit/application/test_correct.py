@@ -12,7 +12,8 @@ from adapters.correction_reads import STATEMENTS_MOST
 from application.correct import CorrectAmounts, PreviewCorrections
 from application.corrections import Agreement, Correction, Credited, Effect, Plan, Seen
 from application.fields import NAME_MOST
-from domain.aggregates.account import Account, CreditCorrected, DebitCorrected
+from domain.aggregates.account import Account, DebitCorrected
+from domain.aggregates.after_credit import CreditCorrected
 from domain.aggregates.credit import Corrected as CreditPutRight
 from domain.aggregates.transaction import Corrected
 from domain.grounds import Grounds
@@ -184,7 +185,7 @@ def test_a_preview_shows_before_and_after_and_stores_nothing() -> None:
         (payment(10_001), "balance"),
         (credit(10_000), "no-change"),
         (credit(1_000_001), "amount"),
-        (credit(4_499), "balance"),
+        (credit(4_499), "spent-credit"),
     ],
 )
 def test_what_cannot_be_right_is_refused(line: Correction, code: str) -> None:

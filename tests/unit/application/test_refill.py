@@ -53,6 +53,7 @@ def test_a_paid_order_is_credited_in_its_own_commit() -> None:
     assert answer == {
         "id": str(whole.originator_id), "status": "credited", "method": "bank", "accounts": 2,
         "total_cents": 12_500, "fee_cents": 0, "credited_cents": 12_500, "left_out_lines": 0,
+        "fee_receivable_cents": 0,
     }  # fmt: skip
 
 

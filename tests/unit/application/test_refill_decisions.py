@@ -22,7 +22,6 @@ from application.payment_processor import (
 )
 from application.refill import Payment, Terms
 from domain import lots as lots_
-from domain.aggregates import account as accounts
 from domain.aggregates import after_credit
 from domain.aggregates import credit as account_credits
 from domain.aggregates import refill as refills
@@ -329,7 +328,7 @@ def test_of_a_corrected_credit_no_more_is_taken_back_than_stands() -> None:
     put_right = account_credits.correct(
         context(), credit, to_cents=600, why="x", account_version=account.version, grounds=Grounds()
     )
-    change = accounts.correct_credit(
+    change = after_credit.correct(
         context(), account, change_cents=-5_400, refill_id=id,
         corrects_version=account.version, why="x",
     )  # fmt: skip

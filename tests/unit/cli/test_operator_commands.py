@@ -290,8 +290,8 @@ def test_wrong_usage_is_status_2(program: Program, arguments: tuple[str, ...]) -
     ["register company", "register shop", "register terminal", "menu", "issue", "pin", "refill",
      "correct", "block", "export settlements", "list", "audit history", "refill list",
      "refill show", "refill confirm", "refill approve", "refill reject", "refill cancel",
-     "refill refunded", "refill chargeback", "refill receipt", "refill group set",
-     "refill webhook poll", "schedule add", "schedule list", "schedule pause"],
+     "refill refunded", "refill fee-paid", "refill chargeback", "refill receipt",
+     "refill group set", "refill webhook poll", "schedule add", "schedule list", "schedule pause"],
 )  # fmt: skip
 def test_every_command_has_help_with_an_example(program: Program, command: str) -> None:
     ended = program(*command.split(), "--help")

@@ -131,6 +131,18 @@ def gone(cls: Any, **facts: Any) -> Any:
     )  # fmt: skip
 
 
+def won(fee_cents: int = 0, fee_waived: bool = False) -> Any:
+    facts = {"fee_cents": fee_cents, "fee_waived": fee_waived, "dispute": "", "why": "x"}
+    return gone(undone.RefillChargebackWon, **facts)
+
+
+def fee_paid(cents: int) -> Event:
+    return undone.RefillFeePaid(
+        **stamp(context(), id_of(50), 4), company_id=id_of(4), amount_cents=cents,
+        reference="WIRE-9", paid_by="x",
+    )  # fmt: skip
+
+
 def taken_back(cents: int) -> Event:
     found = after_credit.take_back(
         context(),
@@ -155,6 +167,8 @@ def whole_refill(version: int) -> Event:
     (paid(500, 40), (500, PROCESSOR_CLEARING)),
     (gone(undone.RefillRefunded, fee_cents=0), (-500, PROCESSOR_CLEARING)),
     (gone(undone.RefillChargedBack, why="x"), (-500, PROCESSOR_CLEARING)),
+    (won(), (500, PROCESSOR_CLEARING)),
+    (fee_paid(40), (40, PROCESSOR_CLEARING)),
     (whole_refill(1), (500, COMPANY_FUNDS)),
     (whole_refill(4), None),
 ])  # fmt: skip
@@ -183,6 +197,11 @@ def test_what_the_bank_will_show_is_waited_for_once(
      {PROCESSOR_CLEARING: -500, COMPANY_FUNDS: 460, FEES_RECEIVABLE: 40}),
     (gone(undone.RefillChargedBack, why="x", fee_cents=40, fee_waived=True),
      {PROCESSOR_CLEARING: -500, COMPANY_FUNDS: 460, COMPANY_FEES: 40}),
+    (fee_paid(40), {PROCESSOR_CLEARING: 40, FEES_RECEIVABLE: -40}),
+    (won(), {PROCESSOR_CLEARING: 500, COMPANY_FUNDS: -500}),
+    (won(fee_cents=40), {PROCESSOR_CLEARING: 500, COMPANY_FUNDS: -460, FEES_RECEIVABLE: -40}),
+    (won(fee_cents=40, fee_waived=True),
+     {PROCESSOR_CLEARING: 500, COMPANY_FUNDS: -460, COMPANY_FEES: -40}),
     (taken_back(500), {CARDHOLDERS: 500, COMPANY_FUNDS: -500}),
     (statement((500, COMPANY_FUNDS), (200, PROCESSOR_CLEARING), (-300, SHOPS)),
      {BANK: 400, COMPANY_FUNDS: -500, PROCESSOR_CLEARING: -200, SHOPS: 300}),

@@ -93,8 +93,16 @@ class StripeServer:
             return 200, {
                 "data": [each for each in self.disputes if each["payment_intent"] == about]
             }
+        if (method, path) == ("GET", "/v1/refunds"):
+            about = fields["payment_intent"]
+            made_of = [
+                {**each, "amount": int(each["amount"])}
+                for each in self.refunds.values()
+                if each["payment_intent"] == about
+            ]
+            return 200, {"data": made_of}
         if (method, path) == ("POST", "/v1/refunds"):
-            made = {"id": f"re_{secrets.token_hex(6)}", **fields}
+            made = {"id": f"re_{secrets.token_hex(6)}", "status": "succeeded", **fields}
             self.refunds[made["id"]] = made
             return 200, made
         return 404, {"error": {"message": "no such path"}}

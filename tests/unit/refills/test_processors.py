@@ -15,11 +15,15 @@ from adapters.processors.stripe import Stripe
 from adapters.settings import Settings, SettingsError, load
 from application.payment_processor import (
     DISPUTED,
+    INQUIRY,
+    INQUIRY_CLOSED,
     OTHER,
     PAID,
     PENDING,
     REFUSED,
+    WON,
     Forged,
+    Notice,
     ProcessorFailed,
 )
 from domain.aggregates.webhook import webhook_id
@@ -87,7 +91,10 @@ def test_a_payment_is_found_before_a_refusal_and_a_dispute_before_both(
     [
         ([(300, "lost")], DISPUTED, 300),
         ([(300, "needs_response"), (200, "lost"), (700, "won")], DISPUTED, 500),
-        ([(1_250, "won")], PAID, 1_250),
+        ([(1_250, "won")], WON, 1_250),
+        ([(1_250, "won"), (1_250, "warning_closed")], WON, 1_250),
+        ([(1_250, "warning_needs_response"), (9, "warning_under_review")], PAID, 1_250),
+        ([(300, "needs_response"), (1_250, "warning_closed")], DISPUTED, 300),
         ([(None, "lost")], DISPUTED, 0),
         ([], DISPUTED, 0),
     ],
@@ -109,7 +116,7 @@ def test_a_dispute_that_is_asked_for_has_its_own_sum(
     found = stripe.find(REFILL)
     assert found is not None
     assert (found.state, found.amount_cents) == (state, cents)
-    told = state == DISPUTED and bool(disputes)
+    told = state != PAID and bool(disputes)
     assert found.reason == ("fraudulent" if told else "succeeded")
 
 
@@ -119,6 +126,15 @@ def test_a_refund_is_made_once(server: StripeServer, stripe: Stripe) -> None:
     assert refunds == set(server.refunds)
     (refund,) = server.refunds.values()
     assert (refund["payment_intent"], refund["amount"]) == (charge.reference, "1250")
+
+
+def test_refunds_are_found_but_those_that_failed(server: StripeServer, stripe: Stripe) -> None:
+    charge = stripe.charge(REFILL, 1_250, "pm_card_visa")
+    assert stripe.refunds(REFILL, charge.reference) == []
+    made = stripe.refund(REFILL, charge.reference, 250)
+    server.refunds[stripe.refund(REFILL, charge.reference, 300)]["status"] = "failed"
+    (found,) = stripe.refunds(REFILL, charge.reference)
+    assert (found.reference, found.amount_cents) == (made, 250)
 
 
 def test_trouble_is_told_without_a_word_of_theirs(server: StripeServer, stripe: Stripe) -> None:
@@ -216,16 +232,55 @@ def test_other_messages_and_other_peoples_payments_are_nothing_of_ours() -> None
 
 
 def test_a_dispute_names_the_payment_that_it_is_about() -> None:
-    dispute = {"payment_intent": "pi_1", "amount": 900, "reason": "fraudulent"}
-    notice = read_notice(message(type="charge.dispute.created", data={"object": dispute}))
+    notice = dispute("created", "needs_response")
     assert (notice.refill_id, notice.charge.reference) == (None, "pi_1")
     assert (notice.charge.state, notice.charge.reason) == (DISPUTED, "fraudulent")
+    assert (notice.charge.dispute, notice.charge.amount_cents) == ("du_1", 900)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "state"),
+    [
+        ("created", "needs_response", DISPUTED),
+        ("updated", "under_review", DISPUTED),
+        ("funds_withdrawn", "needs_response", DISPUTED),
+        ("funds_withdrawn", "prevented", DISPUTED),
+        ("closed", "lost", DISPUTED),
+        ("closed", "won", WON),
+        ("updated", "won", WON),
+        ("funds_reinstated", "won", WON),
+        ("created", "warning_needs_response", INQUIRY),
+        ("updated", "warning_under_review", INQUIRY),
+        ("closed", "warning_closed", INQUIRY_CLOSED),
+        ("created", "prevented", OTHER),
+        ("created", None, OTHER),
+        ("created", ["won"], OTHER),
+    ],
+)
+def test_what_a_message_about_a_dispute_says_of_the_money(
+    kind: str, status: Any, state: str
+) -> None:
+    assert dispute(kind, status).charge.state == state
+
+
+@pytest.mark.parametrize("id", [None, 7, "", "du_\n", "<b>"])
+def test_a_dispute_without_a_name_is_one(id: Any) -> None:
+    assert dispute("created", "needs_response", id=id).charge.dispute == ""
+
+
+def dispute(kind: str, status: Any, **changes: Any) -> Notice:
+    """A message about a dispute, read."""
+    about = {
+        "id": "du_1", "payment_intent": "pi_1", "amount": 900, "reason": "fraudulent",
+        "status": status,
+    }  # fmt: skip
+    data = {"object": about | changes}
+    return read_notice(message(type=f"charge.dispute.{kind}", data=data))
 
 
 def test_a_reason_that_is_no_word_is_not_repeated() -> None:
-    dispute = {"payment_intent": "pi_1", "amount": 900, "reason": "<b>Ana Diaz</b>"}
-    notice = read_notice(message(type="charge.dispute.created", data={"object": dispute}))
-    assert notice.charge.reason == "unknown"
+    found = dispute("created", "needs_response", reason="<b>Ana Diaz</b>")
+    assert found.charge.reason == "unknown"
 
 
 @pytest.mark.parametrize("token", METHODS)

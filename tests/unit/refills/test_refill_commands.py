@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from application.decide_refill import ChargeBack
 from application.payment_processor import PAID
 from domain.aggregates import refill as refills
 from domain.aggregates.account import Account
@@ -16,7 +17,7 @@ from domain.refill_lines import RefillLine
 from protocol.encoding import unb64
 from tests.unit.application import happened
 from tests.unit.application.happened import ACCOUNT, COMPANY
-from tests.unit.application.ledger_double import context
+from tests.unit.application.ledger_double import DEADLINE_US, context, origin
 from tests.unit.application.refilling import charged
 from tests.unit.backend.operator_double import Scene, second_operator
 from tests.unit.backend.test_operator_commands import done, refused
@@ -73,9 +74,14 @@ def test_a_large_refill_is_approved_by_another_operator(scene: Scene) -> None:
     assert done(scene, "REFILL", approve)["status"] == "approved"
 
 
-def test_a_chargeback_by_hand_needs_two_operators(scene: Scene) -> None:
+@pytest.mark.parametrize("won", [False, True])
+def test_a_chargeback_by_hand_needs_two_operators(scene: Scene, won: bool) -> None:
     made = ordered(scene, confirmed=True)
     body = {"refill": made["id"], "why": "check bounced"}
+    if won:
+        id, body = UUID(made["id"]), {**body, "won": True}
+        assert refused(scene, "CHARGEBACK", body)[0] == "nothing-won"
+        scene.ledger.when(ChargeBack(origin(91), DEADLINE_US, refill_id=id, text="x"))
     proposal = done(scene, "CHARGEBACK", body)
     assert proposal["status"] == "waiting"
     approve = {
@@ -84,7 +90,9 @@ def test_a_chargeback_by_hand_needs_two_operators(scene: Scene) -> None:
     }  # fmt: skip
     assert refused(scene, "APPROVE", approve)[0] == "same-operator"
     second_operator(scene)
-    assert done(scene, "APPROVE", approve)["result"]["status"] == "charged-back"
+    assert done(scene, "APPROVE", approve)["result"]["status"] == (
+        "credited" if won else "charged-back"
+    )
     assert scene.refills.woken[-1] == UUID(made["id"])
 
 
@@ -223,3 +231,11 @@ def test_a_refill_of_before_there_were_orders_is_read_as_carried_out() -> None:
     refill: Refill = refills.evolve(None, credited)
     assert (refill.status, refill.paid_cents, refill.credited_lines) == ("credited", 500, 1)
     assert not refill.at_work
+
+
+def test_a_fee_is_paid_only_where_one_is_owed(scene: Scene) -> None:
+    made = ordered(scene, confirmed=True)
+    body = {"what": "fee-paid", "refill": made["id"], "why": "WIRE-9"}
+    assert refused(scene, "REFILL", {**body, "amount_cents": 250})[0] == "no-fee-owed"
+    for wrong in ({}, {"amount_cents": 0}, {"amount_cents": -250}, {"amount_cents": "250"}):
+        assert refused(scene, "REFILL", {**body, **wrong})[0] == "invalid"

@@ -13,13 +13,14 @@ from msgspec.structs import replace
 from adapters.backend.operator_ports import Denied
 from adapters.backend.refill_reads import RefillLists
 from adapters.reports.refill_pdf import MOST_LINES, invoice_pdf, receipt_pdf
+from application.pay_fee import PayFee
 from application.payment_processor import DISPUTED
 from application.refill import Payment, Terms
 from domain.aggregates.company import Company
 from domain.aggregates.refill import Refill
 from domain.aggregates.schedule import Schedule
 from tests.unit.application.happened import ACCOUNT, COMPANY
-from tests.unit.application.ledger_double import Ledger
+from tests.unit.application.ledger_double import DEADLINE_US, Ledger, origin
 from tests.unit.application.refilling import (
     FOREIGN,
     SECOND,
@@ -92,6 +93,19 @@ def test_an_invoice_is_of_the_fee() -> None:
     assert f"FEE-{refill.id}" in text
     assert "$1.50" in text
     assert "$57.00" not in text
+
+
+@pytest.mark.parametrize(("paid_cents", "open_"), [(0, "$2.50"), (100, "$1.50"), (250, "$0.00")])
+def test_an_invoice_says_what_is_open_after_a_chargeback(paid_cents: int, open_: str) -> None:
+    place, id = credited_by_card(Terms(fee_cents=250))
+    charged(place, id, 3, DISPUTED, 11_250)
+    if paid_cents:
+        place.when(
+            PayFee(origin(4), DEADLINE_US, refill_id=id, amount_cents=paid_cents, text="WIRE-9")
+        )
+    text = text_of(lists(place).document("invoice", id))
+    assert open_ in text[text.index("(Open)") :]
+    assert ("Paid since" in text) == bool(paid_cents)
 
 
 def test_no_document_of_what_was_not_paid() -> None:
