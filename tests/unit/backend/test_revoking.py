@@ -120,7 +120,7 @@ def test_nor_does_he_approve_it() -> None:
     assert scene.give("APPROVE", yes)["code"] == "still-needed"
 
 
-@pytest.mark.parametrize("role", ["authority:root", "tls:pos", "tls:authority"])
+@pytest.mark.parametrize("role", ["authority:link", "tls:pos", "tls:authority"])
 def test_what_is_ended_otherwise_says_how(role: str) -> None:
     assert Needing(role).revoke()["code"] == "not-revoked-here"
 
