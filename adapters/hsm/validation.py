@@ -3,8 +3,8 @@
 Each generation of the issuing key signs a list and answers of its own. What is revoked is told by
 the ledger, for all of them alike: a serial number is given once, whoever signed it, so every list
 holds all individuals that were revoked; the root's holds the authorities. An OCSP request for one
-that the ledger does not know is answered `unknown`; of a revoked authority, or root, every certificate is
-`revoked` (RFC 6960 section 2.7).
+that the ledger does not know is answered `unknown`; under a revoked authority, or a retired root,
+every certificate is `revoked` (RFC 6960 section 2.7).
 """
 
 import hashlib

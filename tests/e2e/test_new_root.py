@@ -13,8 +13,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from domain.aggregates.transaction import Authorized
+from tests.e2e.books import Books
 from tests.e2e.bystander import Bystander
 from tests.e2e.installation import Installation, until
+from tests.e2e.restored_copy import Copy
 from tests.e2e.tills import Tills
 from tests.e2e.town import Town, found_town
 
@@ -59,6 +62,20 @@ def by_two(own: Installation, *command: str) -> dict[str, Any]:
     return result
 
 
+def receipt(own: Installation, file: Path) -> Path:
+    """A proof, with the backend's receipt, of the last payment."""
+    paid = [each for each in Books.read(own.settings).events if isinstance(each, Authorized)]
+    done = own.run("audit", "prove", str(paid[-1].originator_id), "--receipt", "--out", str(file))
+    assert done.returncode == 0, done.stderr
+    return file
+
+
+def believed(own: Installation, proof: Path, roots: Path) -> bool:
+    key = str(own.settings.checkpoints / "log.pub")
+    done = own.run("audit", "check", str(proof), "--key", key, "--root", str(roots))
+    return done.returncode == 0 and "approved (code 00)" in done.stdout
+
+
 def openssl(*arguments: str | Path) -> str:
     done = subprocess.run(
         ["openssl", *map(str, arguments)], capture_output=True, text=True, timeout=30
@@ -73,6 +90,7 @@ def test_a_new_root_comes_while_all_pay_and_who_was_away_learns_it(
     shutil.copy(own.home / "pki" / "root.pem", old_root)
     with Bystander.paying(alone(town, 0)) as bystander:
         bystander.untouched()
+        proofs = [receipt(own, tmp_path / "before.json")]
         made = by_two(own, "hsm", "rotate", "CA-ROOT")
         assert made == {"key": "CA-ROOT", "generation": 2, "also": {"CA-ISSUING": 2}}
         bystander.untouched()
@@ -91,12 +109,19 @@ def test_a_new_root_comes_while_all_pay_and_who_was_away_learns_it(
     bundle = own.home / "pki" / "root.pem"
     assert certificates(leaf)[2:] == certificates(link)
     assert certificates(newer.terminals[0] / "root.pem") == certificates(bundle)
+    proofs.append(receipt(own, tmp_path / "after.json"))
+    assert all(believed(own, proof, root) for proof in proofs for root in (bundle, old_root))
     assert own.run("hsm", "rotate", "CA-ROOT").stderr.count("hsm retire CA-ROOT") == 1
     roles = [row["role"] for row in own.json("pki", "list")]
     assert (roles.count("authority:root"), roles.count("authority:link")) == (2, 1)
     in_use = {row["generation"]: row["in_use"] for row in own.json("hsm", "keys")
               if row["key"] == "CA-ROOT"}  # fmt: skip
     assert in_use == {1: False, 2: True}
+    backup = tmp_path / "backup"
+    own.json("backup", str(backup))
+    copy = Copy(tmp_path / "copy")
+    copy.restore(str(backup), "--rehearsal")
+    assert certificates(copy.home / "pki" / "root.pem") == certificates(bundle)
     if shutil.which("openssl") is None:
         return
     url, lists = own.settings.validated_at, tmp_path / "lists.pem"
@@ -151,4 +176,5 @@ def test_the_old_root_ends_with_who_is_told_to_be_cut_off(own: Installation, tow
     assert "retired root" in own.run("pki", "renew", str(town.terminals[1])).stderr
     assert "only one root" in own.run("hsm", "retire", "CA-ROOT").stderr
     assert certificates(own.home / "pki" / "root.pem") == root
+    assert len(certificates(own.home / "pki" / "retired" / "root.pem")) == 1
     own.verify_log()

@@ -12,7 +12,9 @@ from uuid import uuid4
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 from adapters.backend.operator_ports import Denied
 from adapters.hsm import authority_certificates, roots
@@ -22,9 +24,11 @@ from adapters.hsm.keys import Hsm
 from adapters.hsm.provision import open_token, provision
 from adapters.hsm.roots import Roots
 from adapters.hsm.token import Token
+from adapters.hsm.validation import Validation
 from adapters.key_rotation import KeyRotation, use_roots
 from protocol.certificates import Trust
 from protocol.roots import read_told, taken_up
+from tests.integration.hsm.test_validation import Known
 
 PIN = "a test's PIN"
 URL = "http://127.0.0.1:1"
@@ -212,6 +216,33 @@ def test_openssl_agrees(backend: Backend, tmp_path: Path) -> None:
     assert verifies(after, only_new, link=False)
     assert not verifies(after, only_old, link=False)
     assert not verifies(before, only_new)
+
+
+def test_ocsp_says_revoked_of_all_under_a_retired_root(backend: Backend) -> None:
+    known = Known()
+    validation = Validation(backend.authority, known)
+    old, before = backend.authority.root, backend.leaf()
+    backend.rotation.rotate("CA-ROOT", 2)
+    after = backend.leaf()
+
+    def said(chain: list[bytes]) -> ocsp.OCSPCertStatus:
+        leaf, issuing = map(x509.load_der_x509_certificate, chain[:2])
+        request = ocsp.OCSPRequestBuilder().add_certificate(leaf, issuing, SHA1()).build()
+        answer = validation.answer(request.public_bytes(_DER))
+        return ocsp.load_der_ocsp_response(answer).certificate_status
+
+    assert said(before) == said(after) == ocsp.OCSPCertStatus.GOOD
+    known.revoke(old, "authority:root")
+    assert said(before) == ocsp.OCSPCertStatus.REVOKED
+    assert said(after) == ocsp.OCSPCertStatus.GOOD
+    for generation in (1, 2):
+        crl = x509.load_der_x509_crl(validation.crl(generation, of_root=True))
+        issuer = backend.authority.roots.issuers[generation].certificate.public_key()
+        assert isinstance(issuer, ec.EllipticCurvePublicKey)
+        assert crl.is_signature_valid(issuer)
+        assert crl.get_revoked_certificate_by_serial_number(old.serial_number) is not None
+    assert validation.crl(3, of_root=True) == b""
+    assert validation.root(2, link=True) and not validation.root(1, link=True)
 
 
 def test_the_token_alone_tells_which_roots_there_are(backend: Backend) -> None:
