@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import uvloop
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.audit.checkpointer import Checkpointer
 from adapters.audit.erasures import Erasures
@@ -46,7 +46,7 @@ from adapters.erasing import Eraser
 from adapters.hsm.authority import Authority
 from adapters.hsm.certificate_store import CertificateStore
 from adapters.hsm.generations import FIRST
-from adapters.hsm.installation import BACKEND_CERTIFICATE, PIN_CERTIFICATE, certified
+from adapters.hsm.installation import BACKEND_CERTIFICATE, PIN_CERTIFICATE, certified, write_roots
 from adapters.hsm.inventory import made_ms
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
@@ -59,6 +59,7 @@ from adapters.key_rotation import (
     read_chain,
     tell_log_keys,
     use_certified,
+    use_roots,
 )
 from adapters.ledger_books import ledger_books
 from adapters.ledger_core import Core, issuer_id, open_core
@@ -92,6 +93,7 @@ class _Trusting:
 
     identity: Identity
     authority: Authority
+    trust: Trust
     revocations: Revocations
     ready: Ready
     services: dict[str, Service]
@@ -128,7 +130,10 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     refilling = build_refilling(
         settings, loop, core.views, core.clock, core.issuer, core.states.read_ahead
     )
-    own = OwnCertificates(settings.home, trusting.authority, trusting.revocations.is_revoked)
+    key_work.rotation.finish()
+    own = OwnCertificates(
+        settings.home, trusting.authority, trusting.revocations, core.clock.now_us
+    )
     outside = _surroundings(core, trusting, evidence, key_work, refilling, own)
     works = CarryingOut(outside)
     refilling.attach(works)
@@ -190,18 +195,24 @@ def _trusting(core: Core) -> _Trusting:
     generation = use_certified(hsm.token, "BACKEND-ID", chain)
     identity = identity_of(hsm, chain, generation)
     authority = Authority(hsm.token, validation_url=settings.validated_at)
-    trust = Trust(authority.root.public_bytes(Encoding.DER))
-    ready = _ready(settings.home / PIN_CERTIFICATE, hsm, core.clock.now_us)
-    revocations = Revocations(
-        SealedLogReader(core.views.connect, core.mapper),
-        lambda serials: _in_loop(loop, sessions.end_sessions_of, serials),
+    trust = Trust()
+    ready = _ready(
+        settings.home / PIN_CERTIFICATE, hsm, core.clock.now_us, lambda: authority.roots.told()
     )
-    trust.revoked = authority.revoked = revocations.is_revoked
+
+    def revoked(serials: frozenset[int]) -> None:
+        if any(each.serial_number in serials for each in authority.roots.all):
+            write_roots(settings.home, authority.roots)  # one of them was retired
+        _in_loop(loop, sessions.end_sessions_of, serials)
+
+    revocations = Revocations(SealedLogReader(core.views.connect, core.mapper), revoked)
+    trust.revoked = authority.revoked = authority.roots.revoked = revocations.is_revoked
+    use_roots(settings.home, authority.roots, trust)
     trust.grace_ms = MOST_GRACE_DAYS * 24 * 3600 * 1000
     services: dict[str, Service] = {}
     sessions = Sessions(identity, trust, core.lane, services, ready, recorded=revocations)
     core.clock.on_moved(lambda: loop.call_soon_threadsafe(sessions.end_all))
-    return _Trusting(identity, authority, revocations, ready, services, sessions)
+    return _Trusting(identity, authority, trust, revocations, ready, services, sessions)
 
 
 def _evidence(core: Core, trusting: _Trusting) -> _Evidence:
@@ -240,6 +251,7 @@ def _key_work(core: Core, trusting: _Trusting, evidence: _Evidence) -> _KeyWork:
         rotation=KeyRotation(
             settings.home, hsm, trusting.authority, core.keys, resealing, store, trusting.ready,
             use_identity, evidence.folder,
+            partial(use_roots, settings.home, trusting.authority.roots, trusting.trust),
         ),
         wiping=wiping,
         eraser=Eraser(
@@ -283,7 +295,7 @@ def _surroundings(
             core.lane,
             core.settings.hsm_provider,
             lambda: key_work.resealing.progress,
-            made_ms(trusting.authority.root),
+            made_ms(trusting.authority.roots.all[0]),
         ),
         audit_history=views.audit_history,
         export_settlements=views.export_settlements,
@@ -301,6 +313,7 @@ def _surroundings(
         catch_up=views.caught_up,
         rehearse=views.rehearse,
         needed=own.needed,
+        cut_off=own.cut_off,
         is_revoked=trusting.revocations.is_revoked,
     )
 
@@ -310,7 +323,6 @@ def _validation_answers(core: Core, trusting: _Trusting) -> ValidationAnswers:
     return ValidationAnswers(
         core.lane,
         Validation(authority, revocations),
-        authority.root.public_bytes(Encoding.DER),
         lambda: len(revocations.all()),
         lambda: revocations.complete,
     )
@@ -340,11 +352,13 @@ def _checkpointer(
     )
 
 
-def _ready(path: Path, hsm: Hsm, now_us: Callable[[], int]) -> Ready:
+def _ready(
+    path: Path, hsm: Hsm, now_us: Callable[[], int], roots: Callable[[], Mapping[str, Any]]
+) -> Ready:
     """Of the key whose certificate is there; without that file devices take no PIN."""
     chain = read_chain(path) if path.exists() else []
     generation = use_certified(hsm.token, "PIN-ENC", chain) if chain else FIRST
-    return Ready(generation, PinVerification(hsm.token).pin_public_key(), chain, now_us)
+    return Ready(generation, PinVerification(hsm.token).pin_public_key(), chain, now_us, roots)
 
 
 def _in_loop(

@@ -20,17 +20,25 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.audit.folder import CheckpointFolder
 from adapters.audit.note import BadNote, Signer
-from adapters.backend.operator_ports import Denied, InUse
+from adapters.backend.operator_ports import Denied, InUse, Rotated
 from adapters.backend.personalisation import recorded
 from adapters.backend.ready import Ready
 from adapters.hsm.authority import Authority, issuer_name
 from adapters.hsm.card_verification import VERSIONS_MOST
 from adapters.hsm.certificate_store import CertificateStore
 from adapters.hsm.certification_request import RequestRefused
-from adapters.hsm.installation import BACKEND_CERTIFICATE, PIN_CERTIFICATE, subject_of
+from adapters.hsm.installation import (
+    BACKEND_CERTIFICATE,
+    PIN_CERTIFICATE,
+    ROOTS_FILE,
+    subject_of,
+    write_roots,
+)
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import GENERATIONS_MOST
 from adapters.hsm.provision import PIN_REFERENCE_KEYS, make_key, spec_of
+from adapters.hsm.roots import KEY as ROOT_KEY
+from adapters.hsm.roots import Roots
 from adapters.hsm.session import KeySession
 from adapters.hsm.token import HsmUnavailable, Token
 from adapters.hsm.writing import written
@@ -38,11 +46,15 @@ from adapters.postgres.data_keys import DataKeys
 from adapters.postgres.resealing import Resealing
 from adapters.settings import SettingsError
 from application.record_tls import AUTHORITY_ROLE
-from application.register import IssuedCertificate
 from devices.durable import write_durably
-from domain.aggregates.certificate import AUTHORITY_ISSUING, INSTALLED
+from domain.aggregates.certificate import (
+    AUTHORITY_ISSUING,
+    AUTHORITY_LINK,
+    AUTHORITY_ROOT,
+    INSTALLED,
+)
 from domain.aggregates.key import key_id
-from protocol.certificates import BACKEND, PIN
+from protocol.certificates import BACKEND, PIN, Trust
 from protocol.handshake import Identity
 
 log = logging.getLogger(__name__)
@@ -50,12 +62,13 @@ MOST: Final = 99
 """Generations of a key, where nothing allows fewer."""
 _MOST: Final = {"K_CVV": VERSIONS_MOST, "K_PVV": GENERATIONS_MOST}
 TLS_KEY: Final = "CA-TLS"
+TWO_ROOTS: Final = (
+    "Two roots are in force. Retire the older one first: ticketrestaurant hsm retire CA-ROOT."
+)
 NOT_HERE: Final = {
-    "CA-ROOT": "A new root is made in a key ceremony: every device must be given it.",
     TLS_KEY: "The TLS authority is followed by: ticketrestaurant tls rotate authority.",
     "K_PVV2": "K_PVV2 is rotated together with K_PVV: rotate K_PVV.",
 }
-Certified = tuple[UUID, IssuedCertificate]
 
 
 class KeyRotation:
@@ -72,14 +85,17 @@ class KeyRotation:
         ready: Ready,
         use_identity: Callable[[Identity], None],
         evidence: CheckpointFolder,
+        use_roots: Callable[[], None],
     ) -> None:
-        """`use_identity` gets the backend's new identity for handshakes and receipts."""
+        """`use_identity` gets the backend's new identity for handshakes and receipts; `use_roots`
+        is called when the roots of the authority are others than before."""
         self._home, self._hsm, self._authority = home, hsm, authority
         self._keys, self._resealing, self._store = keys, resealing, store
         self._ready, self._use_identity, self._evidence = ready, use_identity, evidence
+        self._use_roots = use_roots
         self._generations = hsm.token.generations
         self._lock = Lock()
-        self._steps: Mapping[str, Callable[[int], Certified | None]] = {
+        self._steps: Mapping[str, Callable[[int], Rotated]] = {
             "K_DB": self._k_db,
             "K_INDEX": partial(self._alone, "K_INDEX"),
             "K_CVV": partial(self._alone, "K_CVV"),
@@ -88,6 +104,7 @@ class KeyRotation:
             "BACKEND-ID": self._backend_id,
             "LOG": self._log,
             "CA-ISSUING": self._ca_issuing,
+            ROOT_KEY: self._ca_root,
         }
 
     def check(self, name: str, generation: int) -> None:
@@ -101,23 +118,34 @@ class KeyRotation:
         if generation not in (newest, newest + 1):
             text = f"{name} is at generation {newest}: only {newest + 1} can follow."
             raise Denied("other-generation", text)
+        if name == ROOT_KEY and generation > newest and len(self._authority.roots.in_force) > 1:
+            raise Denied("two-roots", TWO_ROOTS)
 
-    def rotate(self, name: str, generation: int) -> Certified | None:
+    def rotate(self, name: str, generation: int) -> Rotated:
         """See the port."""
         with self._lock:
             self.check(name, generation)
-            if generation == self._generations.newest(name):
-                return None  # this command came before: what it made is in use
+            if generation == self._generations.newest(name) and name != ROOT_KEY:
+                return Rotated()  # this command came before: what it made is in use
             try:
-                certified = self._steps[name](generation)
+                made = self._steps[name](generation)
             except RequestRefused as error:
                 raise Denied("bad-request", f"The key gets no certificate: {error}.") from None
             log.info("%s/%d is in use", name, generation)
-            return certified
+            return made
+
+    def finish(self) -> None:
+        """At the start: makes what a crash left of the rotation of a root, the issuing authority
+        under it. Raises HsmUnavailable."""
+        roots = self._authority.roots
+        if roots.above(self._authority.issuing) < roots.generation:
+            self._ca_root(roots.generation)
+            log.warning("an issuing authority was made under the root that a crash left alone")
 
     def in_use(self) -> list[InUse]:
         """What is in use now, to be held against the ledger. Raises SettingsError."""
         certified = {
+            ROOT_KEY: (key_id(ROOT_KEY), self._authority.root, AUTHORITY_ROOT),
             "CA-ISSUING": (key_id("CA-ISSUING"), self._authority.issuing, AUTHORITY_ISSUING),
             "PIN-ENC": self._leaf(PIN_CERTIFICATE, PIN),
             "BACKEND-ID": self._leaf(BACKEND_CERTIFICATE, BACKEND),
@@ -147,25 +175,28 @@ class KeyRotation:
     def _make(self, name: str, generation: int) -> None:
         make_key(written(self._hsm.token), spec_of(name, generation))
 
-    def _k_db(self, generation: int) -> None:
+    def _k_db(self, generation: int) -> Rotated:
         self._make("K_DB", generation)
         self._generations.use("K_DB", generation)
         self._keys.begin_run_key()
         self._resealing.wake()
+        return Rotated()
 
-    def _alone(self, name: str, generation: int) -> None:
+    def _alone(self, name: str, generation: int) -> Rotated:
         """A key about which nobody has to be told."""
         self._make(name, generation)
         self._generations.use(name, generation)
+        return Rotated()
 
-    def _k_pvv(self, generation: int) -> None:
+    def _k_pvv(self, generation: int) -> Rotated:
         # The hashing key first: whoever sees the new K_PVV in use finds both.
         for name in reversed(PIN_REFERENCE_KEYS):
             self._make(name, generation)
         for name in reversed(PIN_REFERENCE_KEYS):
             self._generations.use(name, generation)
+        return Rotated()
 
-    def _pin_enc(self, generation: int) -> Certified:
+    def _pin_enc(self, generation: int) -> Rotated:
         self._make("PIN-ENC", generation)
         self._authority.look_for_own_keys()
         path = self._home / PIN_CERTIFICATE
@@ -174,9 +205,10 @@ class KeyRotation:
         chain = self._written(path, leaf)
         self._generations.use("PIN-ENC", generation)
         self._ready.use_pin_key(generation, self._authority.pin_key, chain)
-        return subject_id, recorded(leaf, PIN, INSTALLED, replaced)
+        record = recorded(leaf, PIN, INSTALLED, replaced)
+        return Rotated(certificates=((subject_id, record),))
 
-    def _backend_id(self, generation: int) -> Certified:
+    def _backend_id(self, generation: int) -> Rotated:
         self._make("BACKEND-ID", generation)
         self._authority.look_for_own_keys()
         path = self._home / BACKEND_CERTIFICATE
@@ -185,21 +217,49 @@ class KeyRotation:
         chain = self._written(path, leaf)
         self._generations.use("BACKEND-ID", generation)
         self._use_identity(identity_of(self._hsm, chain, generation))
-        return subject_id, recorded(leaf, BACKEND, INSTALLED, replaced)
+        record = recorded(leaf, BACKEND, INSTALLED, replaced)
+        return Rotated(certificates=((subject_id, record),))
 
-    def _log(self, generation: int) -> None:
+    def _log(self, generation: int) -> Rotated:
         self._make("LOG", generation)
         # Whoever verifies is told of the key before anything is signed with it.
         self._evidence.add_public_key(self._hsm.log_public_key(generation))
         self._generations.use("LOG", generation)
+        return Rotated()
 
-    def _ca_issuing(self, generation: int) -> Certified:
+    def _ca_root(self, generation: int) -> Rotated:
+        """The next root, its link, and an issuing authority under it: from then on all that is new
+        is under the new root. Goes on where it was interrupted."""
+        roots = self._authority.roots
+        if generation not in roots.issuers:
+            self._authority.make_root(generation)
+            self._generations.use(ROOT_KEY, generation)
+            roots.use_newest()
+        # Whoever verifies trusts it before anything is signed with it.
+        self._use_roots()
+        records = [
+            (key_id(ROOT_KEY), recorded(certificate, role, INSTALLED))
+            for certificate, role in (
+                (roots.issuers[generation].certificate, AUTHORITY_ROOT),
+                (roots.link(generation), AUTHORITY_LINK),
+            )
+            if certificate is not None
+        ]
+        # Twice where an interrupted rotation of CA-ISSUING left a certificate by the old root.
+        while roots.above(self._authority.issuing) < generation:
+            below = self._ca_issuing(self._generations.newest("CA-ISSUING") + 1)
+            records += below.certificates
+        also = {"CA-ISSUING": self._generations.newest("CA-ISSUING")}
+        return Rotated(certificates=tuple(records), also=also)
+
+    def _ca_issuing(self, generation: int) -> Rotated:
         made = self._authority.make_issuing(generation)
         pem = made.public_bytes(Encoding.PEM)
         write_durably(self._home / "pki" / f"{issuer_name(generation)}.pem", pem)
         self._generations.use("CA-ISSUING", generation)
         self._authority.use_newest_issuing()
-        return key_id("CA-ISSUING"), recorded(made, AUTHORITY_ISSUING, INSTALLED)
+        record = recorded(made, AUTHORITY_ISSUING, INSTALLED)
+        return Rotated(certificates=((key_id("CA-ISSUING"), record),))
 
     def _written(self, path: Path, leaf: x509.Certificate) -> list[x509.Certificate]:
         """The chain of a new leaf, on the disk for the next start."""
@@ -207,6 +267,17 @@ class KeyRotation:
         self._store.put(leaf)
         write_durably(path, b"".join(each.public_bytes(Encoding.PEM) for each in chain))
         return chain
+
+
+def use_roots(home: Path, roots: Roots, trust: Trust) -> None:
+    """What is trusted and told from now on: every root of the token. Raises OSError.
+
+    Which of them was retired is asked when it counts.
+    """
+    trust.roots = tuple(roots.all)
+    path = home / ROOTS_FILE
+    if not path.exists() or roots.newest not in read_chain(path):
+        write_roots(home, roots)
 
 
 def tell_log_keys(evidence: CheckpointFolder, hsm: Hsm) -> None:

@@ -186,6 +186,7 @@ class IssuedCertificate:
         key_hash: bytes = b"",
         how: str = certificates.PERSONALISED,
         replaces: str = "",
+        issuer: bytes = b"",
     ) -> None:
         self._facts: dict[str, Any] = {
             "role": role,
@@ -196,6 +197,7 @@ class IssuedCertificate:
             "key_hash": key_hash,
             "how": how,
             "replaces": replaces,
+            "issuer": issuer,
         }
 
     @property

@@ -8,7 +8,7 @@ from application.command import Command, Origin, Refused, other_command, seen_of
 from application.group_commit import Needs, Outcome
 from application.states import States
 from domain.aggregates import certificate as certificates
-from domain.aggregates.certificate import AUTHORITY_ROOT, TLS, Certificate, carries_others
+from domain.aggregates.certificate import AUTHORITY_LINK, TLS, Certificate, carries_others
 from domain.event import Context, Event
 
 REASONS = (
@@ -25,8 +25,9 @@ MOST = 1_000
 ALONE = 1
 """So many one operator may revoke alone: a stolen device does not wait. More needs two, and so does
 one of an authority, of the backend or of the key for PIN blocks, on which all others hang."""
-_ROOT_STAYS = Refused(
-    "not-revoked-here", "The root is not revoked: a new one is made in a key ceremony."
+_LINK_STAYS = Refused(
+    "not-revoked-here",
+    "A link ends with the root that signed it: ticketrestaurant hsm retire CA-ROOT.",
 )
 _TLS_STAYS = Refused(
     "not-revoked-here",
@@ -38,8 +39,8 @@ _GONE = "There is no certificate with the id {}."
 
 def why_not(certificate: Certificate, needed: Mapping[str, str]) -> Refused | None:
     """Why this one cannot be revoked now. `needed`: by serial, what must be done before."""
-    if certificate.role == AUTHORITY_ROOT:
-        return _ROOT_STAYS
+    if certificate.role == AUTHORITY_LINK:
+        return _LINK_STAYS
     if certificate.role.startswith(TLS):
         return _TLS_STAYS
     if certificate.serial in needed and not certificate.revoked:

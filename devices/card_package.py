@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from cryptography import x509
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -42,9 +41,9 @@ from devices.identity_files import IDENTITY_FILE, ROOT_FILE
 from devices.keystore import KEY_FILE, FileKeyStore
 from devices.personalisation import CardData, TlsFiles, load_card, store_card, write_identity
 from devices.pkcs12 import MOST_BYTES, ROUNDS_FOR_RANDOM, Bundle, Pkcs12Error, pack, unpack
+from devices.roots import trust_in
 from devices.tls_files import KEY_FILE as TLS_KEY_FILE
 from devices.tls_files import PEM_FILE, TRUST_FILE
-from protocol.certificates import Trust
 from protocol.encoding import lp
 from protocol.errors import ProtocolError
 
@@ -148,8 +147,7 @@ def _unlocked(files: Mapping[str, bytes], code: str) -> CardData:
 def _verified(package: Path, files: Mapping[str, bytes], identity: Bundle) -> UUID:
     """Whose card it is, by a certificate that is good now."""
     try:
-        root = x509.load_pem_x509_certificate(files[ROOT_FILE])
-        trust = Trust(root.public_bytes(Encoding.DER))
+        trust = trust_in(files[ROOT_FILE])
         holder = trust.verify(_chain(identity), time.time_ns() // 1_000_000)
     except ProtocolError as error:
         raise IdentityError(f"{package}: {P12_FILE}: {error.text}") from None

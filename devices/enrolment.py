@@ -29,6 +29,7 @@ from devices.identity import GATEWAY_NAME, IdentityError, parse_address
 from devices.identity_files import ROOT_FILE
 from devices.keystore import KEY_FILE, FileKeyStore, KeyStoreError
 from devices.personalisation import TlsFiles, new_request, write_identity
+from devices.roots import load_trust, take_up_roots
 from devices.tls_files import KEY_FILE as TLS_KEY_FILE
 from devices.tls_files import PEM_FILE, TRUST_FILE, TlsSource
 from protocol.certificates import ENROLLEE, Trust, enrollee_id, role_extension
@@ -112,7 +113,7 @@ def _key_hash(request: bytes) -> str:
 
 async def _ask(folder: Path, gateway: str, code: str, request: bytes) -> dict[str, Any]:
     host, port = parse_address(gateway)
-    trust = Trust(_pem_to_der((folder / ROOT_FILE).read_bytes()))
+    trust = load_trust(folder)
     tls = _tls(folder)
     try:
         async with asyncio.timeout(_TIMEOUT_S):
@@ -120,7 +121,7 @@ async def _ask(folder: Path, gateway: str, code: str, request: bytes) -> dict[st
                 host, port, ssl=tls.context(), server_hostname=GATEWAY_NAME, limit=MAX_LINE
             )
             try:
-                return await _in_session(reader, writer, _identity(folder), trust, code, request)
+                return await _in_session(reader, writer, folder, trust, code, request)
             finally:
                 writer.close()
     except TimeoutError:
@@ -132,16 +133,17 @@ async def _ask(folder: Path, gateway: str, code: str, request: bytes) -> dict[st
 async def _in_session(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
-    identity: Identity,
+    folder: Path,
     trust: Trust,
     code: str,
     request: bytes,
 ) -> dict[str, Any]:
     now_ms = int(datetime.now(UTC).timestamp() * 1000)
-    initiator = Initiator(identity, trust, "backend", "backend", now_ms)
+    initiator = Initiator(_identity(folder), trust, "backend", "backend", now_ms)
     writer.write(initiator.hello())
     writer.write(initiator.prove(parse(await _line(reader))))
-    session, _ = initiator.ready(parse(await _line(reader)))
+    session, ready = initiator.ready(parse(await _line(reader)))
+    take_up_roots(folder, trust, session, ready, now_ms)
     body = {"id": 1, "code": code, "csr": b64(request)}
     writer.write(session.seal("C", "ENROL", "backend", to_json(body)))
     line = parse(await _line(reader))
@@ -222,7 +224,3 @@ def _tls(folder: Path) -> TlsSource:
         return TlsSource(folder, FileKeyStore(folder))
     except (OSError, ValueError, KeyStoreError) as error:  # ssl.SSLError is an OSError
         raise IdentityError(f"{folder}: a TLS file of the package is unfit: {error}") from None
-
-
-def _pem_to_der(pem: bytes) -> bytes:
-    return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)

@@ -13,8 +13,9 @@ from uuid import UUID
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from devices.identity_files import CERTIFICATE_FILE, IDENTITY_FILE, ROOT_FILE
+from devices.identity_files import CERTIFICATE_FILE, IDENTITY_FILE
 from devices.keystore import FileKeyStore, KeyStore, KeyStoreError
+from devices.roots import load_trust
 from devices.succession import NEXT_FOLDER, finish
 from devices.tls_files import TlsSource
 from protocol.certificates import Trust
@@ -81,7 +82,7 @@ def load_device(folder: Path, *roles: str) -> Device:
             serial=str(facts.get("serial") or ""),
             keystore=keystore,
             identity=Identity(role, _chain(folder / CERTIFICATE_FILE), keystore.sign),
-            trust=Trust(_chain(folder / ROOT_FILE)[0]),
+            trust=load_trust(folder),
             tls_source=TlsSource(folder, keystore),
         )
     except KeyError as error:

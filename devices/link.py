@@ -16,6 +16,7 @@ from typing import Self
 from devices.exchange import Body, Exchange, Unreachable
 from devices.identity import GATEWAY_NAME, Device
 from devices.renewal import is_due, renew
+from devices.roots import take_up_roots
 from protocol import errors
 from protocol.encoding import from_json, to_json
 from protocol.errors import HandshakeError, LineError, PeerError, ProtocolError
@@ -32,6 +33,7 @@ _RENEWAL_ID = 0
 _NO_ACCESS = {
     errors.EXPIRED_CERTIFICATE: "a certificate of this connection has expired",
     errors.REVOKED_CERTIFICATE: "a certificate of this connection was revoked",
+    errors.RETIRED_ROOT: "this device's certificate is of a retired root: it must enrol again",
     errors.UNTRUSTED_CERTIFICATE: "a certificate is not from the expected authority",
     errors.WRONG_CLASS: "this program may not connect with this identity",
     errors.WRONG_ROLE: "this identity is for another kind of program",
@@ -165,6 +167,7 @@ class Link:
         writer.write(initiator.hello())
         writer.write(initiator.prove(await _read(reader)))
         session, self.ready = initiator.ready(await _read(reader))
+        take_up_roots(me.folder, me.trust, session, self.ready, self.now_ms())
         await self._renew_if_due(session, reader, writer)
         theirs = self.ready.get("time_ms")
         if isinstance(theirs, int):

@@ -23,11 +23,13 @@ from cryptography.x509.verification import (
 
 from protocol.errors import (
     EXPIRED_CERTIFICATE,
+    RETIRED_ROOT,
     REVOKED_CERTIFICATE,
     UNTRUSTED_CERTIFICATE,
     WRONG_ROLE,
     CertificateError,
 )
+from protocol.roots import is_issued_by, is_self_issued, is_valid_at, links_in, voucher
 
 ROLE_OID: Final = x509.ObjectIdentifier("2.25.203969413868862338541186214871264133791")
 
@@ -96,7 +98,9 @@ class Peer:
     expired: bool = False
     """Within the grace after its certificate's end: good for its renewal, and nothing else."""
     authorities: tuple[int, ...] = ()
-    """Serials of the authorities' certificates between the leaf and the root."""
+    """Serials of the authorities' certificates above the leaf, of a link and of the root too."""
+    root: x509.Certificate | None = None
+    """Of those that are trusted, the one that the chain leads to; an enrollee's leads to none."""
 
     @property
     def kid(self) -> str:
@@ -162,17 +166,18 @@ def _never(_: int) -> bool:
 
 
 class Trust:
-    """The root that a party trusts, and what it knows about revocation.
+    """The roots that a party trusts, and what it knows about revocation.
 
-    `revoked` is asked with the serial of every certificate below the root, issuing included.
-    `grace_ms` is how long after the end of its certificate a holder may still come for the next.
+    `revoked` is asked with the serial of every certificate of a chain, and of the roots: one that
+    is revoked was retired. `grace_ms` is how long after the end of its certificate a holder may
+    still come for the next.
     """
 
-    __slots__ = ("_root", "_store", "grace_ms", "revoked")
+    __slots__ = ("grace_ms", "revoked", "roots")
 
-    def __init__(self, root_der: bytes, revoked: Callable[[int], bool] = _never) -> None:
-        self._root = x509.load_der_x509_certificate(root_der)
-        self._store = Store([self._root])
+    def __init__(self, *roots_der: bytes, revoked: Callable[[int], bool] = _never) -> None:
+        self.roots = tuple(x509.load_der_x509_certificate(each) for each in roots_der)
+        """May be given anew, as one, by any thread."""
         self.revoked = revoked
         self.grace_ms = 0
 
@@ -195,18 +200,19 @@ class Trust:
             raise CertificateError(UNTRUSTED_CERTIFICATE)
         if leaf.not_valid_after_utc - leaf.not_valid_before_utc > _ENROLLEE_LIFE:
             raise CertificateError(UNTRUSTED_CERTIFICATE)
-        if not _is_valid_at(leaf, now):
+        if not is_valid_at(leaf, now):
             raise CertificateError(EXPIRED_CERTIFICATE)
         if role_of(leaf) != ENROLLEE:
             raise CertificateError(WRONG_ROLE)
         return Peer(enrollee_id(key), ENROLLEE, leaf.serial_number, leaf, key)
 
     def verify(self, chain_der: Sequence[bytes], now_ms: int) -> Peer:
-        """The holder of the leaf of `chain_der` (leaf first, root not included).
+        """The holder of the leaf of `chain_der` (leaf first, root not included; perhaps a link).
 
         Checks signatures, validity, basic constraints, path length, usages, key type, names,
         role and revocation. Raises CertificateError: `untrusted-certificate`,
-        `expired-certificate`, `revoked-certificate`, `wrong-role` (none, or an unknown one).
+        `expired-certificate`, `revoked-certificate`, `retired-root`, `wrong-role` (none, or an
+        unknown one).
         """
         at_ms = self._within_grace(chain_der, now_ms)
         path, public_key = self._verified(chain_der, at_ms, _LEAF_POLICY)
@@ -217,8 +223,9 @@ class Trust:
         role = role_of(leaf)
         if role not in ROLES:
             raise CertificateError(WRONG_ROLE)
-        serial, above = leaf.serial_number, tuple(each.serial_number for each in path[1:-1])
-        return Peer(subject_id, role, serial, leaf, public_key, at_ms != now_ms, above)
+        serial, above = leaf.serial_number, tuple(each.serial_number for each in path[1:])
+        expired = at_ms != now_ms
+        return Peer(subject_id, role, serial, leaf, public_key, expired, above, path[-1])
 
     def _within_grace(self, chain_der: Sequence[bytes], now_ms: int) -> int:
         """Now; or, for a leaf that ended a short while ago, its last moment."""
@@ -242,26 +249,54 @@ class Trust:
     def _verified(
         self, chain_der: Sequence[bytes], now_ms: int, policy: ExtensionPolicy
     ) -> tuple[list[x509.Certificate], ec.EllipticCurvePublicKey]:
+        """The path, leaf first, down to one of the roots; a link is in it where it was needed."""
         chain = _load(chain_der)
         now = _EPOCH + timedelta(milliseconds=now_ms)
+        in_force = [each for each in self.roots if not self.revoked(each.serial_number)]
+        path = _path(chain, in_force, now, policy)
+        if path is None:
+            retired = [each for each in self.roots if each not in in_force]
+            if retired and _path(chain, retired, now, policy) is not None:
+                raise CertificateError(RETIRED_ROOT)
+            above = (each for each in self.roots if any(is_issued_by(low, each) for low in chain))
+            if any(not is_valid_at(each, now) for each in (*chain, *above)):
+                raise CertificateError(EXPIRED_CERTIFICATE)
+            raise CertificateError(UNTRUSTED_CERTIFICATE)
+        key = _p256_key(path[0])
+        if any(self.revoked(each.serial_number) for each in path):
+            raise CertificateError(REVOKED_CERTIFICATE)
+        return path, key
+
+
+def _path(
+    chain: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    now: datetime,
+    policy: ExtensionPolicy,
+) -> list[x509.Certificate] | None:
+    """From the leaf to one of `roots`; None where there is no such path.
+
+    `cryptography` counts a self-issued certificate in the path length, which RFC 5280 does not. So
+    a link is checked by itself (`roots.voucher`), and stands for the root that it certifies.
+    """
+    try:
+        above = [each for each in chain[1:] if not is_self_issued(each)]
+        anchors = [*roots, *links_in(chain[1:], roots, now)]
         verifier = (
             PolicyBuilder()
-            .store(self._store)
+            .store(Store(anchors))
             .time(now)
             .max_chain_depth(1)
             .extension_policies(ca_policy=_CA_POLICY, ee_policy=policy)
             .build_client_verifier()
         )
-        try:
-            path = verifier.verify(chain[0], chain[1:]).chain
-        except (VerificationError, UnsupportedAlgorithm, ValueError):
-            if any(not _is_valid_at(each, now) for each in (*chain, self._root)):
-                raise CertificateError(EXPIRED_CERTIFICATE) from None
-            raise CertificateError(UNTRUSTED_CERTIFICATE) from None
-        key = _p256_key(path[0])
-        if any(self.revoked(each.serial_number) for each in path[:-1]):
-            raise CertificateError(REVOKED_CERTIFICATE)
-        return path, key
+        path = verifier.verify(chain[0], above).chain
+    except (VerificationError, UnsupportedAlgorithm, ValueError):
+        return None
+    if path[-1] in roots:
+        return path
+    root = voucher(path[-1], roots, now)
+    return None if root is None else [*path, root]
 
 
 def enrollee_id(key: ec.EllipticCurvePublicKey) -> UUID:
@@ -296,10 +331,6 @@ def _p256_key(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise CertificateError(UNTRUSTED_CERTIFICATE)
     return key
-
-
-def _is_valid_at(certificate: x509.Certificate, now: datetime) -> bool:
-    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
 def _subject_id(leaf: x509.Certificate) -> UUID | None:

@@ -196,10 +196,12 @@ class SetPolicy(TypedDict):
 class Revoke(TypedDict):
     """1 to 1,000 certificates by their ids in the ledger; more than one needs two operators.
 
-    `reason`: a name of RFC 5280 section 5.3.1, `unspecified` where it is missing.
+    `reason`: a name of RFC 5280 section 5.3.1, `unspecified` where it is missing. `cut_off`: a root
+    ends also for those who have no certificate under a newer one.
     """
 
     certificates: list[str]
+    cut_off: NotRequired[bool]
     reason: NotRequired[str]
     why: str
 

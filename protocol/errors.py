@@ -21,6 +21,7 @@ WRONG_PEER: Final = "wrong-peer"
 EXPIRED_CERTIFICATE: Final = "expired-certificate"
 REVOKED_CERTIFICATE: Final = "revoked-certificate"
 UNTRUSTED_CERTIFICATE: Final = "untrusted-certificate"
+RETIRED_ROOT: Final = "retired-root"
 
 # Records
 BAD_SEQUENCE: Final = "bad-sequence"
@@ -65,7 +66,8 @@ TEXTS: Final[dict[str, str]] = {
     WRONG_PEER: "the other end is not the one that was called",
     EXPIRED_CERTIFICATE: "a certificate is outside its validity",
     REVOKED_CERTIFICATE: "a certificate is revoked",
-    UNTRUSTED_CERTIFICATE: "the certificate chain does not lead to the trusted root",
+    UNTRUSTED_CERTIFICATE: "the certificate chain does not lead to a trusted root",
+    RETIRED_ROOT: "the root of this certificate was retired; enrol again",
     BAD_SEQUENCE: "the record does not have the next sequence number",
     BAD_TAG: "the sealed content does not verify",
     WRONG_SESSION: "the line names another session",

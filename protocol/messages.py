@@ -13,6 +13,13 @@ from protocol.refill_bodies import Document, Webhook
 from protocol.sealed_track import SealedTrack
 
 
+class Roots(TypedDict):
+    """The roots in force, oldest first, and the links between them: b64 of certificates in DER."""
+
+    in_force: list[str]
+    links: list[str]
+
+
 class Ready(TypedDict):
     """I READY, the backend's first record. `pin_key`: b64 SPKI DER of the HSM's PIN key."""
 
@@ -20,6 +27,7 @@ class Ready(TypedDict):
     limits: dict[str, Any]
     pin_key: str
     pin_certificate: NotRequired[list[str]]
+    roots: NotRequired[Roots]
 
 
 class PosReady(TypedDict):

@@ -86,7 +86,7 @@ class _Bound(msgspec.Struct):
     issued_ms: int
 
 
-def check_receipt(file: ProofFile, root_der: bytes) -> dict[str, Any]:
+def check_receipt(file: ProofFile, *roots_der: bytes) -> dict[str, Any]:
     """What the receipt says, once it is the backend's own and of the events in the file, which
     `check_proof` saw. Raises BadProof.
 
@@ -99,7 +99,7 @@ def check_receipt(file: ProofFile, root_der: bytes) -> dict[str, Any]:
     try:
         bound = msgspec.json.decode(payload, type=_Bound)
         said: dict[str, Any] = from_json(payload)
-        peer = Trust(root_der).verify(receipt.chain, bound.issued_ms)
+        peer = Trust(*roots_der).verify(receipt.chain, bound.issued_ms)
         verify_detached(payload, receipt.signature, TYP_RECEIPT, peer.public_key, peer.kid)
     except (msgspec.DecodeError, ValueError, RecursionError, OverflowError):
         raise BadProof("what its receipt says cannot be read") from None

@@ -110,7 +110,6 @@ class FoundGenerations:
             name=name,
             generation=generation,
             why=WHY,
-            certificate=None,
         )
 
     def _origin(self, what: str) -> Origin:

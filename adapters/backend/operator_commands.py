@@ -54,7 +54,7 @@ class OperatorCommands:
         self.outside = surroundings
         self.works = CarryingOut(surroundings)
         erasing = ErasingVerb(self.works, surroundings.erasing)
-        self.revoking = Revoking(self.works, surroundings.needed)
+        self.revoking = Revoking(self.works, surroundings.needed, surroundings.cut_off)
         new_person = NewPerson(self.works, surroundings.personalisation)
         self._two_persons = TwoPersons(
             self.works,

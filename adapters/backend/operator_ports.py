@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from adapters.backend.book_ports import Books
+from adapters.backend.revocations import Issued
 from application.corrections import Credited
 from application.group_commit import Work
 from application.ports import Clock
@@ -175,14 +176,22 @@ class InUse:
     rotated: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotated:
+    """What a rotation made: certificates, and whose; the generations of further keys, by name."""
+
+    certificates: tuple[tuple[UUID, IssuedCertificate], ...] = ()
+    also: Mapping[str, int] = field(default_factory=dict)
+
+
 class KeyRotation(Protocol):
     """New generations of keys, made in the HSM. Both raise Denied."""
 
     def check(self, name: str, generation: int) -> None:
         """Whether `rotate` would do it; at once."""
 
-    def rotate(self, name: str, generation: int) -> tuple[UUID, IssuedCertificate] | None:
-        """Makes the generation and takes it into use; whose certificate it was given, and which.
+    def rotate(self, name: str, generation: int) -> Rotated:
+        """Makes the generation and takes it into use.
 
         Nothing is made where that generation is in use already. Raises Unavailable.
         """
@@ -311,7 +320,8 @@ class Surroundings:
     the call, and says whether they do; it runs in a thread too (`projections.runner.wait_for`).
     `turn` is held from making a generation of a key to its record.
     `needed()` gives by serial (hex) what must be done before a certificate can be revoked;
-    `is_revoked(serial)` whether it is.
+    `is_revoked(serial)` whether it is; `cut_off()` by serial (hex) of a root that can be retired
+    who cannot log in without it.
     """
 
     submit: Submit
@@ -337,6 +347,7 @@ class Surroundings:
     catch_up: Callable[[], bool] = lambda: True
     rehearse: Rehearse = lambda tried, tell: []
     needed: Callable[[], Mapping[str, str]] = dict
+    cut_off: Callable[[], Mapping[str, Sequence[Issued]]] = dict
     is_revoked: Callable[[int], bool] = lambda _: False
 
 

@@ -4,7 +4,7 @@ Reads run in a thread. Long answers go out in parts that fit a line, as fast as 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from adapters.backend.past_reads import LISTS as PAST_LISTS
 from adapters.backend.past_reads import past_list
 from adapters.backend.programme_verbs import rehearsed
 from adapters.backend.refill_reads import LISTS as REFILL_LISTS
+from adapters.backend.revocations import Issued
 from application import fields
 from protocol.encoding import b64, to_json
 
@@ -24,7 +25,7 @@ Body = Mapping[str, Any]
 _LISTS = (
     *("certificates", "proposals", "proposal", "queue", "enrolments", "policy", "programme"),
     *("companies", "shops", "terminals", "cards", "accounts", "lots", "disputes"),
-    *("hsm", "hsm-keys"),
+    *("hsm", "hsm-keys", "old-root"),
     *("alerts", "watch"),
     *PAST_LISTS,
     *REFILL_LISTS,
@@ -65,6 +66,8 @@ class OperatorReads:
         if what in REFILL_LISTS:
             of = fields.uuid(body, "of") if "of" in body else None
             return lambda: self.outside.refill_reads.rows(what, of)
+        if what == "old-root":
+            return lambda: _under_old_root(self.outside.cut_off())
         if what == "companies":
             return directory.companies
         if what == "shops":
@@ -201,6 +204,21 @@ READS: dict[str, Callable[[OperatorReads, Body, Reply, Drain], Awaitable[None]]]
     "REHEARSE": OperatorReads.rehearse,
     "DOCUMENT": OperatorReads.document,
 }
+
+
+def _under_old_root(cut_off: Mapping[str, Sequence[Issued]]) -> Rows:
+    """Who has no certificate under the newest root."""
+    return [
+        {
+            "root": root,
+            "role": each.role,
+            "holder": str(each.subject_id),
+            "serial": format(each.serial, "x"),
+            "not_after_ms": each.not_after_us // 1000,
+        }
+        for root, found in cut_off.items()
+        for each in found
+    ]
 
 
 async def send_rows(verb: str, number: int, rows: Rows, reply: Reply, drain: Drain) -> None:

@@ -181,7 +181,16 @@ def recorded(
         fingerprint=sha256(leaf.public_bytes(Encoding.DER)).digest(),
         not_before_us=_microseconds(leaf.not_valid_before_utc),
         not_after_us=_microseconds(leaf.not_valid_after_utc),
+        issuer=_issuer_key(leaf),
     )
+
+
+def _issuer_key(leaf: x509.Certificate) -> bytes:
+    try:
+        found = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
+    except x509.ExtensionNotFound:
+        return b""
+    return found.value.key_identifier or b""
 
 
 def _microseconds(at: datetime) -> int:

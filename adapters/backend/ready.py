@@ -24,8 +24,11 @@ class Ready:
         key: ec.EllipticCurvePublicKey,
         chain: Sequence[x509.Certificate],
         now_us: Callable[[], int] = system_now_us,
+        roots: Callable[[], Mapping[str, Any]] = dict,
     ) -> None:
-        """Without a chain, leaf first, devices take no PIN. `now_us` is what devices are told."""
+        """Without a chain, leaf first, devices take no PIN. `now_us` is what devices are told,
+        `roots` what they are told of those."""
+        self._roots = roots
         self._now_us = now_us
         self.use_pin_key(generation, key, chain)
         if not chain:
@@ -48,4 +51,5 @@ class Ready:
             "time_ms": self._now_us() // 1_000,
             "limits": {"line_bytes": 65_536, "outstanding": 64, "clock_off_ms": 300_000},
             **pin,
+            **self._roots(),
         }

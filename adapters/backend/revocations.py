@@ -15,7 +15,9 @@ from uuid import UUID
 from application.ports import Unavailable
 from domain.aggregates.certificate import (
     AUTHORITY_ISSUING,
+    AUTHORITY_LINK,
     AUTHORITY_ROOT,
+    TLS,
     CertificateIssued,
     CertificateRevoked,
 )
@@ -25,6 +27,7 @@ from projections.ports import Batch, Unreadable
 log = logging.getLogger(__name__)
 LOOK_S = 0.3
 _BATCH = 5_000
+_AUTHORITIES = "authority:"
 _TOPICS = stored_topics((CertificateIssued, CertificateRevoked))
 
 
@@ -40,7 +43,17 @@ class Revoked(NamedTuple):
     @property
     def is_authority(self) -> bool:
         """Whether it signs others': the root's list is the one to hold it."""
-        return self.role in (AUTHORITY_ROOT, AUTHORITY_ISSUING)
+        return self.role in (AUTHORITY_ROOT, AUTHORITY_LINK, AUTHORITY_ISSUING)
+
+
+class Issued(NamedTuple):
+    """What is remembered of a certificate. `issuer`: identifier of the key that signed it."""
+
+    serial: int
+    not_after_us: int
+    role: str
+    subject_id: UUID
+    issuer: bytes
 
 
 class CertificateLog(Protocol):
@@ -64,7 +77,7 @@ class Revocations:
     ) -> None:
         self._reader = reader
         self._on_revoked = on_revoked
-        self._issued: dict[UUID, tuple[int, int, str]] = {}
+        self._issued: dict[UUID, Issued] = {}
         self._serials: set[int] = set()
         self._revoked: dict[int, Revoked] = {}
         self._position = 0
@@ -94,6 +107,21 @@ class Revocations:
     def all(self) -> list[Revoked]:
         """Every revoked certificate, expired ones too."""
         return list(self._revoked.values())
+
+    def only_under(self, issuers: Collection[bytes], now_us: int) -> list[Issued]:
+        """The individuals all of whose certificates that are good now were signed by these keys:
+        the newest of each."""
+        found: dict[UUID, Issued] = {}
+        others: set[UUID] = set()
+        for each in list(self._issued.values()):
+            good = each.not_after_us >= now_us and each.serial not in self._revoked
+            if not good or each.role.startswith((_AUTHORITIES, TLS)):
+                continue
+            if each.issuer in issuers:
+                found[each.subject_id] = each
+            else:
+                others.add(each.subject_id)
+        return [each for subject_id, each in found.items() if subject_id not in others]
 
     def look_soon(self) -> None:
         """Reads at once what was stored a moment ago: somebody waits for it."""
@@ -149,12 +177,14 @@ class Revocations:
         for event in events:
             if isinstance(event, CertificateIssued):
                 serial = int(event.serial, 16)
-                self._issued[event.originator_id] = serial, event.not_after_us, event.role
+                self._issued[event.originator_id] = Issued(
+                    *(serial, event.not_after_us, event.role, event.subject_id, event.issuer)
+                )
                 self._serials.add(serial)
             elif isinstance(event, CertificateRevoked):
-                serial, not_after_us, role = self._issued[event.originator_id]
-                new[serial] = Revoked(
-                    serial, event.recorded_at_us, event.reason, not_after_us, role
+                of = self._issued[event.originator_id]
+                new[of.serial] = Revoked(
+                    of.serial, event.recorded_at_us, event.reason, of.not_after_us, of.role
                 )
         if new:
             self._revoked = {**self._revoked, **new}

@@ -6,11 +6,12 @@ and what the signer logged in with, is not revoked before there is something in 
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from adapters.backend.carrying_out import Answer, CarryingOut
+from adapters.backend.revocations import Issued
 from adapters.backend.told import Told
 from application import fields
 from application.command import Command
@@ -23,6 +24,9 @@ ALONE_AN_HOUR: Final = 20
 """So many one operator revokes alone, one by one, since the backend's start and within an hour; the
 next ones take two: else a mass revocation would be a loop."""
 _HOUR_US: Final = 3600 * 1_000_000
+NAMED_MOST: Final = 5
+CutOff = Callable[[], Mapping[str, Sequence[Issued]]]
+"""By serial, in hex, of a root that can be retired: who has no certificate under another."""
 Needed = Callable[[], Mapping[str, str]]
 """By serial, in hex: what must be done before that certificate can be revoked, in words."""
 SIGNER_TEXT = (
@@ -41,16 +45,17 @@ async def revoke(commands: "OperatorCommands", told: Told) -> Answer:
 class Revoking:
     """`two_persons.Verb`."""
 
-    def __init__(self, works: CarryingOut, needed: Needed = dict) -> None:
+    def __init__(self, works: CarryingOut, needed: Needed = dict, cut_off: CutOff = dict) -> None:
         self._works = works
-        self._needed = needed
+        self._needed, self._cut_off = needed, cut_off
         self._alone: dict[UUID, deque[int]] = {}
 
     def summary(self, body: Mapping[str, Any]) -> str:
         """See `Verb`."""
         ids, reason, why = _read(body)
         many = f"certificate {ids[0]}" if len(ids) == 1 else f"{len(ids):,} certificates"
-        return f"Revoke {many} ({reason}): {why}"
+        and_who = " and cut off who is under it alone" if _cuts_off(body) else ""
+        return f"Revoke {many}{and_who} ({reason}): {why}"
 
     def needs_two(self, body: Mapping[str, Any]) -> bool:
         """See `Verb`: as far as the command itself says; `takes_two` looks at the certificates."""
@@ -93,7 +98,25 @@ class Revoking:
         )
 
     def _needed_by(self, told: Told) -> Mapping[str, str]:
-        return {**dict.fromkeys(told.signer_serials, SIGNER_TEXT), **self._needed()}
+        needed = {**dict.fromkeys(told.signer_serials, SIGNER_TEXT), **self._needed()}
+        if not _cuts_off(told.body):
+            for serial, who in self._cut_off().items():
+                if who and serial not in needed:
+                    needed[serial] = _named(who)
+        return needed
+
+
+def _named(who: Sequence[Issued]) -> str:
+    shown = ", ".join(f"{each.role} {each.subject_id}" for each in who[:NAMED_MOST])
+    more = f" and {len(who) - NAMED_MOST:,} more" if len(who) > NAMED_MOST else ""
+    return (
+        f"{len(who):,} have no certificate under a newer root: {shown}{more}. They renew by"
+        " themselves when they connect; to cut them off, retire it with --cut-off."
+    )
+
+
+def _cuts_off(body: Mapping[str, Any]) -> bool:
+    return "cut_off" in body and fields.flag(body, "cut_off")
 
 
 def _read(body: Mapping[str, Any]) -> tuple[list[UUID], str, str]:

@@ -2,18 +2,15 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
-from uuid import UUID
 
 from adapters.backend.carrying_out import CarryingOut
-from adapters.backend.operator_ports import KeyRotation
+from adapters.backend.operator_ports import KeyRotation, Rotated
 from adapters.backend.told import Told
 from application import fields
 from application.command import Command
-from application.register import IssuedCertificate
 from application.rotate_key import RotateKey
 
 NEEDS_TWO: Final = frozenset({"CA-ISSUING", "CA-ROOT", "CA-TLS", "K_DB"})
-Made = tuple[UUID, IssuedCertificate] | None
 NAME_MOST: Final = 20
 GENERATION_MOST: Final = 9_999
 
@@ -35,12 +32,12 @@ class Rotating:
         """See `Verb`."""
         return _read(body)[0] in NEEDS_TWO
 
-    async def make(self, told: Told) -> Made:
+    async def make(self, told: Told) -> Rotated:
         """See `Verb`: the generation is in use when this returns; what is stored is the record."""
         name, generation, _ = _read(told.body)
         return await self._works.in_lane(lambda: self._keys.rotate(name, generation))
 
-    def command(self, told: Told, made: Made) -> Command:
+    def command(self, told: Told, made: Rotated | None) -> Command:
         """See `Verb`."""
         name, generation, why = _read(told.body)
         return RotateKey(
@@ -49,7 +46,8 @@ class Rotating:
             name=name,
             generation=generation,
             why=why,
-            certificate=made,
+            certificates=made.certificates if made else (),
+            also=made.also if made else {},
         )
 
 

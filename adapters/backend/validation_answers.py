@@ -12,53 +12,48 @@ from typing import Final
 
 from adapters.backend.hsm_lane import HsmLane
 from adapters.hsm.validation import CRL_HOURS, Validation
-from adapters.hsm.validation import ROOT as ROOT_LIST
 
 log = logging.getLogger(__name__)
-OCSP, CRL, ROOT, ISSUING = "ocsp", "crl", "root", "issuing"
-CRL_OF_ROOT: Final = "crl-root"
-_GENERATION: Final = re.compile("[1-9][0-9]?")
+OCSP: Final = "ocsp"
+_PUBLISHED: Final = re.compile("(root|issuing|link|crl|crl-root)(?:-([1-9][0-9]?))?")
 _CRL_FRESH_S: Final = CRL_HOURS * 3600 / 4
 Tell = Callable[[bytes], None]
 """Gets the answer; empty bytes where there is none now."""
 
 
 class ValidationAnswers:
-    """For the event loop. `root`: the DER of the root's certificate.
+    """For the event loop.
 
     An issuing key's certificate is asked for as `issuing`, its list as `crl`, those of later
-    generations as `issuing-2`, `crl-2` and so on; the root's as `root` and `crl-root`.
+    generations as `issuing-2`, `crl-2` and so on; a root's as `root`, `crl-root`, `root-2`,
+    `crl-root-2`, and the link to it as `link-2`.
     """
 
     def __init__(
         self,
         lane: HsmLane,
         validation: Validation,
-        root: bytes,
         revoked_count: Callable[[], int],
         ready: Callable[[], bool],
     ) -> None:
         self._lane = lane
         self._validation = validation
-        self._root = root
         self._revoked_count = revoked_count
         self._ready = ready
-        self._lists: dict[int, _List] = {}
+        self._lists: dict[tuple[str, int], _List] = {}
 
     def asked(self, what: str, body: bytes, tell: Tell) -> None:
         """One question; `tell` is called exactly once, now or later."""
-        kind, _, number = what.partition("-")
-        generation = int(number) if _GENERATION.fullmatch(number) else 0 if number else 1
-        if what == ROOT:
-            tell(self._root)
-        elif kind == ISSUING:
+        named = _PUBLISHED.fullmatch(what)
+        kind, generation = (named[1], int(named[2] or 1)) if named else (what, 0)
+        if kind in ("root", "link"):
+            tell(self._validation.root(generation, link=kind == "link"))
+        elif kind == "issuing":
             tell(self._validation.certificate(generation))
         elif not self._ready():
             tell(b"")
-        elif what == CRL_OF_ROOT:
-            self._tell_crl(ROOT_LIST, tell)
-        elif kind == CRL and self._validation.certificate(generation):
-            self._tell_crl(generation, tell)
+        elif named:
+            self._tell_crl(kind, generation, tell)
         elif what == OCSP:
             if not self._lane.submit(
                 lambda: self._validation.answer(body), lambda result: tell(_bytes(result))
@@ -67,8 +62,13 @@ class ValidationAnswers:
         else:
             tell(b"")
 
-    def _tell_crl(self, generation: int, tell: Tell) -> None:
-        known = self._lists.setdefault(generation, _List())
+    def _tell_crl(self, kind: str, generation: int, tell: Tell) -> None:
+        of_root = kind == "crl-root"
+        of = self._validation.root if of_root else self._validation.certificate
+        if not of(generation):
+            tell(b"")
+            return
+        known = self._lists.setdefault((kind, generation), _List())
         old = time.monotonic() - known.made_s > _CRL_FRESH_S
         count = self._revoked_count()
         if known.der and not old and count == known.revoked:
@@ -78,14 +78,14 @@ class ValidationAnswers:
         if len(known.waiting) > 1:
             return  # one is being made
         if not self._lane.submit(
-            lambda: self._validation.crl(generation),
+            lambda: self._validation.crl(generation, of_root=of_root),
             lambda result: _made(known, count, result),
         ):
             _made(known, count, b"")
 
 
 class _List:
-    """The newest list of one issuing key, and who waits for the next."""
+    """The newest list of one key, and who waits for the next."""
 
     def __init__(self) -> None:
         self.der = b""

@@ -32,7 +32,7 @@ def check(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The root certificate (PEM) of the system's PKI: the receipt is checked, too.",
+            help="The root certificates (PEM) of the system's PKI: the receipt is checked, too.",
             show_default=False,
         ),
     ] = None,
@@ -50,7 +50,7 @@ def check(
     with _judged(proof):
         file = read_proof(_content(proof))
         checkpoint = check_proof(file, log_key(key), origin)
-        receipt = check_receipt(file, _root(root)) if root is not None else None
+        receipt = check_receipt(file, *_roots(root)) if root is not None else None
     if json:
         print_json(
             {
@@ -188,15 +188,15 @@ def _content(path: Path) -> bytes:
         return read_file(path)
 
 
-def _root(path: Path) -> bytes:
+def _roots(path: Path) -> list[bytes]:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding
 
     try:
-        found = x509.load_pem_x509_certificate(_content(path))
+        found = x509.load_pem_x509_certificates(_content(path))
     except ValueError:
         raise unusable(f"{path} is no certificate in PEM") from None
-    return found.public_bytes(Encoding.DER)
+    return [each.public_bytes(Encoding.DER) for each in found]
 
 
 @contextlib.contextmanager

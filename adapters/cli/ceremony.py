@@ -121,10 +121,12 @@ def verify(
     from cryptography import x509
 
     from adapters.ceremony.verification import verify as checked
+    from adapters.hsm.installation import RETIRED_ROOTS_FILE, ROOTS_FILE
 
     home = settings.load().home
     where = folder or home / FOLDER
-    known = root or (home / "pki" / "root.pem")
+    retired = home / RETIRED_ROOTS_FILE  # the ceremony's is the first one
+    known = root or (retired if retired.exists() else home / ROOTS_FILE)
     try:
         certificate = None
         if root is not None or (folder is None and known.exists()):

@@ -8,6 +8,7 @@ import typer
 
 from adapters.cli.failure import integrity_broken, not_running
 from adapters.cli.hsm_backup import backup, restore
+from adapters.cli.hsm_retire import retire
 from adapters.cli.hsm_rotate import rotate
 from adapters.cli.options import AsAuditor, AsJson
 from adapters.cli.output import print_json, printable
@@ -30,10 +31,10 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(
         no_args_is_help=True,
         rich_markup_mode="rich",
-        help="Look at the HSM and its keys; rotate a key; back up its token.\n\n"
+        help="Look at the HSM and its keys; rotate a key, retire a root; back up its token.\n\n"
         "Example: [bold]ticketrestaurant hsm keys[/bold]",
     )
-    for command in (status, keys, rotate, backup, restore):
+    for command in (status, keys, rotate, retire, backup, restore):
         group.command()(command)
     app.add_typer(group, name="hsm", rich_help_panel="Installation")
 

@@ -25,8 +25,9 @@ def rotate(
 ) -> None:
     """Make the next generation of a key in the HSM and take it into use at once.
 
-    What older generations made stays good: cards, PINs, certificates, everything stored. CA-ISSUING
-    and K_DB need a second operator (`proposal approve`). Back up ledger and token afterwards.
+    What older generations made stays good: cards, PINs, certificates, everything stored. CA-ROOT,
+    CA-ISSUING and K_DB need a second operator (`proposal approve`). CA-ROOT brings a new CA-ISSUING
+    with it. Back up ledger and token afterwards.
 
     Example: [bold]ticketrestaurant hsm rotate K_CVV --why "every year"[/bold]
     """
@@ -49,10 +50,15 @@ def rotate(
         print_json(result)
     elif not tell_proposed(result):
         if "generation" in result:
-            print(f"{result['key']}/{result['generation']} is in use")
+            for name, generation in ((result["key"], result["generation"]), *_also(result)):
+                print(f"{name}/{generation} is in use")
         if "data_keys" in result:
             print(f"all {result['data_keys']:,} data keys are sealed by it")
         print("Back up now: ticketrestaurant backup (an older backup does not hold this key)")
+
+
+def _also(result: dict[str, Any]) -> list[tuple[str, int]]:
+    return list(result.get("also", {}).items())
 
 
 async def _left(operator: "Operator") -> int:

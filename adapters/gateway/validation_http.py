@@ -27,11 +27,12 @@ _CRL_GOOD_S: Final = 12 * 3600.0
 _MOST_CONNECTIONS: Final = 128
 _MOST_OF_ADDRESS: Final = 64
 _HEADERS: Final = [(b"x-content-type-options", b"nosniff")]
-_AUTHORITY: Final = re.compile(r"/ca/(root|issuing(?:-[1-9][0-9]?)?)\.cer")
-_LIST: Final = re.compile(r"/crl/(root|issuing(?:-[1-9][0-9]?)?)\.crl")
+_AUTHORITY: Final = re.compile(r"/ca/((?:root|issuing|link)(?:-[1-9][0-9]?)?)\.cer")
+_LIST: Final = re.compile(r"/crl/((?:root|issuing)(?:-[1-9][0-9]?)?)\.crl")
 _PLACES: Final = (
     "there is /crl/issuing.crl, /crl/root.crl, /ocsp, /ca/issuing.cer and /ca/root.cer; of later"
-    " issuing keys /crl/issuing-2.crl and /ca/issuing-2.cer, and so on"
+    " issuing keys /crl/issuing-2.crl and /ca/issuing-2.cer, and so on; of a root that followed"
+    " another /crl/root-2.crl, /ca/root-2.cer and /ca/link-2.cer, the link from the one before"
 )
 _BACKLOG: Final = 128
 _Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -41,7 +42,8 @@ _Receive = Callable[[], Awaitable[dict[str, Any]]]
 class ValidationHttp:
     """An ASGI application: /crl/issuing.crl, /crl/root.crl, /ocsp, /ca/issuing.cer, /ca/root.cer.
 
-    Later generations of the issuing key have /crl/issuing-2.crl and /ca/issuing-2.cer, and so on.
+    Later generations have /crl/issuing-2.crl and /ca/issuing-2.cer, and so on; of the root there is
+    also /ca/link-2.cer.
     """
 
     def __init__(self, questions: Questions) -> None:
@@ -75,9 +77,8 @@ class ValidationHttp:
             return _text(405, "only GET, and POST to /ocsp")
         if found_list := _LIST.fullmatch(path):
             name = found_list[1]
-            return await self._list(
-                "crl-root" if name == "root" else name.replace("issuing", "crl")
-            )
+            of_root = name.startswith("root")
+            return await self._list("crl-" + name if of_root else name.replace("issuing", "crl"))
         if named := _AUTHORITY.fullmatch(path):
             found = await self._questions.ask(named[1], b"")
             return (200, "application/pkix-cert", found) if found else _text(503, "try again")
@@ -98,7 +99,7 @@ class ValidationHttp:
             found = await self._questions.ask(what, b"")
             if found:
                 crl, since_s = found, now_s
-                self._lists[what] = crl, since_s  # at most a hundred names fit the pattern
+                self._lists[what] = crl, since_s  # at most two hundred names fit the pattern
         if not crl or now_s - since_s > _CRL_GOOD_S:
             return _text(503, "try again")
         return 200, "application/pkix-crl", crl

@@ -8,39 +8,36 @@ Recording and revoking are events of the ledger, not of this file.
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from pkcs11 import Attribute, ObjectClass
-from pkcs11.util.x509 import decode_x509_certificate
+from pkcs11 import ObjectClass
 
 from adapters.hsm import certificate_profiles as profiles
+from adapters.hsm.authority_certificates import (
+    Issuer,
+    dated,
+    establish_certificate,
+    signed,
+    stored,
+)
 from adapters.hsm.certificate_profiles import Profile
 from adapters.hsm.certification_request import AuthorityRevoked, RequestRefused, validated_key
 from adapters.hsm.generations import labelled
 from adapters.hsm.provision import make_key, spec_of
+from adapters.hsm.roots import Roots
 from adapters.hsm.session import KeySession
-from adapters.hsm.token import HsmUnavailable, Token
+from adapters.hsm.token import Token
 from adapters.hsm.token_key import TokenPrivateKey
-from adapters.hsm.writing import Runs, written
+from adapters.hsm.writing import written
 from protocol.certificates import BACKEND, PIN, ROLES
 
 ORGANIZATION: Final = "TicketRestaurant US"
-BACKDATED: Final = timedelta(minutes=10)
-"""For devices whose clock is slow: a certificate is valid from a little before it was made."""
 _ROOT, _ISSUING, _TLS = "CA-ROOT/1", "CA-ISSUING", "CA-TLS"
-
-
-class Issuer(NamedTuple):
-    """A key that signs certificates and lists, with its own certificate."""
-
-    certificate: x509.Certificate
-    key: TokenPrivateKey
 
 
 def _never(_: int) -> bool:
@@ -69,7 +66,7 @@ class Authority:
         """Asked with the serial of the issuing certificate before anything is signed with it."""
         self.token = token
         self._clock = clock
-        self.root = _stored(token, _ROOT)
+        self.roots = Roots(token)
         self.issuers: dict[int, Issuer] = {}
         self.use_newest_issuing()
         self.use_newest_tls()
@@ -81,9 +78,16 @@ class Authority:
         return self.issuers[max(self.issuers)].certificate
 
     @property
-    def root_issuer(self) -> Issuer:
-        """The root with its key, which signs issuing authorities and the list of revoked ones."""
-        return Issuer(self.root, TokenPrivateKey(self.token, _ROOT))
+    def root(self) -> x509.Certificate:
+        """The newest root, which the next issuing authority is signed by."""
+        return self.roots.newest
+
+    def make_root(self, generation: int) -> None:
+        """The next root, which is made; it signs nothing before it is taken into use.
+
+        Raises RequestRefused where the root before it ended.
+        """
+        self.roots.make(generation, self._clock(), self._validation_url)
 
     def look_for_own_keys(self) -> None:
         """Learns which keys are the backend's own: every generation that is in the token."""
@@ -168,7 +172,7 @@ class Authority:
             if generation not in self.issuers:
                 label = labelled(_ISSUING, generation)
                 key = TokenPrivateKey(self.token, label)
-                self.issuers[generation] = Issuer(_stored(self.token, label), key)
+                self.issuers[generation] = Issuer(stored(self.token, label), key)
 
     def make_issuing(self, generation: int) -> x509.Certificate:
         """The certificate of the next issuing key, which is made, under the root.
@@ -177,22 +181,26 @@ class Authority:
         """
         label, writable, now = labelled(_ISSUING, generation), written(self.token), self._clock()
         make_key(writable, spec_of(_ISSUING, generation))
-        root = TokenPrivateKey(self.token, _ROOT), self.root.subject
+        number = self.roots.generation
+        root = self.roots.issuers[number].key, self.root.subject
         end = self.root.not_valid_after_utc
         if not self.root.not_valid_before_utc <= now < end:
             raise RequestRefused("the root's own certificate is not valid now")
         name = profiles.authority_name(_organization(self.root), f"Issuing CA {generation}")
         key = TokenPrivateKey(self.token, label)
-        url = self._validation_url
-        _establish(writable, label, (key, name), root, profiles.ISSUING, now, end, url)
-        return _stored(self.token, label)
+        establish_certificate(
+            *(writable, label, (key, name), root, profiles.ISSUING, now, end),
+            validation_url=self._validation_url,
+            root=number,
+        )
+        return stored(self.token, label)
 
     def use_newest_tls(self) -> None:
         """Signs TLS classes with the newest generation of the TLS authority from now on."""
         self.tls_generation = newest_tls_generation(self.token)
         self.token.generations.use(_TLS, self.tls_generation)
         label = f"{_TLS}/{self.tls_generation}"
-        self.tls = _stored(self.token, label)
+        self.tls = stored(self.token, label)
         self._tls_key = TokenPrivateKey(self.token, label)
 
     def begin_tls_generation(self) -> x509.Certificate:
@@ -205,15 +213,18 @@ class Authority:
         writable = written(self.token)
         make_key(writable, spec)
         key = TokenPrivateKey(self.token, spec.label), name
-        _establish(writable, spec.label, key, key, profiles.TLS_AUTHORITY, self._clock())
+        establish_certificate(writable, spec.label, key, key, profiles.TLS_AUTHORITY, self._clock())
         self.use_newest_tls()
         return self.tls
 
     def chain_der(self, leaf: x509.Certificate) -> list[bytes]:
-        """What an individual presents: its own certificate, then the one that issued it."""
+        """What an individual presents: its own certificate, the one that issued it, and while the
+        root before is in force, the link to the root above."""
         issuers = [each.certificate for each in self.issuers.values()]
         issuing = next((each for each in issuers if each.subject == leaf.issuer), self.issuing)
-        return [each.public_bytes(Encoding.DER) for each in (leaf, issuing)]
+        link = self.roots.link_shown_with(issuing)
+        chain = (leaf, issuing) if link is None else (leaf, issuing, link)
+        return [each.public_bytes(Encoding.DER) for each in chain]
 
     def _issuer(self) -> tuple[str, Issuer]:
         """The newest generation of the issuing key, and its name where it is asked for.
@@ -242,13 +253,13 @@ class Authority:
         if not issuer.not_valid_before_utc <= now < issuer.not_valid_after_utc:
             raise RequestRefused("the authority's own certificate is not valid now")
         end = min(now + timedelta(days=days), issuer.not_valid_after_utc)
-        builder = _dated(builder, now, end).issuer_name(issuer.subject)
+        builder = dated(builder, now, end).issuer_name(issuer.subject)
         issuer_id = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer_id),
             critical=False,
         )
-        certificate = _signed(builder, key, profile, issuer_key)
+        certificate = signed(builder, key, profile, issuer_key)
         _enforce(certificate, issuer)
         return certificate
 
@@ -269,11 +280,11 @@ def establish(
     )
     first_tls = f"{_TLS}/1"
     tls = TokenPrivateKey(token, first_tls), profiles.authority_name(organization, "TLS CA")
-    _establish(token, _ROOT, root, root, profiles.ROOT, now)
-    _establish(
+    establish_certificate(token, _ROOT, root, root, profiles.ROOT, now)
+    establish_certificate(
         token, first_issuing, issuing, root, profiles.ISSUING, now, validation_url=validation_url
     )
-    _establish(token, first_tls, tls, tls, profiles.TLS_AUTHORITY, now)
+    establish_certificate(token, first_tls, tls, tls, profiles.TLS_AUTHORITY, now)
     return Authority(token, clock, validation_url)
 
 
@@ -305,54 +316,10 @@ def _has_certificate(keys: KeySession, label: str) -> bool:
     return keys.certificate(label) is not None
 
 
-def _establish(
-    token: Runs,
-    label: str,
-    subject: tuple[TokenPrivateKey, x509.Name],
-    issuer: tuple[TokenPrivateKey, x509.Name],
-    profile: Profile,
-    now: datetime,
-    latest: datetime | None = None,
-    validation_url: str = "",
-) -> None:
-    if token.run(lambda keys: keys.certificate(label)) is not None:
-        return
-    key_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer[0].public_key())
-    builder = x509.CertificateBuilder().subject_name(subject[1]).issuer_name(issuer[1])
-    end = now + timedelta(days=profile.days)
-    builder = _dated(builder, now, min(end, latest) if latest else end)
-    builder = builder.add_extension(key_id, critical=False)
-    builder = profiles.authority_validated_at(builder, validation_url)
-    made = _signed(builder, subject[0].public_key(), profile, issuer[0])
-    token.run(lambda keys: _store(keys, label, made))
-
-
 def _checked_days(days: int, profile: Profile) -> int:
     if not 1 <= days <= profile.days:
         raise RequestRefused(f"a certificate of this kind is valid for 1 to {profile.days} days")
     return days
-
-
-def _dated(
-    builder: x509.CertificateBuilder, now: datetime, end: datetime
-) -> x509.CertificateBuilder:
-    begin = (now - BACKDATED).replace(microsecond=0)
-    return builder.not_valid_before(begin).not_valid_after(end.replace(microsecond=0))
-
-
-def _signed(
-    builder: x509.CertificateBuilder,
-    key: ec.EllipticCurvePublicKey,
-    profile: Profile,
-    issuer_key: TokenPrivateKey,
-) -> x509.Certificate:
-    return (
-        profiles.add_usages(builder, profile)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-        .sign(issuer_key, SHA256())
-    )
 
 
 def _enforce(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
@@ -364,21 +331,3 @@ def _enforce(certificate: x509.Certificate, issuer: x509.Certificate) -> None:
     if certificate.not_valid_after_utc > issuer.not_valid_after_utc:
         raise RequestRefused("no certificate outlives its authority's")
     certificate.verify_directly_issued_by(issuer)
-
-
-def _stored(token: Token, label: str) -> x509.Certificate:
-    der = token.run(lambda keys: keys.certificate(label))
-    if der is None:
-        raise HsmUnavailable(f"the token holds no certificate {label}")
-    return x509.load_der_x509_certificate(der)
-
-
-def _store(keys: KeySession, label: str, certificate: x509.Certificate) -> None:
-    attributes = decode_x509_certificate(certificate.public_bytes(Encoding.DER))
-    attributes |= {
-        Attribute.LABEL: label,
-        Attribute.TOKEN: True,
-        Attribute.PRIVATE: True,
-        Attribute.MODIFIABLE: False,
-    }
-    keys.pkcs11.create_object(attributes)

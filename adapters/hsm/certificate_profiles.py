@@ -78,10 +78,12 @@ def validated_at(
     return _checked_at(builder, url, f"/crl/{issuer}.crl", (ocsp, issuing))
 
 
-def authority_validated_at(builder: x509.CertificateBuilder, url: str) -> x509.CertificateBuilder:
-    """Where a checker of an authority under the root finds the root's CRL, and the root."""
-    root = (AuthorityInformationAccessOID.CA_ISSUERS, "/ca/root.cer")
-    return _checked_at(builder, url, "/crl/root.crl", (root,))
+def authority_validated_at(
+    builder: x509.CertificateBuilder, url: str, root: str
+) -> x509.CertificateBuilder:
+    """Where a checker of an authority under a root, by its name there, finds its CRL, and it."""
+    access = (AuthorityInformationAccessOID.CA_ISSUERS, f"/ca/{root}.cer")
+    return _checked_at(builder, url, f"/crl/{root}.crl", (access,))
 
 
 def _checked_at(

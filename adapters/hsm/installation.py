@@ -27,11 +27,17 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from adapters.hsm.authority import Authority
+from adapters.hsm.roots import Roots, pem_of
 from adapters.tls_material import class_tls_files
 from devices.durable import write_durably
 from devices.identity_files import IDENTITY_FILE
 from devices.personalisation import new_request, write_identity
-from domain.aggregates.certificate import AUTHORITY_ISSUING, AUTHORITY_ROOT, TLS
+from domain.aggregates.certificate import (
+    AUTHORITY_ISSUING,
+    AUTHORITY_LINK,
+    AUTHORITY_ROOT,
+    TLS,
+)
 from domain.aggregates.key import key_id
 from domain.ids import make_id
 from protocol.certificates import AUDITOR, BACKEND, OPERATOR, PIN, WEBSITE, role_of
@@ -44,6 +50,9 @@ CERTIFICATE_FILE: Final = "certificate.pem"
 PIN_CERTIFICATE: Final = "pki/pin.pem"
 """The chain of the HSM's key for PIN blocks, which the backend shows to devices."""
 BACKEND_CERTIFICATE: Final = "pki/backend.pem"
+ROOTS_FILE: Final = "pki/root.pem"
+"""The roots in force, oldest first."""
+RETIRED_ROOTS_FILE: Final = "pki/retired/root.pem"
 _TLS_CLASSES: Final = ("gateway", "backend", "website", "pos", "card")
 _LISTENERS: Final = ("gateway", "backend")
 _LOOPBACK: Final = ("localhost", "127.0.0.1")
@@ -76,7 +85,7 @@ def issue_installation(
     for folder in (home / "tls", home / "pki", home / "operators"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write_once(home / "tls" / "ca.pem", _pem(authority.tls))
-    _write_once(home / "pki" / "root.pem", _pem(authority.root))
+    _write_once(home / ROOTS_FILE, pem_of(authority.roots.all))
     _write_once(home / "pki" / "issuing.pem", _pem(authority.issuing))
     for tls_class in _TLS_CLASSES:
         names = (*_LOOPBACK, *server_names) if tls_class in _LISTENERS else ()
@@ -107,15 +116,36 @@ def certified(home: Path) -> list[Individual]:
 
 
 def _authorities(folder: Path) -> list[Individual]:
-    """The root and each generation of the issuing authority."""
-    places = [("CA-ROOT", AUTHORITY_ROOT, folder / "root.pem")]
-    issuing = sorted(folder.glob("issuing*.pem"))
-    places += [("CA-ISSUING", AUTHORITY_ISSUING, path) for path in issuing]
-    return [
-        Individual(name, key_id(name), role, _first(path))
-        for name, role, path in places
-        if path.exists()
+    """The roots with their links, and each generation of the issuing authority."""
+    places = [
+        ("CA-ROOT", AUTHORITY_ROOT, "root.pem"),
+        ("CA-ROOT", AUTHORITY_LINK, "link-*.pem"),
+        ("CA-ISSUING", AUTHORITY_ISSUING, "issuing*.pem"),
     ]
+    return [
+        Individual(name, key_id(name), role, each)
+        for name, role, pattern in places
+        for path in sorted(folder.glob(pattern))
+        for each in x509.load_pem_x509_certificates(path.read_bytes())
+    ]
+
+
+def write_roots(home: Path, roots: Roots) -> None:
+    """The roots in force, and the link to each, where programs of this machine find them; retired
+    ones in a file of their own, for what they signed once.
+
+    Raises OSError.
+    """
+    in_force = roots.in_force
+    retired = [each for each in roots.all if each not in in_force]
+    if retired:
+        (home / RETIRED_ROOTS_FILE).parent.mkdir(mode=0o700, exist_ok=True)
+        write_durably(home / RETIRED_ROOTS_FILE, pem_of(retired))
+    write_durably(home / ROOTS_FILE, pem_of(in_force))
+    for generation in roots.issuers:
+        link = roots.link(generation)
+        if link is not None:
+            write_durably(home / "pki" / f"link-{generation}.pem", _pem(link))
 
 
 def _of_tls(folder: Path) -> list[Individual]:
@@ -193,7 +223,7 @@ def _issue_identity(
             role=role,
             gateway=gateway,
             chain_der=authority.chain_der(leaf),
-            root_pem=_pem(authority.root),
+            root_pem=(home / ROOTS_FILE).read_bytes(),
             tls=class_tls_files(home, "website"),
         )
     return _individual(folder.name, role, folder / CERTIFICATE_FILE)

@@ -3,8 +3,8 @@
 Each generation of the issuing key signs a list and answers of its own. What is revoked is told by
 the ledger, for all of them alike: a serial number is given once, whoever signed it, so every list
 holds all individuals that were revoked; the root's holds the authorities. An OCSP request for one
-that the ledger does not know is answered `unknown`; of a revoked authority every certificate is
-`revoked` (RFC 6960 section 2.7).
+that the ledger does not know is answered `unknown`; under a revoked authority, or a retired root,
+every certificate is `revoked` (RFC 6960 section 2.7).
 """
 
 import hashlib
@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA224, SHA256, SHA384, 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
-from adapters.hsm.authority import Authority, Issuer
+from adapters.hsm.authority import Authority
+from adapters.hsm.authority_certificates import Issuer
 
 CRL_HOURS: Final = 24
 """How long a list is good for; a new one is made well before, and after each revocation."""
@@ -27,8 +28,6 @@ LONGEST_REQUEST: Final = 2048
 _NONCE_BYTES: Final = (1, 128)  # RFC 9654
 _SERIAL_BITS: Final = 160  # RFC 5280: 20 bytes, and positive
 _BACKDATED: Final = timedelta(minutes=5)
-ROOT: Final = 0
-"""In place of a generation of the issuing key: the root."""
 _HASHES: Final = frozenset(each.name for each in (SHA1, SHA224, SHA256, SHA384, SHA512))
 
 
@@ -80,17 +79,23 @@ class Validation:
         issuer = self._authority.issuers.get(generation)
         return issuer.certificate.public_bytes(Encoding.DER) if issuer else b""
 
-    def crl(self, generation: int = 1) -> bytes:
-        """The list of what is revoked and not yet expired, in DER, signed by a generation, or by
-        the root (`ROOT`): that one lists authorities, the others individuals.
+    def root(self, generation: int, *, link: bool = False) -> bytes:
+        """The DER certificate of a root, or of the link to it; empty where there is none."""
+        roots = self._authority.roots
+        issuer = roots.issuers.get(generation)
+        found = roots.link(generation) if link else issuer.certificate if issuer else None
+        return found.public_bytes(Encoding.DER) if found else b""
+
+    def crl(self, generation: int = 1, *, of_root: bool = False) -> bytes:
+        """The list of what is revoked and not yet expired, in DER, signed by a generation of the
+        issuing key or of the root: that one lists authorities, the others individuals.
 
         Empty where there is no such generation.
 
         Its number is the milliseconds of its making: growing, also over a restart.
         """
-        of_root = generation == ROOT
-        issuers = self._authority.issuers
-        issuer = self._authority.root_issuer if of_root else issuers.get(generation)
+        of = self._authority.roots if of_root else self._authority
+        issuer = of.issuers.get(generation)
         if issuer is None:
             return b""
         issuing, now = issuer.certificate, self._clock()
@@ -160,7 +165,11 @@ class Validation:
         entry = self._known.get(serial)
         if entry is not None:
             return ocsp.OCSPCertStatus.REVOKED, _at(entry.revoked_us), _flag(entry.reason)
+        roots = self._authority.roots
+        root = roots.issuers.get(roots.above(issuer.certificate))
         above = self._known.get(issuer.certificate.serial_number)
+        if above is None and root is not None:
+            above = self._known.get(root.certificate.serial_number)  # it was retired
         if above is not None:
             reason = "cACompromise" if above.reason == "keyCompromise" else above.reason
             return ocsp.OCSPCertStatus.REVOKED, _at(above.revoked_us), _flag(reason)

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from adapters.tls import TlsFiles, client_context
+from devices.roots import load_trust
 from protocol.certificates import BACKEND, WEBSITE, Trust
 from protocol.handshake import Identity, Initiator
 from protocol.signature import software_signer
@@ -23,6 +24,7 @@ class IdentityError(Exception):
 class WebsiteIdentity:
     """What one connection to the gateway needs. `gateway` is host and port."""
 
+    folder: Path
     gateway: tuple[str, int]
     tls: ssl.SSLContext
     identity: Identity
@@ -41,17 +43,17 @@ def load_identity(folder: Path) -> WebsiteIdentity:
         if facts["role"] != WEBSITE:
             raise IdentityError("identity.json is of another role")
         chain = x509.load_pem_x509_certificates((folder / "certificate.pem").read_bytes())
-        root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
         key = load_pem_private_key((folder / "key.pem").read_bytes(), password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise IdentityError("key.pem is not a P-256 key")
         return WebsiteIdentity(
+            folder=folder,
             gateway=(host.strip("[]"), int(port)),
             tls=client_context(TlsFiles.of_identity(folder)),
             identity=Identity(
                 WEBSITE, [each.public_bytes(Encoding.DER) for each in chain], software_signer(key)
             ),
-            trust=Trust(root.public_bytes(Encoding.DER)),
+            trust=load_trust(folder),
         )
     except FileNotFoundError as error:
         raise IdentityError(f"no {Path(str(error.filename)).name}") from None

@@ -18,6 +18,7 @@ from adapters.web.config import Clock
 from adapters.web.identity import IdentityError, WebsiteIdentity, load_identity
 from adapters.web.report_message import ReportRefused, parse_report
 from adapters.web.report_store import Gap, ReportStore
+from devices.roots import take_up_roots
 from protocol.encoding import from_json, to_json
 from protocol.errors import PeerError, ProtocolError
 from protocol.line import MAX_LINE, Line, parse, read_error
@@ -100,7 +101,8 @@ class ReportLink:
         await writer.drain()
         writer.write(handshake.prove(await _read_line(reader)))
         await writer.drain()
-        session, _ = handshake.ready(await _read_line(reader))
+        session, ready = handshake.ready(await _read_line(reader))
+        take_up_roots(us.folder, us.trust, session, ready, self._clock() // 1_000)
         return session
 
     async def _say_what_we_have(self, session: Session, writer: asyncio.StreamWriter) -> None:

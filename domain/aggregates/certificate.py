@@ -14,11 +14,13 @@ from domain.event import Context, Event, Facts, no_such_event, stamp, stored_as,
 PERSONALISED, INSTALLED, ENROLLED, RENEWED = "personalised", "installed", "enrolled", "renewed"
 """How a certificate came to be: with the device or card; by `init`; by a one-time code; as the
 successor of another."""
-AUTHORITY_ROOT, AUTHORITY_ISSUING = "authority:root", "authority:issuing"
-"""Beside the roles of TR-TPR: certificates that sign others."""
+AUTHORITY_ROOT, AUTHORITY_LINK = "authority:root", "authority:link"
+AUTHORITY_ISSUING = "authority:issuing"
+"""Beside the roles of TR-TPR: certificates that sign others. A link is what one root says of the
+key of the next."""
 TLS = "tls:"
 """What the role of a TLS class or of the TLS authority begins with."""
-_CARRY_OTHERS = frozenset({AUTHORITY_ROOT, AUTHORITY_ISSUING, "backend", "pin"})
+_CARRY_OTHERS = frozenset({AUTHORITY_ROOT, AUTHORITY_LINK, AUTHORITY_ISSUING, "backend", "pin"})
 
 
 def carries_others(role: str) -> bool:
@@ -27,11 +29,13 @@ def carries_others(role: str) -> bool:
 
 
 @stored_as("certificate.issued/2")
-class CertificateIssued(Event, frozen=True, kw_only=True, gc=False):
+class CertificateIssued(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """`serial` in lowercase hex; `fingerprint` is SHA-256 of the DER certificate.
 
     `key_hash` is SHA-256 of its public key (SPKI), empty where that was not recorded. `replaces`
-    is the serial of the certificate that it succeeds, empty for none.
+    is the serial of the certificate that it succeeds, empty for none. `issuer` is the identifier of
+    the key that signed it (RFC 5280 section 4.2.1.1), empty in events from before a root could be
+    followed by another.
     """
 
     subject_id: UUID
@@ -43,6 +47,7 @@ class CertificateIssued(Event, frozen=True, kw_only=True, gc=False):
     how: str
     key_hash: bytes
     replaces: str
+    issuer: bytes = b""
 
 
 def _issued_1(facts: Facts) -> Facts:
@@ -124,6 +129,7 @@ def issue(
     how: str = PERSONALISED,
     key_hash: bytes = b"",
     replaces: str = "",
+    issuer: bytes = b"",
 ) -> CertificateIssued:
     """Records an issued certificate."""
     return CertificateIssued(
@@ -137,6 +143,7 @@ def issue(
         how=how,
         key_hash=key_hash,
         replaces=replaces,
+        issuer=issuer,
     )
 
 

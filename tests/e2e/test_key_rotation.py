@@ -191,7 +191,6 @@ def test_each_issuing_key_answers_for_what_it_signed(
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("CA-ROOT", "ceremony"),
         ("CA-TLS", "tls rotate authority"),
         ("K_PVV2", "rotate K_PVV"),
         ("nothing", "no such key"),

@@ -101,13 +101,14 @@ def certificate(
     *,
     begin: datetime = BEGIN,
     end: datetime = END,
+    number: str = "",
 ) -> x509.Certificate:
-    """A certificate signed by the key named `issuer_key`."""
+    """A certificate signed by the key named `issuer_key`; `number` sets its serial apart."""
     builder = x509.CertificateBuilder(
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]),
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]),
         holder,
-        int.from_bytes(octets(f"serial {subject} {issuer}", 19), "big"),
+        int.from_bytes(octets(f"serial {subject} {issuer}{number}", 19), "big"),
         begin,
         end,
         [x509.Extension(e.oid, critical, e) for e, critical in extensions],
@@ -186,7 +187,7 @@ def pin_key_chain() -> tuple[bytes, bytes]:
 
 def trust(*revoked: int) -> Trust:
     """Trust in the root, with these serials revoked."""
-    return Trust(der(root()), lambda serial: serial in revoked)
+    return Trust(der(root()), revoked=lambda serial: serial in revoked)
 
 
 def fixed(name: str) -> Fresh:

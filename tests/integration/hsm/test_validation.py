@@ -1,6 +1,7 @@
 """What CRL and OCSP say: of individuals, of authorities, and of what is below a revoked one."""
 
 import subprocess
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -12,12 +13,12 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from adapters.backend.revocations import Revoked
+from adapters.backend.revocations import Issued, Revoked
 from adapters.hsm.authority import Authority, establish
 from adapters.hsm.certification_request import AuthorityRevoked, RequestRefused
 from adapters.hsm.installation import BACKEND_CERTIFICATE
 from adapters.hsm.provision import open_token, provision
-from adapters.hsm.validation import ROOT, Validation
+from adapters.hsm.validation import Validation
 from adapters.own_certificates import OwnCertificates
 from tests.integration.hsm.conftest import PIN
 
@@ -41,6 +42,9 @@ class Known:
 
     def is_revoked(self, serial: int) -> bool:
         return serial in self.revoked
+
+    def only_under(self, issuers: Collection[bytes], now_us: int) -> list[Issued]:
+        return []
 
     def get(self, serial: int) -> Revoked | None:
         return self.revoked.get(serial)
@@ -127,7 +131,7 @@ def test_openssl_checks_the_whole_chain_by_our_lists(
 ) -> None:
     known = Known()
     validation = Validation(authority, known)
-    text = x509.load_der_x509_crl(validation.crl(ROOT))
+    text = x509.load_der_x509_crl(validation.crl(of_root=True))
     assert text.issuer == authority.root.subject
     points = authority.issuing.extensions.get_extension_for_class(x509.CRLDistributionPoints)
     assert f"{URL}/crl/root.crl" in str(points.value)
@@ -147,7 +151,7 @@ def _verified(
         (folder / name).write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in of))
         return str(folder / name)
 
-    lists = [x509.load_der_x509_crl(validation.crl(each)) for each in (ROOT, 1)]
+    lists = [x509.load_der_x509_crl(validation.crl(of_root=each)) for each in (True, False)]
     command = ["openssl", "verify", "-crl_check_all", "-x509_strict"]
     command += ["-CAfile", pem("root.pem", authority.root), "-CRLfile", pem("crl.pem", *lists)]
     command += ["-untrusted", pem("issuing.pem", authority.issuing), pem("leaf.pem", leaf)]
@@ -170,7 +174,7 @@ def test_a_revoked_certificate_in_use_is_warned_of_and_one_in_use_is_needed(
     authority: Authority, tmp_path: Path
 ) -> None:
     known = Known()
-    own = OwnCertificates(tmp_path, authority, known.is_revoked)
+    own = OwnCertificates(tmp_path, authority, known, lambda: 0)
     (tmp_path / "pki").mkdir()
     backend = authority.issue_leaf(authority.backend_key, uuid4(), "backend")
     pem = b"".join(each.public_bytes(Encoding.PEM) for each in (backend, authority.issuing))

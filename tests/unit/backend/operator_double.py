@@ -14,6 +14,7 @@ from adapters.backend.operator_ports import (
     Chosen,
     Denied,
     DrawnCard,
+    Rotated,
     Rows,
     Surroundings,
 )
@@ -229,12 +230,12 @@ class RotationDouble:
         if name not in ("K_CVV", "K_DB"):
             raise Denied("not-rotated-here", "Not here.")
 
-    def rotate(self, name: str, generation: int) -> tuple[UUID, IssuedCertificate] | None:
+    def rotate(self, name: str, generation: int) -> Rotated:
         self.check(name, generation)
         self.asked += 1
         if (name, generation) not in self.made:
             self.made.append((name, generation))
-        return None
+        return Rotated()
 
 
 class EraserDouble:

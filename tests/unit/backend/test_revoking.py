@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 
 from adapters.backend.operators import Operators
-from adapters.backend.revoking import ALONE_AN_HOUR
+from adapters.backend.revocations import Issued, Revocations
+from adapters.backend.revoking import ALONE_AN_HOUR, NAMED_MOST
 from domain.aggregates import certificate as certificates
 from domain.aggregates.certificate import Certificate
 from domain.event import Event
@@ -40,9 +41,11 @@ class Needing(Scene):
     def __init__(self, role: str, serial: str = SERIAL) -> None:
         super().__init__()
         self.needs: dict[str, str] = {}
+        self.only_under: dict[str, list[Issued]] = {}
         self.ledger.given(issued(role, serial))
         outside = self.surroundings()
         object.__setattr__(outside, "needed", self._needed)
+        object.__setattr__(outside, "cut_off", lambda: self.only_under)
         self.operators = Operators(outside)
 
     def _needed(self) -> Mapping[str, str]:
@@ -120,7 +123,58 @@ def test_nor_does_he_approve_it() -> None:
     assert scene.give("APPROVE", yes)["code"] == "still-needed"
 
 
-@pytest.mark.parametrize("role", ["authority:root", "tls:pos", "tls:authority"])
+def test_a_root_is_retired_with_those_under_it_only_if_that_is_said() -> None:
+    scene = Needing("authority:root")
+    lost = [Issued(number, 1, "pos", UUID(int=number), b"old") for number in range(NAMED_MOST + 2)]
+    scene.only_under = {SERIAL: lost}
+    told = scene.revoke()
+    assert told["code"] == "still-needed"
+    assert told["text"].startswith(f"7 have no certificate under a newer root: pos {UUID(int=0)}")
+    assert "and 2 more" in told["text"]
+    body = {"certificates": [str(ID)], "why": "a test", "cut_off": True}
+    scene.needs = {SERIAL: "Rotate BACKEND-ID first."}
+    assert scene.give("REVOKE", body)["text"] == "Rotate BACKEND-ID first.", "that it never does"
+    scene.needs = {}
+    told = scene.give("REVOKE", body)
+    assert "cut off who is under it alone" in told["result"]["summary"]
+    yes = approval(told)
+    second_operator(scene)
+    scene.give("APPROVE", yes)
+    assert scene.revoked
+    assert scene.give("REVOKE", {**body, "cut_off": 7})["code"] in ("invalid", "bad-body")
+
+
+def test_who_is_under_an_old_root_alone_is_known_from_the_log() -> None:
+    def given(number: int, holder: int, issuer: bytes, role: str = "pos", end: int = 9) -> Event:
+        return certificates.issue(
+            context(),
+            make_id(NOW_MS, 0, number),
+            subject_id=UUID(int=holder),
+            role=role,
+            serial=format(number, "x"),
+            fingerprint=b"f" * 32,
+            not_before_us=0,
+            not_after_us=end,
+            issuer=issuer,
+        )
+
+    known = Revocations(cast(Any, None), lambda _: None)
+    ended = given(4, 3, b"new")
+    state = certificates.evolve(None, ended)
+    revoked = certificates.revoke(context(), state, reason="superseded", why="a test")
+    assert revoked is not None
+    known._add([
+        given(1, 1, b"old"), given(2, 1, b"new"),  # renewed
+        given(3, 3, b""), ended, revoked,  # its successor was revoked
+        given(5, 5, b"old", end=4),  # expired
+        given(6, 6, b"old", role="authority:issuing"), given(7, 7, b"old", role="tls:pos"),
+        given(8, 8, b"old"), given(9, 8, b"old"), given(10, 10, b"new"),
+    ])  # fmt: skip
+    found = known.only_under({b"", b"old"}, 5)
+    assert [(each.subject_id.int, each.serial) for each in found] == [(3, 3), (8, 9)]
+
+
+@pytest.mark.parametrize("role", ["authority:link", "tls:pos", "tls:authority"])
 def test_what_is_ended_otherwise_says_how(role: str) -> None:
     assert Needing(role).revoke()["code"] == "not-revoked-here"
 

@@ -69,7 +69,7 @@ class Scene:
         clock = type("Clock", (), {"time_ns": staticmethod(lambda: NOW_MS * 1_000_000)})
         monkeypatch.setattr(under_test, "time", clock)
         self.link, self.recorded = Link(), RecordedDouble()
-        trust = Trust(der(root()), self.recorded.is_revoked)
+        trust = Trust(der(root()), revoked=self.recorded.is_revoked)
         self.sessions = Sessions(
             party("backend").identity,
             trust,

@@ -65,7 +65,7 @@ def test_the_keys_of_the_token() -> None:
     told = " ".join(row[0].replace(",", "") for row in rotated)
     assert {spec.name for spec in KEYS} <= set(told.split())
     by_two = {row[0].split()[0] for row in rotated if "two operators" in row[0]}
-    assert by_two == NEEDS_TWO - {"CA-ROOT"}, "which is refused"
+    assert by_two == NEEDS_TWO
 
 
 def test_the_profiles_of_certificates() -> None:

@@ -174,7 +174,7 @@ def refusing_trust() -> Trust:
     """Trust that knows which certificates of the vectors are revoked."""
     file = FILES["handshake-refused.json"]
     revoked = {int(file["revoked"], 16), int(file["also_revoked"], 16)}
-    return Trust(ROOT, revoked.__contains__)
+    return Trust(ROOT, revoked=revoked.__contains__)
 
 
 def refusing_responder() -> Responder:
