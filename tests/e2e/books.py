@@ -21,7 +21,7 @@ from domain.aggregates.account import (
     DebitCorrected,
     DebitReversed,
 )
-from domain.aggregates.after_credit import CreditCorrected, CreditTakenBack
+from domain.aggregates.after_credit import CreditCorrected, CreditGivenBack, CreditTakenBack
 from domain.aggregates.after_debit import DebitRefunded, DisputeCredited, TipDebited
 from domain.aggregates.after_payment import Voided
 from domain.aggregates.expired_money import LotExpired, LotReactivated
@@ -35,7 +35,10 @@ _ROWS = (
     " WHERE shard = 0 ORDER BY position"
 )
 
-_IN = (AccountCredited, DebitReversed, DebitRefunded, DisputeCredited, LotReactivated)
+_IN = (
+    *(AccountCredited, CreditGivenBack, DebitReversed, DebitRefunded),
+    *(DisputeCredited, LotReactivated),
+)
 _OUT = (AccountDebited, TipDebited, CreditTakenBack, LotExpired)
 
 

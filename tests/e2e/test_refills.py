@@ -117,7 +117,10 @@ def test_above_the_limit_two_persons_and_back_again(served: Installation, town: 
         assert await balances(operator, town) == [cents + 600_000 for cents in before]
         row = await refill_row(operator, unwanted)
         assert (row["status"], row["refund_due_cents"]) == ("rejected", 1_200_000)
-        made = await operator.command("CHARGEBACK", {"refill": refill, "why": "check bounced"})
+        return await propose(operator, why="check bounced")
+
+    async def propose(operator: Operator, **facts: Any) -> tuple[str, str]:
+        made = await operator.command("CHARGEBACK", {"refill": refill, **facts})
         return made["proposal"], made["command_hash"]
 
     proposal, seen = at_desk(served, bounced)
@@ -130,6 +133,16 @@ def test_above_the_limit_two_persons_and_back_again(served: Installation, town: 
         assert await balances(operator, town) == before
 
     at_desk(served, second, "operator-2")
+    won, seen_won = at_desk(served, lambda operator: propose(operator, why="letter", won=True))
+
+    async def given_back(operator: Operator) -> None:
+        body = {"proposal": won, "approve": True, "command_hash": seen_won}
+        await operator.command("APPROVE", body)
+        row = await until_row(operator, refill, status="credited", taken_cents=0)
+        assert (row["chargeback_won_cents"], row["receivable_cents"]) == (1_200_000, 0)
+        assert await balances(operator, town) == [cents + 600_000 for cents in before]
+
+    at_desk(served, given_back, "operator-2")
 
 
 def test_a_group_a_file_and_a_schedule(served: Installation, town: Town, tmp_path: Path) -> None:
