@@ -125,8 +125,8 @@ class Model:
     # Refills
 
     def paid_in(self, refill: Any, cents: int, fee_cents: int) -> None:
-        """A company's money arrived."""
-        self.refills_paid[refill] = cents
+        """A company's money arrived, or below zero went back."""
+        self.refills_paid.setdefault(refill, cents)
         self.places["clearing"] += cents
         self.places["funds"] += cents - fee_cents
         self.places["fees"] += fee_cents
@@ -159,25 +159,32 @@ class Model:
         self.credits[refill, card] = to_cents
         self.places["funds"] -= change
 
-    def charged_back(self, refill: Any, fee_cents: int, sign: int = 1) -> None:
-        """The payment of a refill is gone; the company owes the fee."""
+    def charged_back(
+        self, refill: Any, fee_cents: int, sign: int = 1, waived: bool = False
+    ) -> None:
+        """The payment of a refill is gone; the company owes the fee, or none was earned where the
+        order was given up."""
         self.places["clearing"] -= sign * self.refills_paid[refill]
         self.places["funds"] -= sign * (self.refills_paid[refill] - fee_cents)
-        self.places["receivable"] += sign * fee_cents
+        if waived:
+            self.places["fees"] -= sign * fee_cents
+        else:
+            self.places["receivable"] += sign * fee_cents
 
     def take_back(
         self, refill: Any, card: int, ordered_cents: int, today: str, last_day: str
     ) -> None:
         """What is left of a line after the chargeback of its refill: nothing for what expired."""
-        left = self.credits[refill, card] - self.lost_cents(card, today, last_day)
-        cents = max(0, min(ordered_cents, left, self.spendable(card, today)))
+        stands = min(ordered_cents, self.credits[refill, card])
+        left = stands - self.lost_cents(card, today, last_day)
+        cents = max(0, min(left, self.spendable(card, today)))
         parts = take(self.purses[card], cents, today, last_day)
         self.taken.setdefault(refill, []).append((card, parts))
         self.places["funds"] += cents
 
-    def won(self, refill: Any, fee_cents: int) -> None:
+    def won(self, refill: Any, fee_cents: int, waived: bool = False) -> None:
         """The payment is here again, and the fee owed no more."""
-        self.charged_back(refill, fee_cents, -1)
+        self.charged_back(refill, fee_cents, -1, waived)
 
     def give_again(self, refill: Any) -> int:
         """What was taken back goes back under the last days that it had; how much it is."""

@@ -51,6 +51,7 @@ class Ordered:
     lines: dict[int, int]
     last_day: str
     status: str = ""
+    given_up: bool = False
 
 
 class Office:
@@ -163,10 +164,15 @@ class Office:
 
     def cancel(self, which: int) -> list[Intent]:
         """Not wanted any more."""
-        return [
-            self._decide(refill, CancelRefill, lambda answer: False)
-            for refill in self._chosen(which)
-        ]
+
+        def make(refill: Ordered) -> Intent:
+            def cancelled(answer: Any) -> bool:
+                refill.given_up = True
+                return False
+
+            return self._decide(refill, CancelRefill, cancelled)
+
+        return [make(refill) for refill in self._chosen(which)]
 
     def repay(self, which: int) -> list[Intent]:
         """What was paid for a cancelled order, or for lines that came too late, goes back."""
@@ -186,7 +192,7 @@ class Office:
 
         def make(refill: Ordered) -> Intent:
             def gone(answer: Any) -> bool:
-                self.model.charged_back(refill.id, FEE_CENTS)
+                self.model.charged_back(refill.id, FEE_CENTS, waived=refill.given_up)
                 return True
 
             return self._decide(refill, ChargeBack, gone)
@@ -209,7 +215,7 @@ class Office:
 
         def make(refill: Ordered) -> Intent:
             def won(answer: Any) -> bool:
-                self.model.won(refill.id, FEE_CENTS)
+                self.model.won(refill.id, FEE_CENTS, waived=refill.given_up)
                 return True
 
             return self._decide(refill, ChargebackWon, won)
