@@ -24,7 +24,7 @@ class _Far:
 
     def __init__(self, delay_s: float) -> None:
         self._delay_s = delay_s
-        self._token = threading.Lock()
+        self._token = threading.RLock()  # a call may search for its key first
 
     def __enter__(self) -> None:
         time.sleep(self._delay_s)
