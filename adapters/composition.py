@@ -46,7 +46,7 @@ from adapters.erasing import Eraser
 from adapters.hsm.authority import Authority
 from adapters.hsm.certificate_store import CertificateStore
 from adapters.hsm.generations import FIRST
-from adapters.hsm.installation import BACKEND_CERTIFICATE, PIN_CERTIFICATE, certified, write_roots
+from adapters.hsm.installation import BACKEND_CERTIFICATE, PIN_CERTIFICATE, certified
 from adapters.hsm.inventory import made_ms
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinVerification
@@ -60,6 +60,7 @@ from adapters.key_rotation import (
     tell_log_keys,
     use_certified,
     use_roots,
+    write_retired,
 )
 from adapters.ledger_books import ledger_books
 from adapters.ledger_core import Core, issuer_id, open_core
@@ -201,9 +202,8 @@ def _trusting(core: Core) -> _Trusting:
     )
 
     def revoked(serials: frozenset[int]) -> None:
-        if any(each.serial_number in serials for each in authority.roots.all):
-            write_roots(settings.home, authority.roots)  # one of them was retired
         _in_loop(loop, sessions.end_sessions_of, serials)
+        write_retired(settings.home, authority.roots, serials)
 
     revocations = Revocations(SealedLogReader(core.views.connect, core.mapper), revoked)
     trust.revoked = authority.revoked = authority.roots.revoked = revocations.is_revoked

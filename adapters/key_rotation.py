@@ -280,6 +280,16 @@ def use_roots(home: Path, roots: Roots, trust: Trust) -> None:
         write_roots(home, roots)
 
 
+def write_retired(home: Path, roots: Roots, serials: frozenset[int]) -> None:
+    """Writes the files of the roots anew where one of these certificates is a root's."""
+    if any(each.serial_number in serials for each in roots.all):
+        try:
+            write_roots(home, roots)
+        except OSError as error:
+            # It is refused all the same: who is told of the roots is told by the ledger.
+            log.error("the files of the roots are not written: %s", error.strerror)
+
+
 def tell_log_keys(evidence: CheckpointFolder, hsm: Hsm) -> None:
     """Completes `log.pub` where a crash came before it. What is wrong with the folder is for those
     to say who check it."""
