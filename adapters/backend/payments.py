@@ -139,7 +139,9 @@ class Payments:
         checks, phone = [Check(peer.point, *read)], None
         if asked.consent:
             phone = self._sessions.by_session.get((asked.track or {}).get("session", ""))
-        if phone is not None and phone.role == "card":
+        if phone is not None and phone.role != "card":
+            phone = None
+        if phone is not None:
             try:
                 read = read_detached(raw, asked.consent, TYP_CARD, phone.session.peer.kid)
             except BodyError:
@@ -202,7 +204,7 @@ class Payments:
 
     def _open_consent(self, payment: "_Payment", asked: AuthorizeBody, phone: Peer | None) -> bytes:
         """The phone's track and salt, which only its session's key opens."""
-        if phone is None or phone.role != "card":
+        if phone is None:
             raise BodyError(WRONG_PEER, "the card has no session with us: have it connect again")
         sealed = asked.track or {}
         payment.track2, salt = open_track(
@@ -308,7 +310,8 @@ class Payments:
 
 
 class _Arrived(NamedTuple):
-    """What an AUTHORIZE says before anything in it is believed. `phone`: whose consent it names."""
+    """What an AUTHORIZE says before anything in it is believed. `phone`: whose consent it names,
+    where that has a session."""
 
     raw: bytes
     checks: list[Check]

@@ -7,7 +7,6 @@ verified at once, where it is; and so are all while that process is not there or
 import asyncio
 import hashlib
 import logging
-import os
 import socket
 import subprocess
 import sys
@@ -22,8 +21,6 @@ WAITING_MOST: Final = 1024
 """Signatures that the process may still have to answer for; more are verified at once."""
 _AGAIN_S: Final = 1.0
 _STOP_S: Final = 5.0
-_OWN: Final = "TICKETRESTAURANT"
-"""Variables that begin with it may hold a secret."""
 
 
 class Check(NamedTuple):
@@ -65,7 +62,7 @@ class SignatureChecks(asyncio.Protocol):
                 [sys.executable, "-m", "adapters.backend.signature_process"],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
-                env={name: of for name, of in os.environ.items() if not name.startswith(_OWN)},
+                env={},  # it needs none, and ours may hold a secret
             )
         except OSError as error:
             ours.close()
