@@ -97,7 +97,7 @@ def credits_of(
     return [*events, *credited]
 
 
-class _Step(Command):
+class Step(Command):
     """A step over some of a refill's lines, from the place that the refill must be at."""
 
     def __init__(
@@ -108,7 +108,7 @@ class _Step(Command):
         refill_id: UUID,
         place: int,
         lines: Sequence[RefillLine],
-        ahead: Ahead | None = None,
+        ahead: Sequence[Ahead] = (),
     ) -> None:
         """`ahead`: the accounts of the lines, where they were read before the step's turn came."""
         super().__init__(origin, deadline_us)
@@ -117,8 +117,8 @@ class _Step(Command):
 
     def needs(self, states: States, needs: Needs, now_us: int) -> bool:
         """The same as of any command, after what was read ahead."""
-        if self._ahead is not None:
-            states.adopt(self._ahead)
+        for each in self._ahead:
+            states.adopt(each)
         return super().needs(states, needs, now_us)
 
     def reads(self) -> list[UUID]:
@@ -134,7 +134,7 @@ class _Step(Command):
         refill = states.get(self._refill_id, Refill)
         if refill is None:
             return Outcome(_GONE)
-        if self._place_of(refill) != self._place:
+        if self.place_of(refill) != self._place:
             return Outcome(_ELSEWHERE)
         events = self._events(context, states, refill)
         for event in events:
@@ -142,26 +142,30 @@ class _Step(Command):
                 refill = refills.evolve(refill, event)
         return Outcome(refill, events)
 
-    def _place_of(self, refill: Refill) -> int:
+    @staticmethod
+    def place_of(refill: Refill) -> int:
+        """The line that such a step of the refill begins with; below 0: none is to be done."""
         raise NotImplementedError
 
     def _events(self, context: Context, states: States, refill: Refill) -> list[Event]:
         raise NotImplementedError
 
 
-class CreditLines(_Step):
+class CreditLines(Step):
     """Credits the next lines of an approved refill."""
 
     makes: ClassVar[tuple[type[Event], ...]] = (refills.RefillCredited, refills.RefillFailed)
 
-    def _place_of(self, refill: Refill) -> int:
+    @staticmethod
+    def place_of(refill: Refill) -> int:
+        """See `Step`."""
         return refill.done_lines if refill.status == refills.APPROVED else -1
 
     def _events(self, context: Context, states: States, refill: Refill) -> list[Event]:
         return credits_of(context, states, refill, self._lines)
 
 
-class TakeBackLines(_Step):
+class TakeBackLines(Step):
     """Takes back what is left of the next credited lines of a refill that was charged back."""
 
     makes: ClassVar[tuple[type[Event], ...]] = (undone.RefillTakenBack,)
@@ -171,10 +175,10 @@ class TakeBackLines(_Step):
         credits = (credit_id(self._refill_id, line.account_id) for line in self._lines)
         return [*super().reads(), *credits]
 
-    def _place_of(self, refill: Refill) -> int:
-        if refill.giving_back:
-            return -1
-        return refill.looked_at_lines if refill.is_charged_back else -1
+    @staticmethod
+    def place_of(refill: Refill) -> int:
+        """See `Step`."""
+        return refill.looked_at_lines if refill.takes_back and not refill.giving_back else -1
 
     def _events(self, context: Context, states: States, refill: Refill) -> list[Event]:
         taken: list[TakenLine] = []
@@ -215,12 +219,14 @@ class TakeBackLines(_Step):
         return [told, *debits]
 
 
-class GiveBackLines(_Step):
+class GiveBackLines(Step):
     """Gives back what was taken, line by line in that order, once the chargeback was won."""
 
     makes: ClassVar[tuple[type[Event], ...]] = (undone.RefillGivenBack,)
 
-    def _place_of(self, refill: Refill) -> int:
+    @staticmethod
+    def place_of(refill: Refill) -> int:
+        """See `Step`."""
         return refill.given_lines if refill.giving_back else -1
 
     def _events(self, context: Context, states: States, refill: Refill) -> list[Event]:

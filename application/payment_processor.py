@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from application.command import Command, Origin
 from application.decide_refill import (
     GONE,
+    DecideRefill,
     charged_back_event,
     may_be_charged_back,
     refunded_event,
@@ -219,31 +220,16 @@ class RecordRefund(Command):
         return Outcome(answer_of(refills.evolve(refill, event)), [event])
 
 
-class RefundLookedFor(Command):
+class RefundLookedFor(DecideRefill):
     """The processor sent nothing back that is not recorded."""
 
     makes = (undone.RefillRefundLookedFor,)
 
-    def __init__(
-        self, origin: Origin, deadline_us: int, *, refill_id: UUID, processor: str
-    ) -> None:
-        super().__init__(origin, deadline_us)
-        self._refill_id, self._processor = refill_id, processor
-
-    def reads(self) -> list[UUID]:
-        """The refill."""
-        return [self._refill_id]
-
-    def execute(self, states: States, context: Context) -> Outcome:
-        """Records it, where it is in doubt."""
-        refill = states.get(self._refill_id, Refill)
-        if refill is None:
-            return Outcome(GONE)
+    def _decided(self, context: Context, refill: Refill) -> list[Event]:
         if not refill.refund_in_doubt:
-            return Outcome(answer_of(refill))
-        facts = {"company_id": refill.company_id, "processor": self._processor}
-        event = refills.event_of(context, refill, undone.RefillRefundLookedFor, **facts)
-        return Outcome(answer_of(refills.evolve(refill, event)), [event])
+            return []
+        facts = {"company_id": refill.company_id, "processor": refill.processor}
+        return [refills.event_of(context, refill, undone.RefillRefundLookedFor, **facts)]
 
 
 def charge_events(

@@ -3,7 +3,6 @@
 Used by the one writer of a shard, so what is kept here is never stale; a conflict drops it all.
 """
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
@@ -74,8 +73,6 @@ _COMMANDS_KEPT = 10_000
 SNAPSHOT_EVERY = 64
 """Events of an account from one snapshot to the next; a power of two."""
 _BETWEEN = SNAPSHOT_EVERY - 1
-_AHEAD_AT_ONCE, _AHEAD_REST_S = 10, 0.002
-"""So many are read ahead before the writer's thread has the interpreter to itself for a moment."""
 _OF_ACCOUNTS = {cls for name, cls in topics().items() if name.startswith("account.")}
 
 
@@ -218,11 +215,7 @@ class States:
         thread. Raises Unavailable."""
         turns = self._states.turns
         wanted = [id for id in dict.fromkeys(ids) if id.int not in self._states]
-        found: list[Any] = []
-        for at in range(0, len(wanted), _AHEAD_AT_ONCE):
-            found += self._stored(wanted[at : at + _AHEAD_AT_ONCE]).values()
-            time.sleep(_AHEAD_REST_S)
-        return Ahead(turns, found)
+        return Ahead(turns, list(self._stored(wanted).values()) if wanted else [])
 
     def adopt(self, ahead: Ahead) -> None:
         """Takes over what was read ahead, as far as it is still true.

@@ -17,6 +17,7 @@ from application.command import Origin
 from application.credit_refill import (
     CreditLines,
     GiveBackLines,
+    Step,
     TakeBackLines,
     step_origin,
     taken_lines,
@@ -209,57 +210,29 @@ class RefillWork:
             return await self._refund(refill, self.processor)
 
     async def _credit(self, refill: Refill) -> Refill | None:
-        events = await asyncio.to_thread(self._read, refill.id)
-        lines = ordered_lines(events)
-        current: Refill | None = refill
-        async with Steps(lines, self._read_ahead) as steps:
-            while current is not None and current.status == refills.APPROVED:
-                place = current.done_lines
-                some, ahead = await steps.at(place)
-                current = await self.works.later(
-                    CreditLines(
-                        self._origin(refill, "credit", place),
-                        self.works.deadline_us(),
-                        refill_id=refill.id,
-                        place=place,
-                        lines=some,
-                        ahead=ahead,
-                    )
-                )
-        return current
+        lines = ordered_lines(await asyncio.to_thread(self._read, refill.id))
+        return await self._in_steps(refill, "credit", CreditLines, lines)
 
     async def _take_back(self, refill: Refill) -> Refill | None:
         events = await asyncio.to_thread(self._read, refill.id)
-        lines = [
-            line for event in events if isinstance(event, RefillCredited) for line in event.lines
-        ]
-        current: Refill | None = refill
-        async with Steps(lines, self._read_ahead) as steps:
-            while current is not None and current.takes_back:
-                place = current.looked_at_lines
-                some, ahead = await steps.at(place)
-                current = await self.works.later(
-                    TakeBackLines(
-                        self._origin(refill, "take-back", place),
-                        self.works.deadline_us(),
-                        refill_id=refill.id,
-                        place=place,
-                        lines=some,
-                        ahead=ahead,
-                    )
-                )
-        return current
+        credited = (event for event in events if isinstance(event, RefillCredited))
+        lines = [line for event in credited for line in event.lines]
+        return await self._in_steps(refill, "take-back", TakeBackLines, lines)
 
     async def _give_back(self, refill: Refill) -> Refill | None:
-        events = await asyncio.to_thread(self._read, refill.id)
+        lines = taken_lines(refill, await asyncio.to_thread(self._read, refill.id))
+        return await self._in_steps(refill, "give-back", GiveBackLines, lines)
+
+    async def _in_steps(
+        self, refill: Refill, what: str, step: type[Step], lines: Sequence[RefillLine]
+    ) -> Refill | None:
         current: Refill | None = refill
-        async with Steps(taken_lines(refill, events), self._read_ahead) as steps:
-            while current is not None and current.giving_back:
-                place = current.given_lines
+        async with Steps(lines, self._read_ahead) as steps:
+            while current is not None and (place := step.place_of(current)) >= 0:
                 some, ahead = await steps.at(place)
                 current = await self.works.later(
-                    GiveBackLines(
-                        self._origin(refill, "give-back", place),
+                    step(
+                        self._origin(refill, what, place),
                         self.works.deadline_us(),
                         refill_id=refill.id,
                         place=place,
@@ -305,10 +278,7 @@ class RefillWork:
             (each for each in sent if each.reference not in refill.refund_references), None
         )
         if found is None and refill.refund_in_doubt:
-            looked_for = RefundLookedFor(
-                origin, deadline_us(), refill_id=refill.id, processor=processor.name
-            )
-            await self.works.carry_out(looked_for)
+            await self.works.carry_out(RefundLookedFor(origin, deadline_us(), refill_id=refill.id))
             return await self._state(refill.id)
         if found is None:
             cents = refill.refund_cents

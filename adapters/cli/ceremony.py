@@ -121,12 +121,11 @@ def verify(
     from cryptography import x509
 
     from adapters.ceremony.verification import verify as checked
-    from adapters.hsm.installation import RETIRED_ROOTS_FILE, ROOTS_FILE
+    from adapters.hsm.installation import first_root_file
 
     home = settings.load().home
     where = folder or home / FOLDER
-    retired = home / RETIRED_ROOTS_FILE  # the ceremony's is the first one
-    known = root or (retired if retired.exists() else home / ROOTS_FILE)
+    known = root or first_root_file(home)  # the ceremony's is the first one
     try:
         certificate = None
         if root is not None or (folder is None and known.exists()):

@@ -103,13 +103,11 @@ def _first_made_ms(found: Settings) -> int | None:
     """See `made_ms`; None where the root's certificate is not here."""
     from cryptography import x509
 
-    from adapters.hsm.installation import RETIRED_ROOTS_FILE, ROOTS_FILE
+    from adapters.hsm.installation import first_root_file
     from adapters.hsm.inventory import made_ms
 
-    retired = found.home / RETIRED_ROOTS_FILE
     try:
-        first = retired if retired.exists() else found.home / ROOTS_FILE
-        root = x509.load_pem_x509_certificate(first.read_bytes())
+        root = x509.load_pem_x509_certificate(first_root_file(found.home).read_bytes())
     except (OSError, ValueError):
         return None
     return made_ms(root)

@@ -36,6 +36,7 @@ def retire(
     from adapters.cli.people import people
     from adapters.cli.proposal import tell_proposed
     from application.revoke import REASONS
+    from domain.aggregates.certificate import AUTHORITY_ROOT
 
     if key != "CA-ROOT":
         raise typer.BadParameter("only CA-ROOT is retired; older generations of others are kept")
@@ -46,7 +47,7 @@ def retire(
         if who:
             return await operator.rows("QUERY", {"what": "old-root"})
         rows = await operator.rows("QUERY", {"what": "certificates", "state": "valid"})
-        roots = [row for row in rows if row["role"] == "authority:root"]
+        roots = [row for row in rows if row["role"] == AUTHORITY_ROOT]
         if len(roots) < 2:
             raise refused(
                 "only one root is in force; the next: ticketrestaurant hsm rotate CA-ROOT"

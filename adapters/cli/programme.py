@@ -133,7 +133,11 @@ def set_(
     result = send({})
     _print_set(result, json)
     query = {"what": "programme", "of": company}
-    for row in as_operator(as_, lambda operator: operator.rows("QUERY", query)):
+    _tell_later(as_operator(as_, lambda operator: operator.rows("QUERY", query)), result)
+
+
+def _tell_later(rows: list[dict[str, Any]], result: dict[str, Any]) -> None:
+    for row in rows:
         if row["state"] == "scheduled" and row["effective_ms"] > result["effective_ms"]:
             _tell_scheduled(row)
 

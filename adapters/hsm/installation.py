@@ -130,6 +130,12 @@ def _authorities(folder: Path) -> list[Individual]:
     ]
 
 
+def first_root_file(home: Path) -> Path:
+    """Where the installation's first root stands first, retired or not."""
+    retired = home / RETIRED_ROOTS_FILE
+    return retired if retired.exists() else home / ROOTS_FILE
+
+
 def write_roots(home: Path, roots: Roots) -> None:
     """The roots in force, and the link to each, where programs of this machine find them; retired
     ones in a file of their own, for what they signed once.

@@ -65,10 +65,10 @@ def receipt_pdf(
         facts.append(("Charged back", dollars(refill.charged_back_cents)))
         facts.append(("Taken back from accounts", dollars(refill.taken_cents)))
         facts.append(("Owed by you", dollars(refill.receivable_cents)))
-    if refill.won_cents:
-        facts.append(("Charged back and won", dollars(refill.won_cents)))
     if refill.fee_receivable_cents:
         facts.append(("Of that, our fee", dollars(refill.fee_receivable_cents)))
+    if refill.won_cents:
+        facts.append(("Charged back and won", dollars(refill.won_cents)))
     shown = lines
     if len(lines) > MOST_LINES:
         shown = [line for line in lines if line["outcome"] != "credited"][:MOST_LINES]

@@ -253,7 +253,7 @@ class Office:
             step: Command = kind(
                 origin, self.scene.deadline_us(),
                 refill_id=refill.id, place=place, lines=lines,
-                ahead=self.world.states.read_ahead(line.account_id for line in lines),
+                ahead=[self.world.states.read_ahead(line.account_id for line in lines)],
             )  # fmt: skip
             return step
 

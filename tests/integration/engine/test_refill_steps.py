@@ -57,7 +57,7 @@ def step(world: World, refill: Refill) -> CreditLines:
         refill_id=refill.id,
         place=place,
         lines=lines,
-        ahead=world.states.read_ahead(line.account_id for line in lines),
+        ahead=[world.states.read_ahead(line.account_id for line in lines)],
     )
 
 

@@ -306,7 +306,7 @@ def test_what_a_dispute_leaves_of_uncredited_money_goes_back_by_hand(
     place, id = part_failed(disputed_cents)
     place.when(step_back(state(place, id), ((ACCOUNT, 6_000),)))
     assert state(place, id).at_work, "the processor may have sent some of it"
-    place.when(RefundLookedFor(origin(4), DEADLINE_US, refill_id=id, processor="sandbox"))
+    place.when(RefundLookedFor(origin(4), DEADLINE_US, refill_id=id))
     assert (state(place, id).at_work, state(place, id).unclaimed_cents) == (False, due_cents)
     for number in (5, 6):
         command = ConfirmRefundByTwo(origin(number), DEADLINE_US, refill_id=id, text="WIRE-8")
