@@ -1,4 +1,4 @@
-"""The files of the roots follow a retirement; a disk that is full does not stop what comes of it."""
+"""The files of the roots follow a retirement; a full disk does not stop what comes of it."""
 
 from pathlib import Path
 from types import SimpleNamespace
