@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from adapters.audit import checkpointer as checkpointer_module
 from adapters.audit.accepted import accept
 from adapters.audit.taking_up import EvidenceBroken
 from application.ports import Row, Unavailable
@@ -253,7 +254,9 @@ def test_a_token_and_a_database_that_are_away_are_waited_for(
             time.sleep(0.05)
         checkpointer.stop()
     assert signed(evidence) == total
-    assert len(caplog.records) == 1, "said once"
+    # A courier of an earlier test may still say that it gave up.
+    said = [each for each in caplog.records if each.name == checkpointer_module.__name__]
+    assert len(said) == 1, "said once"
     evidence.reader.close()
 
 

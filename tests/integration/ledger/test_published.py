@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.audit import published
 from adapters.audit.note import Checkpoint, sign
 from adapters.audit.places import FolderPlace
 from adapters.audit.taking_up import EvidenceBroken
@@ -54,7 +55,7 @@ def test_an_older_state_of_log_and_checkpoints_together_is_refused(evidence: Pub
     kept = evidence.folder.with_name("kept")
     shutil.copytree(evidence.folder, kept)
     evidence.write()
-    published = (evidence.elsewhere / "checkpoint").read_bytes()
+    before = (evidence.elsewhere / "checkpoint").read_bytes()
     evidence.attack("DELETE FROM events WHERE position > 61")
     shutil.rmtree(evidence.folder)
     kept.rename(evidence.folder)
@@ -62,7 +63,7 @@ def test_an_older_state_of_log_and_checkpoints_together_is_refused(evidence: Pub
     said = evidence.refused()
     assert "the log has 61 events, but a checkpoint of 122 was published in" in said
     assert "older state" in said
-    assert (evidence.elsewhere / "checkpoint").read_bytes() == published
+    assert (evidence.elsewhere / "checkpoint").read_bytes() == before
 
 
 def test_only_the_checkpoints_are_older(evidence: Publishing) -> None:
@@ -108,6 +109,8 @@ def test_a_folder_where_nothing_was_published_forbids_nothing(
     shutil.rmtree(evidence.elsewhere)
     with caplog.at_level(logging.WARNING):
         assert evidence.write() == 122
-    assert [record.message for record in caplog.records] == [
+    # A courier of an earlier test may still say that it gave up.
+    said = [each.message for each in caplog.records if each.name == published.__name__]
+    assert said == [
         f"no checkpoint was published in {evidence.elsewhere}: nothing to compare with"
     ]
