@@ -11,6 +11,8 @@ ones, of a hundred steps each (about three seconds an example), and prints how t
 """
 
 import os
+from itertools import pairwise
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -144,16 +146,23 @@ class MoneyMachine(RuleBasedStateMachine):
 
     def _as_stored(self, carried: list[_Carried]) -> list[_Carried]:
         """In the order in which they were stored, then those that stored nothing: what was refused
-        at first may have been accepted when it was sent once more, after the others."""
+        at first may have been accepted when it was sent once more, after the others. Bookings of
+        expired money that stored nothing are left out: by the end of the step more may be due."""
+        added = self.scene.stored.added
         places: dict[UUID, int] = {}
-        for place, event in enumerate(self.scene.stored.added):
+        for place, event in enumerate(added):
             places.setdefault(event.command_id, place)
-        last = len(self.scene.stored.added)
-
-        def first_place(each: _Carried) -> int:
-            return min((places.get(id, last) for id in self._ids(each[2])), default=last)
-
-        return sorted(carried, key=first_place)
+        booked = [False, *(event.actor == EXPIRY for event in added)]
+        bookings = iter([at for at, (before, now) in enumerate(pairwise(booked)) if now > before])
+        placed: list[tuple[int, _Carried]] = []
+        for each in carried:
+            if isinstance(each[2], BookExpiry):
+                at = next(bookings, None)
+                placed += [(at, each)] if at is not None else []
+            else:
+                at = min((places[id] for id in self._ids(each[2]) & places.keys()), default=None)
+                placed.append((len(added) if at is None else at, each))
+        return [each for _, each in sorted(placed, key=itemgetter(0))]
 
     def _ids(self, work: Work) -> set[UUID]:
         """What the events of a work name as their command."""
