@@ -17,12 +17,8 @@ from adapters.audit.folder import CheckpointFolder
 from adapters.audit.places import places
 from adapters.audit.publishing import Publisher
 from adapters.backend import server
-from adapters.backend.adjustments import Adjustments
 from adapters.backend.carrying_out import CarryingOut
 from adapters.backend.certificate_requests import CertificateRequests
-from adapters.backend.contests import Contests
-from adapters.backend.cryptography_checks import HsmChecks
-from adapters.backend.device_reads import DeviceReads
 from adapters.backend.expiry import Expiry
 from adapters.backend.found_generations import FoundGenerations
 from adapters.backend.hsm_view import HsmView
@@ -31,17 +27,14 @@ from adapters.backend.monitor import BackendMonitor
 from adapters.backend.operator_ports import Surroundings
 from adapters.backend.operator_service import OperatorService
 from adapters.backend.operators import Operators
-from adapters.backend.payments import Payments
 from adapters.backend.personalisation import HsmPersonalisation
 from adapters.backend.ready import Ready
 from adapters.backend.revocations import Revocations
-from adapters.backend.services import CardService, PosService
 from adapters.backend.sessions import Service, Sessions
-from adapters.backend.signature_checks import SignatureChecks
 from adapters.backend.validation_answers import ValidationAnswers
-from adapters.backend.watch_commands import CardholdersWord
 from adapters.backend.website_service import WebsiteService
 from adapters.clock import system_now_us
+from adapters.device_services import serve_devices
 from adapters.erasing import Eraser
 from adapters.hsm.authority import Authority
 from adapters.hsm.certificate_store import CertificateStore
@@ -139,9 +132,8 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
     works = CarryingOut(outside)
     refilling.attach(works)
     found = FoundGenerations(works, outside.turn, core.issuer, key_work.rotation.in_use)
-    signatures = SignatureChecks(loop)
-    payments = _serve_devices(core, trusting, signatures)
     services = trusting.services
+    serving = serve_devices(core, trusting.sessions, services)
     services["website"] = WebsiteService(core.views.reports, refilling.webhooks.received)
     services["enrollee"] = CertificateRequests(works, key_work.personalisation, core.issuer)
     services["operator"] = services["auditor"] = OperatorService(
@@ -153,7 +145,12 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         engine=core.engine,
         lane=core.lane,
         sessions=trusting.sessions,
-        payments=payments,
+        payments=serving.payments,
+        cards=serving.cards,
+        processes={
+            "signatures": lambda: serving.signatures.at_work,
+            "hsm": lambda: serving.cards.at_work,
+        },
         checkpointer=evidence.checkpointer,
         progress=core.views.runner.progress,
         last_position=lambda: core.event_log.recorder.position,
@@ -184,7 +181,15 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         parts=[
             *(core.clock, evidence.publisher, evidence.checkpointer, key_work.eraser),
             *(key_work.resealing, core.snapshots, core.views, trusting.revocations),
-            *(installed, found, monitor, expiry, signatures, *refilling.parts),
+            *(
+                installed,
+                found,
+                monitor,
+                expiry,
+                serving.signatures,
+                serving.cards,
+                *refilling.parts,
+            ),
         ],
         link_changed=watched.link_changed,
     )
@@ -258,20 +263,6 @@ def _key_work(core: Core, trusting: _Trusting, evidence: _Evidence) -> _KeyWork:
             Erasures(settings.checkpoints), core.keys, connect, core.clock, wiping, published
         ),
     )  # fmt: skip
-
-
-def _serve_devices(core: Core, trusting: _Trusting, signatures: SignatureChecks) -> Payments:
-    """Terminals and phones."""
-    submit, issuer, now_us, views = core.engine.submit, core.issuer, core.clock.now_us, core.views
-    payments = Payments(
-        trusting.sessions, core.lane, HsmChecks(core.hsm), submit, signatures, issuer, now_us
-    )
-    reads = DeviceReads(submit, views.card_history, views.card_alerts, now_us)
-    trusting.services["pos"] = PosService(payments, Adjustments(submit, issuer, now_us), reads)
-    trusting.services["card"] = CardService(
-        reads, CardholdersWord(submit, issuer, now_us), Contests(submit, issuer, now_us)
-    )
-    return payments
 
 
 def _surroundings(

@@ -1,13 +1,12 @@
-"""What payments ask of the HSM, in the terms of payments (`payments.Cryptography`)."""
+"""What payments ask of the HSM, in the terms of payments (`card_questions`)."""
 
-from adapters.backend.payments import Stripe
+from adapters.backend.card_questions import Asked, Checked, PinAsked, Stripe
 from adapters.hsm.card_verification import CardVerification, Track2, TrackFault
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinBlockInvalid, PinVerification
 from application.authorize import CARD_NUMBER
 from domain import pan as pans
 from protocol.errors import BAD_PIN_BLOCK, BAD_TRACK, BodyError
-from protocol.record import Session
 
 
 class HsmChecks:
@@ -18,8 +17,12 @@ class HsmChecks:
         self._cards = CardVerification(hsm.token)
         self._pins = PinVerification(hsm.token)
 
-    def check_stripe(self, track2: str) -> Stripe:
-        """The card of a track 2 as read. Raises BodyError where it is no track 2."""
+    def check(self, asked: Asked) -> Checked:
+        """The stripe and the PIN of a payment. Raises BodyError where either is none."""
+        stripe = self._stripe(asked.track2) if asked.track2 else None
+        return Checked(stripe, self._pin(asked.pin) if asked.pin is not None else None)
+
+    def _stripe(self, track2: str) -> Stripe:
         text = track2.strip()
         found = self._cards.verify_track2(text)
         if found is TrackFault.FORMAT:
@@ -31,11 +34,8 @@ class HsmChecks:
         """The keyed hashes under which a card number may be found, newest key first."""
         return self._hsm.indexes(CARD_NUMBER, pan)
 
-    def pin_references(
-        self, ephemeral: bytes, block: bytes, session: Session, counter: int, ms: int
-    ) -> tuple[bytes, ...]:
-        """What the HSM makes of a presented PIN. Raises BodyError for a block that is none."""
+    def _pin(self, asked: PinAsked) -> tuple[bytes, ...]:
         try:
-            return self._pins.references(ephemeral, block, session.t4, counter, ms, session.pin_key)
+            return self._pins.references(*asked)
         except PinBlockInvalid:
             raise BodyError(BAD_PIN_BLOCK) from None

@@ -11,6 +11,7 @@ from pathlib import Path
 from prometheus_client.core import Metric
 
 from adapters.audit.checkpointer import Checkpointer
+from adapters.backend.card_checks import ProcessChecks
 from adapters.backend.hsm_lane import HsmLane
 from adapters.backend.payments import Payments
 from adapters.backend.sessions import Sessions
@@ -46,6 +47,8 @@ class BackendMonitor:
         lane: HsmLane,
         sessions: Sessions,
         payments: Payments,
+        cards: ProcessChecks,
+        processes: Mapping[str, Callable[[], bool]],
         checkpointer: Checkpointer,
         progress: Callable[[], Sequence[Progress]],
         last_position: Callable[[], int],
@@ -61,6 +64,8 @@ class BackendMonitor:
         self._lane = lane
         self._sessions = sessions
         self._payments = payments
+        self._cards = cards
+        self._processes = processes
         self._checkpointer = checkpointer
         self._progress = progress
         self._last_position = last_position
@@ -152,9 +157,14 @@ class BackendMonitor:
         yield families.histogram("batch_works", "Works in one commit.", engine.batch_sizes)
         yield gauge("engine_queue_works", "Works that wait for the engine.", engine.waiting[0])
         yield families.histogram(
-            "hsm_latency_seconds", "A job in the HSM's lane, without waiting.", lane.latency
+            "hsm_latency_seconds", "What the HSM is asked at a time, without waiting.", lane.latency
         )
-        yield gauge("hsm_queue_jobs", "Jobs that wait for the HSM.", lane.waiting)
+        waiting = lane.waiting + self._cards.waiting
+        yield gauge("hsm_queue_jobs", "Jobs that wait for the HSM.", waiting)
+        at_work = {name: float(is_up()) for name, is_up in self._processes.items()}
+        yield families.gauges(
+            "own_process_up", "1 while a process of the backend's is at work.", "process", at_work
+        )
         roles = self._sessions.by_role()
         yield families.gauges("sessions", "Open sessions by role.", "role", roles)
         yield from self._of_the_log()

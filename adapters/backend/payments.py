@@ -8,10 +8,10 @@ import hashlib
 import logging
 import secrets
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from adapters.backend.hsm_lane import HsmLane
+from adapters.backend.card_questions import Asked, CardChecks, Checked, PinAsked, Stripe
 from adapters.backend.payment_messages import (
     AuthorizeBody,
     read_authorize,
@@ -57,48 +57,26 @@ PINS_HELD_MOST = 4
 STRIPES_KEPT = 200_000
 
 
-class Stripe(NamedTuple):
-    """What the HSM says of a track: the card number's keyed hashes, newest key first, and whether
-    we made the stripe."""
-
-    digests: tuple[bytes, ...]
-    genuine: bool
-    masked_pan: str
-
-
-class Cryptography(Protocol):
-    """What payments ask of the HSM; every call may raise Unavailable or BodyError."""
-
-    def check_stripe(self, track2: str) -> Stripe: ...
-
-    def card_digests(self, pan: str) -> tuple[bytes, ...]: ...
-
-    def pin_references(
-        self, ephemeral: bytes, block: bytes, session: Session, counter: int, ms: int
-    ) -> tuple[bytes, ...]: ...
-
-
 class Payments:
     """The service of role `pos` for money. `submit` queues a work in the engine."""
 
     def __init__(
         self,
         sessions: Sessions,
-        lane: HsmLane,
-        cryptography: Cryptography,
+        cards: CardChecks,
         submit: Callable[[Work, Callable[[Any], None]], bool],
         signatures: SignatureChecks,
+        reversals: Reversals,
         issuer_id: UUID,
         now_us: Callable[[], int] = system_now_us,
     ) -> None:
         self._now_us = now_us
         self._signatures = signatures
         self._sessions = sessions
-        self._lane = lane
-        self._cryptography = cryptography
+        self._cards = cards
         self._submit = submit
         self._issuer_id = issuer_id
-        self._reversals = Reversals(lane, cryptography.card_digests, submit, issuer_id, now_us)
+        self._reversals = reversals
         # Keyed with a secret of this run: a dump of memory shows no card number by it.
         self._secret = secrets.token_bytes(32)
         self.answers: dict[str, int] = {}
@@ -165,14 +143,15 @@ class Payments:
                 error = ProtocolError(INTERNAL)
             peer.error(error.code, asked.id, error.text)
             return
-        if not self._lane.healthy:
+        if not self._cards.healthy:
             self._answer(payment, UNAVAILABLE)
             return
         known = self._stripes.get(self._stripe_key(payment.track2), None)
         if known is not None and payment.pin is None:
             self._decide(payment, known, None)
-        elif not self._lane.submit(
-            lambda: self._ask_hsm(payment, known), lambda result: self._asked_hsm(payment, result)
+        elif not self._cards.submit(
+            Asked("" if known is not None else payment.track2, payment.pin),
+            lambda result: self._asked_hsm(payment, known, result),
         ):
             self._answer(payment, UNAVAILABLE)
 
@@ -197,9 +176,10 @@ class Payments:
         if card_reference(salt, _pan(payment.track2)) != contract.card:
             raise BodyError(BAD_BODY, "the contract was made for another card")
         if asked.pin:
-            payment.pin = peer.held_pins.pop(contract.counter, None)
-            if payment.pin is None:
+            presented = peer.held_pins.pop(contract.counter, None)
+            if presented is None:
                 raise BodyError(BAD_BODY, "no PIN was presented for this payment")
+            payment.pin = _pin_asked(presented, contract, peer.session)
         return payment
 
     def _open_consent(self, payment: "_Payment", asked: AuthorizeBody, phone: Peer | None) -> bytes:
@@ -221,28 +201,13 @@ class Payments:
     def _stripe_key(self, track2: str) -> bytes:
         return hashlib.blake2b(track2.encode(), key=self._secret, digest_size=16).digest()
 
-    def _ask_hsm(
-        self, payment: "_Payment", known: Stripe | None
-    ) -> tuple[Stripe, tuple[bytes, ...] | None]:
-        """In the lane: the stripe, unless it is known, and the PIN, if one was presented."""
-        stripe = known or self._cryptography.check_stripe(payment.track2)
-        if payment.pin is None:
-            return stripe, None
-        pin, contract = payment.pin, payment.contract
-        return stripe, self._cryptography.pin_references(
-            _bytes(pin["ephemeral"]),
-            _bytes(pin["block"]),
-            payment.peer.session,
-            contract.counter,
-            contract.ms,
-        )
-
-    def _asked_hsm(self, payment: "_Payment", result: Any) -> None:
-        if isinstance(result, tuple):
-            stripe, references = result
+    def _asked_hsm(self, payment: "_Payment", known: Stripe | None, result: Any) -> None:
+        if isinstance(result, Checked):
+            stripe = known or result.stripe
+            assert stripe is not None, "it was asked for"
             if stripe.genuine:
                 self._stripes[self._stripe_key(payment.track2)] = stripe
-            self._decide(payment, stripe, references)
+            self._decide(payment, stripe, result.references)
         elif isinstance(result, Unavailable):
             self._answer(payment, UNAVAILABLE)
         elif isinstance(result, ProtocolError):
@@ -342,7 +307,7 @@ class _Payment:
         self.raw = raw
         self.contract = contract
         self.track2 = ""
-        self.pin: messages.PresentPin | None = None
+        self.pin: PinAsked | None = None
         self.phone: Peer | None = None
         self.consent_valid: bool | None = None
         self.consent_card_id: UUID | None = None
@@ -356,6 +321,18 @@ class _Payment:
             signature=self._asked.signature,
             consent=self._asked.consent,
         )
+
+
+def _pin_asked(pin: messages.PresentPin, contract: Contract, session: Session) -> PinAsked:
+    """Raises BodyError."""
+    return PinAsked(
+        _bytes(pin["ephemeral"]),
+        _bytes(pin["block"]),
+        session.t4,
+        contract.counter,
+        contract.ms,
+        session.pin_key,
+    )
 
 
 def _bytes(text: str) -> bytes:

@@ -7,20 +7,16 @@ verified at once, where it is; and so are all while that process is not there or
 import asyncio
 import hashlib
 import logging
-import socket
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
+from adapters.backend.own_process import OwnProcess
 from adapters.backend.signature_process import QUESTION_BYTES, YES, answer, question
 
 log = logging.getLogger(__name__)
 WAITING_MOST: Final = 1024
 """Signatures that the process may still have to answer for; more are verified at once."""
-_AGAIN_S: Final = 1.0
-_STOP_S: Final = 5.0
 
 
 class Check(NamedTuple):
@@ -35,7 +31,7 @@ Done = Callable[[list[bool]], None]
 _Asked = tuple[list[bytes], Done]
 
 
-class SignatureChecks(asyncio.Protocol):
+class SignatureChecks:
     """Lives in the event loop, where `done` is called too."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -44,52 +40,26 @@ class SignatureChecks(asyncio.Protocol):
         self._asked: deque[_Asked] = deque()
         self._unanswered = 0
         self._answers = bytearray()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._transport: asyncio.WriteTransport | None = None
-        self._connecting: asyncio.Task[None] | None = None
-        self._stopping = False
+        self._process = OwnProcess(
+            loop,
+            "signatures",
+            "adapters.backend.signature_process",
+            self,
+            environment={},  # it needs none, and ours may hold a secret
+        )
 
     @property
     def at_work(self) -> bool:
         """Whether the process is there."""
-        return self._transport is not None
+        return self._process.at_work
 
     def start(self) -> None:
         """Starts the process; it answers from a moment later on. In the event loop."""
-        ours, theirs = socket.socketpair()
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "adapters.backend.signature_process"],
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                env={},  # it needs none, and ours may hold a secret
-            )
-        except OSError as error:
-            ours.close()
-            log.error("no process for signatures: %s", error.strerror)
-            self._loop.call_later(_AGAIN_S, self._start_again)
-            return
-        finally:
-            theirs.close()
-        self._connecting = self._loop.create_task(self._connect(ours))
-
-    async def _connect(self, ours: socket.socket) -> None:
-        await self._loop.create_connection(lambda: self, sock=ours)
+        self._process.start()
 
     def stop(self) -> None:
         """Ends the process. For another thread, while the event loop runs."""
-        self._stopping = True
-        self._loop.call_soon_threadsafe(self._close)
-        if self._process is not None:
-            try:
-                self._process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-
-    def _close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        self._process.stop()
 
     def submit(self, checks: Sequence[Check], done: Done) -> None:
         """Has checks made; `done` is given what became of each."""
@@ -105,23 +75,22 @@ class SignatureChecks(asyncio.Protocol):
         """Everything that came in one turn of the loop."""
         waiting, self._waiting = self._waiting, []
         alone = len(waiting) == 1 and not self._unanswered
-        if self._transport is None or alone or self._unanswered > WAITING_MOST:
+        if not self._process.at_work or alone or self._unanswered > WAITING_MOST:
             _tell_all(waiting)
             return
         self._asked.extend(waiting)
         self._unanswered += sum(len(questions) for questions, _ in waiting)
-        self._transport.write(b"".join(b"".join(questions) for questions, _ in waiting))
+        self._process.write(b"".join(b"".join(questions) for questions, _ in waiting))
 
-    # What the connection tells
+    # What the process tells
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The process can be asked."""
-        self._transport = cast(asyncio.WriteTransport, transport)
-        if self._stopping:
-            self._transport.close()
+    def started(self) -> bytes:
+        """It needs to know nothing."""
+        return b""
 
-    def data_received(self, data: bytes) -> None:
+    def heard(self, data: bytes) -> None:
         """Answers, a byte each."""
+        self._process.works()
         answers = self._answers
         answers += data
         self._unanswered -= len(data)
@@ -132,23 +101,13 @@ class SignatureChecks(asyncio.Protocol):
             at += count
         del answers[:at]
 
-    def connection_lost(self, _error: Exception | None) -> None:
+    def lost(self) -> None:
         """The process is gone: what it did not answer is verified here."""
-        self._transport = None
         unanswered = list(self._asked)
         self._asked.clear()
         self._answers.clear()
         self._unanswered = 0
-        if not self._stopping:
-            log.error("the process for signatures is gone: %d are verified here", len(unanswered))
-            self._loop.call_later(_AGAIN_S, self._start_again)
         _tell_all(unanswered)
-
-    def _start_again(self) -> None:
-        if self._process is not None:
-            self._process.poll()
-        if not self._stopping:
-            self.start()
 
 
 def _question(check: Check) -> bytes:

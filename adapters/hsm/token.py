@@ -63,6 +63,10 @@ class HsmUnavailable(Unavailable):
     """The token does not answer (removed, locked, a key missing). Nothing was decided: 91."""
 
 
+class PinRefused(HsmUnavailable):
+    """The token refused the PIN. It is not tried again: a few wrong ones lock an HSM."""
+
+
 class HsmRefused(Exception):
     """The token works and refuses these data: altered, sealed by another key, malformed."""
 
@@ -216,7 +220,7 @@ class Token:
     def _open_again(self) -> None:
         """The module starts anew unless another token of ours just saw to that."""
         if self._pin_refused:
-            raise HsmUnavailable("the token refused the PIN; it is not tried again")
+            raise PinRefused("the token refused the PIN; it is not tried again")
         lost = self._start == self._library.starts
         now_s = time.monotonic()
         if lost and now_s < self._reopen_from_s:
@@ -233,7 +237,7 @@ class Token:
         except (PinExpired, PinIncorrect, PinLocked):
             # A real HSM locks itself after a few wrong PINs.
             self._pin_refused = True
-            raise HsmUnavailable("the token refused the PIN") from None
+            raise PinRefused("the token refused the PIN") from None
         except (PKCS11Error, KeyMissing) as error:
             raise HsmUnavailable(_reason(error)) from None
         finally:

@@ -51,6 +51,8 @@ def test_payments_are_counted_by_their_answer(installation: Installation) -> Non
         assert value(after, name) - value(before, name) == codes.count(code), code
     for family in ("engine_latency_seconds_count", "hsm_latency_seconds_count"):
         assert value(after, family) > value(before, family)
+    for process in ("signatures", "hsm"):
+        assert value(after, f'own_process_up{{process="{process}"}}') == 1, process
     works = value(after, "batch_works_sum") - value(before, "batch_works_sum")
     assert works >= len(codes)
 

@@ -159,7 +159,7 @@ def test_the_process_may_have_enough_to_do(
 def test_what_a_killed_process_did_not_answer_is_verified_here_and_another_comes(
     loop: asyncio.AbstractEventLoop, checks: SignatureChecks
 ) -> None:
-    heard, first = Heard(), checks._process
+    heard, first = Heard(), checks._process._process
     assert first is not None
 
     async def go() -> None:
@@ -174,7 +174,7 @@ def test_what_a_killed_process_did_not_answer_is_verified_here_and_another_comes
 
     loop.run_until_complete(go())
     assert_right(heard, 40)
-    assert checks._process is not first
+    assert checks._process._process is not first
 
 
 def test_before_the_process_is_there_all_are_verified_here(
@@ -205,8 +205,8 @@ def test_the_end_ends_the_process(loop: asyncio.AbstractEventLoop) -> None:
         await asyncio.to_thread(checks.stop)
 
     loop.run_until_complete(go())
-    assert checks._process is not None
-    assert checks._process.returncode == 0
+    assert checks._process._process is not None
+    assert checks._process._process.returncode == 0
 
 
 def test_the_process_is_told_no_secret(

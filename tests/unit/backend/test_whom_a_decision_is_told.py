@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from adapters.backend.payments import Payments, Stripe
+from adapters.backend.card_questions import Asked, Checked, Stripe
+from adapters.backend.payments import Payments
 from adapters.backend.signature_checks import SignatureChecks
 from application.authorize import Authorize, Decision
 from application.group_commit import UNAVAILABLE, Work
@@ -71,17 +72,13 @@ class Counter:
         self._decide = answer
         self.pos, self.phone = Party("pos"), Party("card")
         sessions = SimpleNamespace(by_session={"a" * 32: self.phone})
-        lane = SimpleNamespace(healthy=True, submit=self._in_lane)
-        hsm = SimpleNamespace(
-            check_stripe=lambda track2: Stripe((b"d" * 32,), True, "984000******"),
-            card_digests=lambda pan: (b"d" * 32,),
-        )
+        cards = SimpleNamespace(healthy=True, submit=self._checked)
         self._payments = Payments(
             cast(Any, sessions),
-            cast(Any, lane),
-            cast(Any, hsm),
+            cast(Any, cards),
             self._submit,
             SignatureChecks(cast(Any, Loop())),
+            cast(Any, None),
             uuid4(),
         )
 
@@ -90,8 +87,8 @@ class Counter:
         return True
 
     @staticmethod
-    def _in_lane(job: Callable[[], Any], done: Callable[[Any], None]) -> bool:
-        done(job())
+    def _checked(asked: Asked, done: Callable[[Any], None]) -> bool:
+        done(Checked(Stripe((b"d" * 32,), True, "984000******"), None))
         return True
 
     def pay(self, *, consent: str = TYP_CARD) -> None:
