@@ -1,6 +1,7 @@
 """A whole installation as an operator sees it: made, served, hurt, stopped, saved, restored."""
 
 import json
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import psutil
 import pytest
 
 from adapters.cli import exit_codes
@@ -142,6 +144,8 @@ def test_a_backup_that_is_ended_leaves_no_file_and_no_process(
     serving: Installation, tmp_path: Path, number: signal.Signals
 ) -> None:
     command = ["--home", str(serving.home), "backup", str(tmp_path / "b.tar"), "--max-rate", "1"]
+    if number == signal.SIGINT:  # a shell's background job ignores it, and its children do
+        signal.signal(number, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "adapters.cli.main", *command],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -200,7 +204,11 @@ def test_a_damaged_backup_is_not_restored(serving: Installation, tmp_path: Path)
 
 def copying(home: Path) -> list[str]:
     """The processes of PostgreSQL's own copying."""
-    return [name for each in of_home(home) if (name := each.name()) == "pg_basebackup"]
+    found = []
+    for each in of_home(home):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended while we looked
+            found.append(each.name())
+    return [name for name in found if name == "pg_basebackup"]
 
 
 def contents(home: Path) -> dict[str, bytes]:
