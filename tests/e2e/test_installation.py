@@ -1,7 +1,7 @@
 """A whole installation as an operator sees it: made, served, hurt, stopped, saved, restored."""
 
-import json
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import psutil
+import psycopg
 import pytest
 
 from adapters.cli import exit_codes
