@@ -52,7 +52,7 @@ class Beside:
         live: Runner,
         now_us: Now,
         *,
-        share: float,
+        share: Callable[[], float],
     ) -> None:
         """`make` gives all projections over a database; `read` a reader of the log of its own."""
         self._connect, self._keys, self._make, self._read = connect, keys, make, read

@@ -45,6 +45,7 @@ from projections.books import Books
 from projections.card_streams import CardStreams
 from projections.directory import Directory
 from projections.guarded import Guarded
+from projections.pace import Pace
 from projections.ports import Projection, Unreadable
 from projections.runner import Runner
 from projections.settlements import Settlements
@@ -54,8 +55,6 @@ _BEHIND_S = 5.0
 _READ_AT_ONCE = 5_000
 _COUNT_EVERY_S = 60.0
 """How often reports have all payments counted: it reads an index of every one of them."""
-_SHARE = 0.1
-"""Of one processor: the engine that answers terminals comes first."""
 _BATCH = 1_000
 """Events projected in one go: while it lasts, payments wait for the interpreter's lock."""
 
@@ -78,13 +77,14 @@ class LedgerViews:
         self._last = last
         self._clock = clock
         database = ProjectionDatabase(self.connect)
+        pace = Pace(last)
         self.runner = Runner(
             self._reader(),
             database,
             self._projections(database),
             clock.now_us,
             batch=_BATCH,
-            share=_SHARE,
+            share=pace,
         )
         self.beside = Beside(
             self.connect,
@@ -93,7 +93,7 @@ class LedgerViews:
             self._reader,
             self.runner,
             clock.now_us,
-            share=_SHARE,
+            share=pace,
         )
         self._pool = ConnectionPool(
             dsn,

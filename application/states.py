@@ -70,7 +70,7 @@ _OF_TRANSACTIONS = {cls for name, cls in topics().items() if name.startswith("tr
 _S = TypeVar("_S")
 _UNKNOWN = object()
 _COMMANDS_KEPT = 10_000
-SNAPSHOT_EVERY = 64
+SNAPSHOT_EVERY = 16
 """Events of an account from one snapshot to the next; a power of two."""
 _BETWEEN = SNAPSHOT_EVERY - 1
 _OF_ACCOUNTS = {cls for name, cls in topics().items() if name.startswith("account.")}

@@ -74,7 +74,8 @@ class Runner:
     """Runs projections. `wake` after commits; without it the log is asked every `poll_s`.
 
     `coalesce_s`: waking is gathered for this long, so that many commits make one batch.
-    `share`: of one processor, at most; the engine that answers terminals comes first.
+    `share`: of one processor, at most, asked after each batch; the engine that answers terminals
+    comes first.
     `upto`: a position beyond which nothing is read, if not the head of the log.
     """
 
@@ -88,7 +89,7 @@ class Runner:
         batch: int = 5_000,
         poll_s: float = 1.0,
         coalesce_s: float = 0.02,
-        share: float = 1.0,
+        share: Callable[[], float] = lambda: 1.0,
         upto: Callable[[], int] | None = None,
     ) -> None:
         self._upto = upto
@@ -219,7 +220,8 @@ class Runner:
                 log.exception("projections")
                 self._lost(error)
                 more = False
-            rest_s = (time.monotonic() - started) * (1 - self._share) / self._share
+            share = self._share()
+            rest_s = (time.monotonic() - started) * (1 - share) / share
             if more:
                 time.sleep(rest_s)
             elif self._failures:

@@ -49,7 +49,10 @@ def test_a_long_stream_is_read_from_its_last_snapshot_on(world: World) -> None:
     assert rows(world)[world.accounts[0]][0] == SNAPSHOT_EVERY
     account, events = loaded(world)
     assert account == world.account()
-    assert (account.balance_cents, events) == (1_000_000 - 100 * SOME, account.version - 64)
+    assert (account.balance_cents, events) == (
+        1_000_000 - 100 * SOME,
+        account.version - SNAPSHOT_EVERY,
+    )
 
 
 def test_a_newer_snapshot_replaces_the_older_one_and_never_the_other_way(world: World) -> None:
@@ -125,7 +128,7 @@ def test_an_older_one_put_back_costs_only_its_time(world: World) -> None:
 def test_nothing_is_kept_of_what_was_not_stored(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pay(world, 0, SNAPSHOT_EVERY - 3)  # the next one's event is the sixty-fourth
+    pay(world, 0, SNAPSHOT_EVERY - 3)  # the next one's event is the one that is due
 
     def lost(rows: Any, claims: Any) -> None:
         list(rows)

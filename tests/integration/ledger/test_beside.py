@@ -39,7 +39,7 @@ class World:
         self.views.runner.start()
         self.beside = Beside(
             ledger.connect, ledger.keys, self._projections, self._reader, self.views.runner,
-            lambda: NOW_US, share=1.0,
+            lambda: NOW_US, share=lambda: 1.0,
         )  # fmt: skip
         self.met()
 

@@ -111,6 +111,4 @@ def test_a_folder_where_nothing_was_published_forbids_nothing(
         assert evidence.write() == 122
     # A courier of an earlier test may still say that it gave up.
     said = [each.message for each in caplog.records if each.name == published.__name__]
-    assert said == [
-        f"no checkpoint was published in {evidence.elsewhere}: nothing to compare with"
-    ]
+    assert said == [f"no checkpoint was published in {evidence.elsewhere}: nothing to compare with"]
