@@ -9,14 +9,17 @@ from script.benchmark.engine import EngineRate, Requests, bare_insert_per_second
 from script.benchmark.hsm import HsmRates, handshakes_per_second
 from script.benchmark.installation import Installation
 from script.benchmark.ledger import Ledger
-from script.benchmark.population import Populate, Population
+from script.benchmark.population import PHONES, Populate, Population
 from script.benchmark.rebuild import rebuild_per_second
 from script.benchmark.refill import LargeRefill
+from script.benchmark.refill_wire import RefillOnTheWire
 from script.benchmark.tpcb import TpcB
 from script.benchmark.wire import WARM_UP_S, Wire
 
 Figures = dict[str, float]
 FULL_EVENTS = 1_000_000
+ACCOUNTS = 100_000
+"""As many as a refill can have lines."""
 NETWORK_HSM_MS = (0, 1, 5)
 """Simulated delays of each call; without any the software token as it is, to compare with."""
 NETWORK_HSM_THREADS = hsm_choice.PROVIDERS[hsm_choice.NETWORK].threads
@@ -62,7 +65,7 @@ class Measuring:
         self.installation.start_servers()
         self.installation.stop_servers()
         ledger = Ledger(self.installation.settings)
-        made = 4_000 if self.quick else 100_000
+        made = 4_000 if self.quick else ACCOUNTS - PHONES
         population = Populate(ledger).all(cards_made=made, terminals_made=200, tell=tell)
         ledger.close()
         return population
@@ -110,9 +113,14 @@ class Measuring:
                 self.note("wire_cpu_us_generator", result["generator_cpu_us"])
         self.note("wire_pin_64", wire.load(64, self.seconds, "pin")["per_s"])
         self.note("wire_two_signatures_64", wire.load(64, self.seconds, "phone")["per_s"])
-        wire.close()
         for name in ("backend", "gateway"):
             self.note(f"{name}_rss_mb", self.installation.memory_mb(name))
+        if not self.quick:
+            felt = RefillOnTheWire(self.installation, population, wire).measure(self.seconds)
+            self.note("refill_usual_64_p99_ms", felt.usual_p99_ms)
+            self.note("refill_wire_64_p99_ms", felt.meanwhile_p99_ms)
+            self.note("refill_wire_lines_per_s", felt.lines_per_s)
+        wire.close()
         self.installation.stop_servers()
 
     def hsm(self, population: Population) -> None:

@@ -35,6 +35,7 @@ from protocol.pin import seal_pin
 from script.benchmark.ledger import Ledger
 
 CENTS_EACH = 100_000_000
+PHONES = 64
 PIN = "2846"
 WITH_PIN = 500
 """So many cards, the first ones, have the PIN."""
@@ -103,7 +104,7 @@ class Populate:
             )
             folders.append(self._identity(f"pos-{number}", terminal, "pos", shop))
         self._ledger.log.append(events, [])
-        phones = [self._phone(company, number) for number in range(64)]
+        phones = [self._phone(company, number) for number in range(PHONES)]
         tracks: list[str] = []
         digests: list[bytes] = []
         accounts_made: list[UUID] = []
