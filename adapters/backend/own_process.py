@@ -124,7 +124,9 @@ class OwnProcess(asyncio.Protocol):
 
     def works(self) -> None:
         """It did its work: the next one that dies is replaced soon again."""
-        self._pause_s = AGAIN_S
+        if self._pause_s != AGAIN_S:
+            log.info("there is a process for %s again", self._name)
+            self._pause_s = AGAIN_S
 
     # What the connection tells
 
