@@ -124,8 +124,8 @@ class Settings:
     hsm_slot: int | None = None
     """The slot of the token, where the label is not enough to find it."""
     hsm_threads: int | None = None
-    """Calls to the HSM at a time, for payments and for the rest; by default 1 for software, 8 for an
-    own, 32 for a network HSM."""
+    """Calls to the HSM at a time, for payments and for the rest; by default 1 for software, 8 for
+    an own, 32 for a network HSM."""
     hsm_pin_file: Path | None = None
     """Where the PIN of the HSM lies; by default <home>/secrets/hsm-pin, which suits a demo only."""
     hsm_pin: str | None = field(default=None, repr=False)

@@ -10,7 +10,7 @@ import typer
 from adapters import settings
 from adapters.cli.failure import integrity_broken, misconfigured, not_running, unusable
 from adapters.cli.options import AsAuditor
-from adapters.cli.output import printable, say
+from adapters.cli.output import printable, say, this_program
 
 if TYPE_CHECKING:
     from adapters.audit.proof_file import ProofFile
@@ -56,7 +56,9 @@ def prove(
         return
     tell_proof(proof)
     if out is not None:
-        say(f"written: {out}. Check it with: ticketrestaurant audit check {out} --key log.pub")
+        key = str(settings.load().checkpoints / "log.pub")
+        check = this_program("audit", "check", str(out), "--key", key)
+        say(f"written: {out}. Whoever has the log's public key checks it with: {check}")
     else:
         say("--out FILE writes the proof for others.")
 

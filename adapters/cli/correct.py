@@ -73,7 +73,12 @@ def correct(
     preview: Annotated[
         bool, typer.Option("--preview", help="Only show before and after; ask nobody.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before proposing it.")] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", help="Do not ask before proposing it. Without a terminal nobody is asked."
+        ),
+    ] = False,
     as_: AsOperator = "operator-1",
     json: AsJson = False,
 ) -> None:

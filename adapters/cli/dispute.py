@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id, cents, digest_of
+from adapters.cli.options import AsAuditor, AsDecider, AsJson, AsOperator, an_id, cents, digest_of
 from adapters.cli.output import print_json, this_program
 from domain.answers import dollars
 
@@ -121,13 +121,14 @@ def decide(
     dispute: _Id,
     winner: Annotated[str, typer.Option("--for", help="Who is right: cardholder or shop.")],
     why: Annotated[str, typer.Option(help="The reason, for both and for whoever audits this.")],
+    as_: AsDecider,
     amount: _Amount = None,
-    as_: AsOperator = "operator-2",
     json: AsJson = False,
 ) -> None:
     """Decide a dispute that another operator, or the cardholder, opened; credit what is due.
 
-    Example: [bold]ticketrestaurant dispute decide 0192… --for cardholder --why "one meal"[/bold]
+    Example: [bold]ticketrestaurant dispute decide 0192… --for shop --why "one meal"
+    --as operator-2[/bold]
     """
     _one_of("--for", winner)
     body: dict[str, Any] = {"do": "decide", "dispute": dispute, "winner": winner, "why": why}

@@ -54,7 +54,7 @@ def rotate(
                 print(f"{name}/{generation} is in use")
         if "data_keys" in result:
             print(f"all {result['data_keys']:,} data keys are sealed by it")
-        print("Back up now: ticketrestaurant backup (an older backup does not hold this key)")
+        print("Back up now: ticketrestaurant backup FILE (an older backup does not hold this key)")
 
 
 def _also(result: dict[str, Any]) -> list[tuple[str, int]]:

@@ -27,7 +27,7 @@ def log_key(path: Path) -> "LogKeys":
 
     try:
         return keys_in(read_file(path, _MOST_BYTES))
-    except UnusableFile:
-        raise misconfigured(f"{path} is not a public key in PEM") from None
+    except UnusableFile as error:
+        raise misconfigured(f"the log's public key: {error}") from None
     except ValueError as error:
         raise misconfigured(f"{path} {error} in PEM") from None

@@ -17,6 +17,9 @@ _AMOUNT = re.compile(r"\$?([0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,10})(?:\.([0-9]{2}))
 _DOCUMENT_MOST = 100_000_000
 _ONE_PLACE = re.compile(r"\$?[0-9,]+\.[0-9]", re.ASCII)
 
+AsDecider: TypeAlias = Annotated[
+    str, typer.Option("--as", metavar="NAME", help="The operator who decides: say who you are.")
+]
 AsOperator: TypeAlias = Annotated[
     str,
     typer.Option("--as", metavar="NAME", help="The operator who signs: a folder of operators/."),

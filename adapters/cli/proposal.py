@@ -5,16 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from adapters.cli.options import AsAuditor, AsJson, an_id
+from adapters.cli.options import AsAuditor, AsDecider, AsJson, an_id
 from adapters.cli.output import print_json, say, this_program
 
 _HEADING = "Operators (signed commands through the gateway)"
 _Id = Annotated[
     str, typer.Argument(metavar="PROPOSAL", help="Its id, from `proposal list`.", callback=an_id)
-]
-
-_As = Annotated[
-    str, typer.Option("--as", metavar="NAME", help="The operator who decides: say who you are.")
 ]
 
 
@@ -74,7 +70,7 @@ def show(proposal: _Id, as_: AsAuditor = "auditor-1", json: AsJson = False) -> N
 
 def approve(
     proposal: _Id,
-    as_: _As,
+    as_: AsDecider,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     json: AsJson = False,
 ) -> None:
@@ -114,7 +110,7 @@ def approve(
 def reject(
     proposal: _Id,
     why: Annotated[str, typer.Option(help="The reason, for whoever audits this.")],
-    as_: _As,
+    as_: AsDecider,
     json: AsJson = False,
 ) -> None:
     """Reject a proposal; the operator who made it withdraws it so.

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli.failure import misconfigured
-from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id, cents
+from adapters.cli.listing import print_table
+from adapters.cli.options import AsAuditor, AsDecider, AsJson, AsOperator, an_id, cents
 from adapters.cli.output import print_json, say
 from adapters.cli.people import people
 from adapters.cli.proposal import tell_proposed
@@ -59,14 +60,12 @@ def list_(
     if json:
         print_json(rows)
         return
-    if not rows:
-        print("no refills yet" if status is None else f"no refill is {status}")
-    for row in rows:
-        print(
-            f"{row['refill']}  {day(row['ordered_ms'])}  {row['status']:17}"
-            f"  {row['accounts']:>7,}  {dollars(row['total_cents']):>14}  {row['method']}"
-            + (f"  inquiry: {row['inquiry']}" if row.get("inquiry") else "")
-        )
+    shown = [{**row, "ordered": day(row["ordered_ms"])} for row in rows]
+    columns = ["refill", "ordered", "status", "accounts", "total_cents", "method", "company"]
+    if any(row.get("inquiry") for row in rows):
+        columns.append("inquiry")
+    empty = "no refills yet" if status is None else f"no refill is {status}"
+    print_table(columns, shown, empty)
 
 
 def show(refill: _Id, as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
@@ -114,7 +113,7 @@ def confirm(
     _decide("confirm", refill, reference, as_, json)
 
 
-def approve(refill: _Id, as_: AsOperator = "operator-2", json: AsJson = False) -> None:
+def approve(refill: _Id, as_: AsDecider, json: AsJson = False) -> None:
     """Approve a paid refill above the limit: not by the operator who ordered it.
 
     Example: [bold]ticketrestaurant refill approve 0192… --as operator-2[/bold]
@@ -122,10 +121,10 @@ def approve(refill: _Id, as_: AsOperator = "operator-2", json: AsJson = False) -
     _decide("approve", refill, "", as_, json)
 
 
-def reject(refill: _Id, why: _Why, as_: AsOperator = "operator-2", json: AsJson = False) -> None:
+def reject(refill: _Id, why: _Why, as_: AsDecider, json: AsJson = False) -> None:
     """Reject a refill that is not approved yet. What was paid by card is sent back.
 
-    Example: [bold]ticketrestaurant refill reject 0192… --why "not their bank"[/bold]
+    Example: [bold]ticketrestaurant refill reject 0192… --why "not theirs" --as operator-2[/bold]
     """
     _decide("reject", refill, why, as_, json)
 

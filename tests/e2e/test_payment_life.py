@@ -134,7 +134,9 @@ def test_a_disputed_payment_is_decided_by_another_operator(installation: Install
     waiting = {row["id"]: row for row in installation.json("queue", "list")}
     assert (waiting[dispute]["kind"], waiting[dispute]["amount_cents"]) == ("dispute", 950)
 
-    decide = ("dispute", "decide", dispute, "--for", "cardholder", "--why", "no receipt")
+    nameless = ("dispute", "decide", dispute, "--for", "cardholder", "--why", "no receipt")
+    assert installation.run(*nameless).returncode == 2, "who decides says so"
+    decide = (*nameless, "--as", "operator-2")
     early = installation.run(*decide)
     assert early.returncode == 1
     assert "shop was not heard" in early.stderr
