@@ -9,6 +9,7 @@ the HSM that the settings choose.
 import logging
 import os
 import queue
+import resource
 import signal
 import socket
 import threading
@@ -33,6 +34,7 @@ from adapters.backend.card_questions import (
     framed,
 )
 from adapters.backend.cryptography_checks import HsmChecks
+from adapters.backend.hsm_lane import ANSWERED_S
 from adapters.hsm.generations import Generations
 from adapters.hsm.keys import Hsm
 from adapters.hsm.softhsm import environment_of_others
@@ -77,37 +79,42 @@ def _decoded(kind: type, value: Any) -> Any:
 
 
 class Service:
-    """Answers questions in so many threads; `check` is asked under the generations of each."""
+    """Takes questions as they come, and answers them in threads of its own."""
 
-    def __init__(
-        self,
-        connection: socket.socket,
-        check: Callable[[Asked], Checked],
-        generations: Generations,
-        threads: int,
-    ) -> None:
+    def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._check = check
-        self._generations = generations
-        self._questions: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._questions: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
         self._writing = threading.Lock()
         self._read = msgspec.msgpack.Decoder(Question).decode
+
+    def open(
+        self, check: Callable[[Asked], Checked], generations: Generations, threads: int
+    ) -> None:
+        """The HSM is open: says so, and begins to answer by `check`, under the generations that
+        each question names."""
+        self._check = check
+        self._generations = generations
         for place in range(threads):
             threading.Thread(target=self._run, name=f"hsm-{place}", daemon=True).start()
-
-    def serve(self, frames: Frames) -> None:
-        """Until the other side closes; `frames` may hold the beginning of a question."""
         self._send(Answer(OPENED, 0.0))
+
+    def take(self, frames: Frames) -> None:
+        """Until the other side closes; `frames` may hold the beginning of a question."""
         while chunk := self._connection.recv(_AT_ONCE):
+            now_s = time.monotonic()
             for each in frames.take(chunk):
-                self._questions.put(each)
+                self._questions.put((now_s, each))
 
     def _run(self) -> None:
+        generations = self._generations
         while True:
-            question = self._read(self._questions.get())
-            for name, generation in zip(KEYS, question.generations, strict=True):
-                self._generations.use(name, generation)
+            since_s, asked = self._questions.get()
             started_s = time.monotonic()
+            if started_s - since_s > ANSWERED_S:
+                continue  # who asked was told so; the next one may still be in time
+            question = self._read(asked)
+            for name, generation in zip(KEYS, question.generations, strict=True):
+                generations.use(name, max(generation, generations.newest(name)))
             checked, refused = self._checked(question.asked)
             took_s = time.monotonic() - started_s
             self._send(Answer(question.number, took_s, checked, refused))
@@ -132,36 +139,43 @@ class Service:
                 pass  # the backend is gone, and so are we in a moment
 
 
-def main(connection: socket.socket) -> int:
-    """The exit status."""
+def main(connection: socket.socket) -> None:
+    """Until the other side closes, also while the HSM is being opened: a module may hang."""
     frames = Frames()
     greeted: list[bytes] = []
     while not greeted:
         chunk = connection.recv(_AT_ONCE)
         if not chunk:
-            return 0
+            return
         greeted = frames.take(chunk)
+    service = Service(connection)
+    threading.Thread(target=_open, args=(service, greeted[0]), daemon=True).start()
+    service.take(frames)
+
+
+def _open(service: Service, greeted: bytes) -> None:
+    """Ends the process with the status that says why, where the HSM does not open."""
     try:
-        settings = _settings(greeted[0])
+        settings = _settings(greeted)
         token = hsm_choice.open_token(settings)
     except PinRefused as error:
         log.error("%s", error)
-        return PIN_REFUSED
-    except (SettingsError, Unavailable) as error:
-        log.error("the HSM cannot be opened: %s", error)
-        return NO_HSM
-    threads = hsm_choice.threads(settings)
-    Service(connection, HsmChecks(Hsm(token)).check, token.generations, threads).serve(frames)
-    return 0
+        os._exit(PIN_REFUSED)
+    except Exception as error:
+        known = isinstance(error, SettingsError | Unavailable)
+        log.error("the HSM cannot be opened: %s", error if known else type(error).__name__)
+        os._exit(NO_HSM)
+    service.open(HsmChecks(Hsm(token)).check, token.generations, hsm_choice.threads(settings))
 
 
 if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # it ends with the backend
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold a login and card numbers
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     with socket.socket(fileno=0) as standard_input:
         try:
-            status = main(standard_input)
+            main(standard_input)
         except ConnectionError:
-            status = 0
-    os._exit(status)  # whatever its threads still wait for
+            pass
+    os._exit(0)  # whatever its threads still wait for

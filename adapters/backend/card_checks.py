@@ -35,6 +35,10 @@ NAME: Final = "calls to the HSM"
 _MOST: Final = 10_000
 """Questions without an answer; more are refused."""
 _SWEEP_S: Final = 0.25
+OPENED_S: Final = 30.0
+"""How long opening the HSM may take."""
+FAILING_MOST: Final = 10
+"""So many answers in a row that it finds no HSM, where the backend itself does: it is replaced."""
 
 
 class _Waiting(NamedTuple):
@@ -68,6 +72,8 @@ class ProcessChecks:
         self._read = msgspec.msgpack.Decoder(Answer).decode
         self._heard_s = 0.0
         self._opened = False
+        self._started_s = 0.0
+        self._failing = 0
         self._stopping = False
         # Only where our own login works: a wrong PIN, tried by ever new processes, locks an HSM.
         self._process = OwnProcess(
@@ -106,7 +112,8 @@ class ProcessChecks:
         self._process.stop()
 
     def submit(self, asked: Asked, done: Callable[[Any], None]) -> bool:
-        """Has it checked; `done` is called in the loop, within `ANSWERED_S`. False: too much waits.
+        """Has it checked; `done` is called in the loop, within `ANSWERED_S`, or twice that where
+        the lane has to be asked after the process. False: too much waits.
 
         Whatever becomes of a check decides nothing by itself.
         """
@@ -127,6 +134,7 @@ class ProcessChecks:
 
     def started(self) -> bytes:
         """Its settings."""
+        self._started_s = time.monotonic()
         return self._greeting()
 
     def heard(self, data: bytes) -> None:
@@ -139,18 +147,42 @@ class ProcessChecks:
                 self._process.works()
                 continue
             self._lane.latency.add(answer.took_s)
-            self._answer(answer.number, _result(answer))
+            result = _result(answer)
+            if isinstance(result, Unavailable):
+                self._failed(answer.number)
+            else:
+                self._failing = 0
+                self._answer(answer.number, result)
 
     def lost(self) -> None:
         """The process is gone: what it did not answer is asked here. No answer decides anything,
         so asking twice is harmless."""
         self._opened = False
+        self._failing = 0
         self._frames.clear()
-        for number, (_, asked, done) in list(self._waiting.items()):
-            if self._in_lane(asked, done):
-                del self._waiting[number]
-            else:
-                self._answer(number, Unavailable("too much waits for the HSM"))
+        for number in list(self._waiting):
+            self._ask_here(number)
+
+    def _failed(self, number: int) -> None:
+        """It finds no HSM: perhaps there is none, perhaps only its own login or session is lost."""
+        self._ask_here(number)
+        self._failing += 1
+        if self._failing >= FAILING_MOST and self._lane.healthy and self._opened:
+            self._replace("find no HSM where the backend does")
+
+    def _ask_here(self, number: int) -> None:
+        waiting = self._waiting.get(number)
+        if waiting is None:
+            return  # it came too late
+        if self._lane.healthy and self._in_lane(waiting.asked, waiting.done):
+            del self._waiting[number]
+        else:
+            self._answer(number, Unavailable("the HSM does not answer"))
+
+    def _replace(self, why: str) -> None:
+        log.error("%s %s: their process is replaced", NAME, why)
+        self._opened = False
+        self._process.kill()
 
     def _answer(self, number: int, result: Any) -> None:
         waiting = self._waiting.pop(number, None)
@@ -171,10 +203,12 @@ class ProcessChecks:
             late.append(number)
         for number in late:
             self._answer(number, Unavailable("the HSM does not answer"))
-        if late and now_s - self._heard_s >= ANSWERED_S:
-            log.error("%s hang: their process is replaced", NAME)
-            self._opened = False
-            self._process.kill()
+        if self._opened:
+            if late and now_s - self._heard_s >= ANSWERED_S:
+                self._replace("hang")
+        elif self._process.at_work and now_s - self._started_s >= OPENED_S:
+            self._started_s = now_s  # once, until it is gone
+            self._replace("cannot begin")
         if not self._stopping:
             self._loop.call_later(_SWEEP_S, self._sweep)
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from adapters.hsm.token import HsmUnavailable
+from adapters.hsm.token import HsmUnavailable, PinRefused
 
 ANSWER_S: Final = 1.5
 """Within the two seconds after which a token that is not heard of counts as gone."""
@@ -30,7 +30,8 @@ _LONGEST_LINE: Final = 4_096
 
 
 class Card:
-    """A card, its P-256 key and its PIN. Methods raise HsmUnavailable; any thread may call."""
+    """A card, its P-256 key and its PIN. Methods raise HsmUnavailable, PinRefused once its
+    PIN is not tried any more; any thread may call."""
 
     def __init__(
         self,
@@ -75,7 +76,7 @@ class Card:
     def _ask(self, question: Mapping[str, str]) -> bytes:
         with self._lock:
             if self._given_up:
-                raise HsmUnavailable(self._given_up)
+                raise PinRefused(self._given_up)
             within_s = ANSWER_S
             if self._agent is None or self._agent.poll() is not None:
                 self._start()
@@ -85,6 +86,7 @@ class Card:
                 text = f"the smart card {self._where['token']}: {answer['error']}"
                 if answer.get("final"):
                     self._given_up = text
+                    raise PinRefused(text)
                 raise HsmUnavailable(text)
             return bytes.fromhex(answer["value"])
 

@@ -64,7 +64,8 @@ class HsmUnavailable(Unavailable):
 
 
 class PinRefused(HsmUnavailable):
-    """The token refused the PIN. It is not tried again: a few wrong ones lock an HSM."""
+    """A PIN was refused, the token's or its smart card's, or has one try left. It is not tried
+    again: a few wrong ones lock an HSM."""
 
 
 class HsmRefused(Exception):
@@ -250,7 +251,7 @@ class Token:
         if token.flags & TokenFlag.USER_PIN_FINAL_TRY:
             # A wrong PIN in the settings, tried at every start, would lock an HSM for good.
             self._pin_refused = True
-            raise KeyMissing("the token's PIN has one try left, which is not made here")
+            raise PinRefused("the token's PIN has one try left, which is not made here")
         try:
             login = token.open(rw=self._writable, user_pin=pin)
         except UserAlreadyLoggedIn:  # by another Token of this process: login is per process

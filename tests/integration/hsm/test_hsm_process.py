@@ -8,16 +8,19 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
+import psutil
 import pytest
 
 from adapters import hsm_process
-from adapters.backend.card_checks import ProcessChecks
+from adapters.backend.card_checks import FAILING_MOST, ProcessChecks
 from adapters.backend.card_questions import (
     OPENED,
     PIN_REFUSED,
@@ -230,7 +233,10 @@ def test_a_token_that_is_away_is_found_when_it_is_back(
             if isinstance(answer, Checked):
                 break
         assert isinstance(answer, Checked)
-        assert house.here == 0
+        here = house.here
+        await house.at_work()
+        assert isinstance((await house.ask(asked))[0], Checked)
+        assert house.here == here, "by the process again"
 
     run(scene)
 
@@ -298,11 +304,12 @@ def test_a_question_is_answered_under_its_generations() -> None:
         return Checked(None, None)
 
     ours, theirs = socket.socketpair()
-    service = hsm_process.Service(theirs, check, generations, 1)
-    thread = threading.Thread(target=service.serve, args=(Frames(),))
+    service = hsm_process.Service(theirs)
+    thread = threading.Thread(target=service.take, args=(Frames(),))
     thread.start()
+    service.open(check, generations, 1)
     with ours, theirs:
-        for number, generation in ((1, 1), (2, 2), (3, 2)):
+        for number, generation in ((1, 1), (2, 2), (3, 1)):
             asked = framed(Question(number, (generation, 1, 1, 1), Asked("", None)))
             for at in range(0, len(asked), 7):
                 ours.sendall(asked[at : at + 7])
@@ -316,6 +323,97 @@ def test_a_question_is_answered_under_its_generations() -> None:
     assert [each.number for each in answers] == [OPENED, 1, 2, 3]
     assert seen == [(1,), (2, 1), (2, 1)]
     assert [each.checked is not None for each in answers[1:]] == [True, False, True]
+
+
+def test_what_nobody_waits_for_any_more_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a backlog would keep every later question from being in time, for ever."""
+    monkeypatch.setattr(hsm_process, "ANSWERED_S", 0.2)
+    asked, may_end = list[str](), threading.Event()
+
+    def check(question: Asked) -> Checked:
+        asked.append(question.track2)
+        assert may_end.wait(SOON_S)
+        return Checked(None, None)
+
+    ours, theirs = socket.socketpair()
+    service = hsm_process.Service(theirs)
+    thread = threading.Thread(target=service.take, args=(Frames(),))
+    thread.start()
+    service.open(check, Generations(), 1)
+    with ours, theirs:
+        for number in (1, 2, 3):
+            ours.sendall(framed(Question(number, (1, 1, 1, 1), Asked(f"{number}", None))))
+        time.sleep(0.5)
+        may_end.set()
+        ours.sendall(framed(Question(4, (1, 1, 1, 1), Asked("4", None))))
+        frames, numbers = Frames(), list[int]()
+        while len(numbers) < 3:
+            numbers += [
+                msgspec.msgpack.decode(each, type=Answer).number
+                for each in frames.take(ours.recv(100))
+            ]
+        ours.shutdown(socket.SHUT_RDWR)
+        thread.join(SOON_S)
+    assert numbers == [OPENED, 1, 4]
+    assert asked == ["1", "4"]
+
+
+def test_it_ends_with_the_backend_while_it_opens_an_hsm_that_hangs(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    free = threading.Event()
+
+    def hang(_: Settings) -> SimpleNamespace:
+        assert free.wait(SOON_S)
+        return SimpleNamespace(generations=Generations())
+
+    monkeypatch.setattr("adapters.hsm_choice.open_token", hang)
+    monkeypatch.setattr(hsm_process.Service, "open", lambda *_: None)
+    ours, theirs = socket.socketpair()
+    thread = threading.Thread(target=hsm_process.main, args=(theirs,))
+    thread.start()
+    ours.sendall(hsm_process.greeting(settings))
+    time.sleep(0.2)
+    assert thread.is_alive()
+    ours.close()
+    thread.join(SOON_S / 2)
+    assert not thread.is_alive()
+    free.set()
+    theirs.close()
+
+
+def test_one_that_cannot_begin_is_replaced(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.backend.card_checks.OPENED_S", 0.5)
+
+    async def scene(house: House) -> None:
+        await until(lambda: house.checks._process.pid != 0)
+        first = house.process
+        first.send_signal(signal.SIGSTOP)
+        await until(lambda: house.process.pid != first.pid)
+        monkeypatch.setattr("adapters.backend.card_checks.OPENED_S", SOON_S)
+        await house.at_work()
+
+    run(scene)
+
+
+def test_where_it_alone_finds_no_hsm_the_backend_asks_and_another_comes(
+    run: Any, token: Token
+) -> None:
+    asked = Asked(track2(token), None)
+
+    async def scene(house: House) -> None:
+        await house.at_work()
+        first = house.process
+        psutil.Process(first.pid).rlimit(psutil.RLIMIT_NOFILE, (3, 4096))  # no file of SoftHSM's
+        right = HsmChecks(Hsm(token)).check(asked)
+        for _ in range(FAILING_MOST):
+            assert await house.ask(asked) == [right]
+        assert house.here == FAILING_MOST
+        await until(lambda: house.process.pid != first.pid and house.checks.at_work)
+        assert await house.ask(asked) == [right]
+        assert house.here == FAILING_MOST
+
+    run(scene)
 
 
 def test_too_much_is_refused(run: Any, token: Token, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from adapters.hsm import sealed_pin
 from adapters.hsm.card import Card
 from adapters.hsm.keys import Hsm
 from adapters.hsm.softhsm import find_module
-from adapters.hsm.token import HsmUnavailable, Token
+from adapters.hsm.token import HsmUnavailable, PinRefused, Token
 from adapters.settings import Settings, SettingsError
 from tests.integration.hsm import tokens
 from tests.integration.hsm.tokens import CARD_KEY, Foreign
@@ -160,7 +160,7 @@ def test_another_card_of_the_same_name_does_not_do(
 def test_a_wrong_card_pin_is_tried_once_by_a_process(rooted: Settings, card: Foreign) -> None:
     agent = Card(card.module, card.label, CARD_KEY, "wrong", card.environment)
     for _ in range(3):
-        with pytest.raises(HsmUnavailable, match="refuses the PIN"):
+        with pytest.raises(PinRefused, match="refuses the PIN"):
             agent.public_key()
     agent.close()
 
