@@ -70,6 +70,7 @@ class HistoryLine(msgspec.Struct, frozen=True, kw_only=True):
     corrects: int | None
     why: str
     transaction: UUID | None
+    refill: UUID | None = None
     rules: list[RuleResult] = []
 
     def row(self) -> dict[str, Any]:
@@ -146,6 +147,8 @@ def _names(log: HistoryLog, events: Iterable[Event]) -> dict[UUID, str]:
             id = getattr(event, field, None)
             if id is not None:
                 ids.add(id)
+        if (terminal := _terminal_of(event)) is not None:
+            ids.add(terminal)
     named: dict[UUID, str] = {}
     for row in log.streams(ids) if ids else ():
         if row.originator_version == 1:
@@ -163,6 +166,9 @@ def _lines(
     states: dict[UUID, Any] = {}
     places: dict[tuple[UUID, int], int] = {}
     lines = []
+    payments = {
+        row.originator_id for row, _, _ in opened.rows() if row.topic.startswith("transaction.")
+    }
     for row, event, instead in opened.rows():
         stream, version = row.originator_id, row.originator_version
         places[stream, version] = row.position
@@ -186,21 +192,34 @@ def _lines(
                 stream=stream,
                 version=version,
                 topic=row.topic,
-                what=describe(event, names),
+                what=_what(event, names, elsewhere=transaction not in {None, *payments}),
                 changes=_changes(before, after),
                 corrects=places.get((stream, corrects)),
                 why=getattr(event, "why", ""),
                 transaction=transaction,
+                refill=getattr(event, "refill_id", None),
                 rules=rules.get(row.position, []),
             )
         )
     return lines
 
 
+def _what(event: Event, names: dict[UUID, str], *, elsewhere: bool) -> str:
+    """`elsewhere`: it is about a payment with another card."""
+    what = describe(event, names)
+    return f"{what.removesuffix('.')}, with another card of the account." if elsewhere else what
+
+
 def _label(event: Event, names: dict[UUID, str]) -> str:
     """Of the terminal that acted."""
+    terminal = _terminal_of(event)
+    return names.get(terminal, "") if terminal is not None else ""
+
+
+def _terminal_of(event: Event) -> UUID | None:
+    """The one that acted, where it was one."""
     role, _, rest = event.actor.partition(":")
-    return names.get(UUID(rest.partition(":")[0]), "") if role == "pos" else ""
+    return UUID(rest.partition(":")[0]) if role == "pos" else None
 
 
 def _moved(states: dict[UUID, Any], event: Event) -> tuple[Any, Any]:

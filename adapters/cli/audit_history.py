@@ -141,8 +141,12 @@ def _who(who: str, label: str, names: Mapping[str, str]) -> str:
 
 def _what(row: Mapping[str, Any]) -> str:
     corrects = f" (corrects event {row['corrects']})" if row.get("corrects") else ""
-    payment = f"\npayment {row['transaction']}" if row["of"] == "transaction" else ""
-    return f"{row['what']}{corrects}{payment}"
+    about = [
+        f"\n{name} {row[key]}"
+        for name, key in (("payment", "transaction"), ("refill", "refill"))
+        if row.get(key)
+    ]
+    return f"{row['what']}{corrects}{''.join(about)}"
 
 
 def _change(change: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from application.audit_history import HistoryLine, card_history
 from domain.aggregates.card import CardIssued
+from domain.aggregates.transaction import Authorized
 from domain.event import Event
 from tests.integration.ledger.databases import LedgerDatabase
 from tests.integration.ledger.town import OPERATOR, Town, busy_day, eventful_day
@@ -61,6 +62,8 @@ def test_it_is_complete_for_every_card(ledger: LedgerDatabase, views: Views) -> 
     everything = [*events, *more]
     cards = cards_of(everything)
     assert len(cards) == 10
+    paid_with = {e.originator_id: e.card_id for e in everything if isinstance(e, Authorized)}
+    elsewhere = 0
     for card in cards:
         lines = history(views, card.originator_id)
         assert [line.position for line in lines] == expected(everything, card)
@@ -68,6 +71,14 @@ def test_it_is_complete_for_every_card(ledger: LedgerDatabase, views: Views) -> 
             event = everything[line.position - 1]
             assert (line.stream, line.topic) == (event.originator_id, event.TOPIC)
             assert (line.who, line.at_us) == (event.actor, event.recorded_at_us)
+            assert bool(line.label) is line.who.startswith("pos:")
+            assert line.refill == getattr(event, "refill_id", None)
+            other = "with another card of the account." in line.what
+            assert other is (
+                paid_with.get(line.transaction, card.originator_id) != card.originator_id
+            )
+            elsewhere += other
+    assert elsewhere
 
 
 def test_what_became_of_a_payment_is_told_in_words(ledger: LedgerDatabase, views: Views) -> None:
