@@ -74,9 +74,8 @@ def test_it_is_complete_for_every_card(ledger: LedgerDatabase, views: Views) -> 
             assert bool(line.label) is line.who.startswith("pos:")
             assert line.refill == getattr(event, "refill_id", None)
             other = "with another card of the account." in line.what
-            assert other is (
-                paid_with.get(line.transaction, card.originator_id) != card.originator_id
-            )
+            payer = paid_with.get(line.transaction or line.stream, card.originator_id)
+            assert other is (payer != card.originator_id)
             elsewhere += other
     assert elsewhere
 
