@@ -147,10 +147,7 @@ def build_backend(settings: Settings, loop: asyncio.AbstractEventLoop) -> server
         sessions=trusting.sessions,
         payments=serving.payments,
         cards=serving.cards,
-        processes={
-            "signatures": lambda: serving.signatures.at_work,
-            "hsm": lambda: serving.cards.at_work,
-        },
+        signatures=serving.signatures,
         checkpointer=evidence.checkpointer,
         progress=core.views.runner.progress,
         last_position=lambda: core.event_log.recorder.position,

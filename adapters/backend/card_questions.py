@@ -82,12 +82,12 @@ class Answer(msgspec.Struct, frozen=True, array_like=True):
     refused: tuple[str, str] | None = None
 
 
-encode: Final = msgspec.msgpack.Encoder().encode
+_encode: Final = msgspec.msgpack.Encoder().encode
 
 
 def framed(message: Any) -> bytes:
     """The bytes of a message."""
-    encoded = encode(message)
+    encoded = _encode(message)
     return len(encoded).to_bytes(_LENGTH_BYTES, "big") + encoded
 
 

@@ -15,6 +15,7 @@ from adapters.backend.card_checks import ProcessChecks
 from adapters.backend.hsm_lane import HsmLane
 from adapters.backend.payments import Payments
 from adapters.backend.sessions import Sessions
+from adapters.backend.signature_checks import SignatureChecks
 from adapters.monitoring import families
 from adapters.monitoring.health import Health
 from adapters.monitoring.server import loop_answers
@@ -48,7 +49,7 @@ class BackendMonitor:
         sessions: Sessions,
         payments: Payments,
         cards: ProcessChecks,
-        processes: Mapping[str, Callable[[], bool]],
+        signatures: SignatureChecks,
         checkpointer: Checkpointer,
         progress: Callable[[], Sequence[Progress]],
         last_position: Callable[[], int],
@@ -65,7 +66,7 @@ class BackendMonitor:
         self._sessions = sessions
         self._payments = payments
         self._cards = cards
-        self._processes = processes
+        self._signatures = signatures
         self._checkpointer = checkpointer
         self._progress = progress
         self._last_position = last_position
@@ -161,7 +162,7 @@ class BackendMonitor:
         )
         waiting = lane.waiting + self._cards.waiting
         yield gauge("hsm_queue_jobs", "Jobs that wait for the HSM.", waiting)
-        at_work = {name: float(is_up()) for name, is_up in self._processes.items()}
+        at_work = {"signatures": float(self._signatures.at_work), "hsm": float(self._cards.at_work)}
         yield families.gauges(
             "own_process_up", "1 while a process of the backend's is at work.", "process", at_work
         )

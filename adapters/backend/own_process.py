@@ -67,11 +67,6 @@ class OwnProcess(asyncio.Protocol):
         """Whether the process is there."""
         return self._transport is not None
 
-    @property
-    def pid(self) -> int:
-        """Of the process that was started last, 0 before the first."""
-        return self._process.pid if self._process is not None else 0
-
     def start(self) -> None:
         """Starts the process; it answers from a moment later on. In the event loop."""
         if not self._may_start():

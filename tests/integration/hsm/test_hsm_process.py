@@ -235,7 +235,7 @@ def test_a_pin_that_the_hsm_refuses_is_tried_once(
     asked = Asked(track2(token), None)
 
     async def scene(house: House) -> None:
-        await until(lambda: house.checks._process.pid != 0)
+        await until(lambda: house.checks._process._process is not None)
         first = house.process
         assert await asyncio.to_thread(first.wait, SOON_S) == PIN_REFUSED
         await asyncio.sleep(2.5)  # another one would have come by now
@@ -262,7 +262,7 @@ def test_one_that_cannot_begin_is_replaced(run: Any, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("adapters.backend.card_checks.OPENED_S", 0.5)
 
     async def scene(house: House) -> None:
-        await until(lambda: house.checks._process.pid != 0)
+        await until(lambda: house.checks._process._process is not None)
         first = house.process
         first.send_signal(signal.SIGSTOP)
         await until(lambda: house.process.pid != first.pid)
