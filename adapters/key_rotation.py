@@ -23,6 +23,8 @@ from adapters.audit.note import BadNote, Signer
 from adapters.backend.operator_ports import Denied, InUse, Rotated
 from adapters.backend.personalisation import recorded
 from adapters.backend.ready import Ready
+from adapters.ceremony.order import refusal
+from adapters.ceremony.transcript import FOLDER as CEREMONY_FOLDER
 from adapters.hsm.authority import Authority, issuer_name
 from adapters.hsm.card_verification import VERSIONS_MOST
 from adapters.hsm.certificate_store import CertificateStore
@@ -107,7 +109,7 @@ class KeyRotation:
             ROOT_KEY: self._ca_root,
         }
 
-    def check(self, name: str, generation: int) -> None:
+    def check(self, name: str, generation: int, ceremony: str = "") -> None:
         """See the port."""
         if name not in self._steps:
             text = NOT_HERE.get(name, "There is no such key. See: ticketrestaurant hsm keys.")
@@ -120,11 +122,17 @@ class KeyRotation:
             raise Denied("other-generation", text)
         if name == ROOT_KEY and generation > newest and len(self._authority.roots.in_force) > 1:
             raise Denied("two-roots", TWO_ROOTS)
+        if name != ROOT_KEY and ceremony:
+            raise Denied("no-ceremony", "A ceremony is for a new root: leave it out.")
+        if name == ROOT_KEY and generation > newest:
+            no = refusal(self._home / CEREMONY_FOLDER, generation, ceremony)
+            if no is not None:
+                raise Denied(*no)
 
-    def rotate(self, name: str, generation: int) -> Rotated:
+    def rotate(self, name: str, generation: int, ceremony: str = "") -> Rotated:
         """See the port."""
         with self._lock:
-            self.check(name, generation)
+            self.check(name, generation, ceremony)
             if generation == self._generations.newest(name) and name != ROOT_KEY:
                 return Rotated()  # this command came before: what it made is in use
             try:

@@ -28,13 +28,15 @@ class RotateKey(Command):
         name: str,
         generation: int,
         why: str,
+        ceremony: str = "",
         certificates: Sequence[tuple[UUID, IssuedCertificate]] = (),
         also: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """`certificates`: whose each is, and what is recorded of it. `also`: the generations of
-        other keys, by name, that were made with this one."""
+        other keys, by name, that were made with this one. `ceremony`: see `KeyRotated`."""
         super().__init__(origin, deadline_us)
         self._name, self._generation, self._why = name, generation, why
+        self._ceremony = ceremony
         self._certificates, self._also = certificates, also
 
     def reads(self) -> list[UUID]:
@@ -64,7 +66,10 @@ class RotateKey(Command):
         self, states: States, context: Context, name: str, generation: int
     ) -> KeyRotated | None:
         key = states.get(key_id(name), Key)
-        return keys.rotate(context, key, name=name, generation=generation, why=self._why)
+        return keys.rotate(
+            context, key,
+            name=name, generation=generation, why=self._why, ceremony=self._ceremony,
+        )  # fmt: skip
 
     def repeated(self, states: States, made: UUID) -> Any:
         """It was done, if it was this generation of this key."""

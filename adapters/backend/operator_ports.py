@@ -187,11 +187,11 @@ class Rotated:
 class KeyRotation(Protocol):
     """New generations of keys, made in the HSM. Both raise Denied."""
 
-    def check(self, name: str, generation: int) -> None:
+    def check(self, name: str, generation: int, ceremony: str = "") -> None:
         """Whether `rotate` would do it; at once."""
 
-    def rotate(self, name: str, generation: int) -> Rotated:
-        """Makes the generation and takes it into use.
+    def rotate(self, name: str, generation: int, ceremony: str = "") -> Rotated:
+        """Makes the generation and takes it into use. `ceremony`: see `domain.aggregates.key`.
 
         Nothing is made where that generation is in use already. Raises Unavailable.
         """

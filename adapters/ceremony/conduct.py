@@ -6,22 +6,20 @@ were split stay the same). Whatever happens, starting again goes on at the first
 """
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from adapters.ceremony import shares as sharing
-from adapters.ceremony import signatures, software
-from adapters.ceremony.desk import Abandoned, Desk, grouped
+from adapters.ceremony import software
+from adapters.ceremony.desk import Abandoned, Desk
 from adapters.ceremony.hsm import Made
 from adapters.ceremony.open_secrets import OpenSecrets
-from adapters.ceremony.people import CUSTODIAN, WITNESS, Person, Plan
+from adapters.ceremony.people import CUSTODIAN, Person, Plan
 from adapters.ceremony.shares import ShareError
-from adapters.ceremony.transcript import NOTE, Transcript
+from adapters.ceremony.sitting import TRIES, Sitting, utc_now
+from adapters.ceremony.transcript import Transcript
 
-TRANSCRIPT_FILE: Final = "transcript.jsonl"
-_TRIES: Final = 5
 Step = tuple[str, Callable[[], None]]
 
 
@@ -35,26 +33,23 @@ class HsmPort(Protocol):
     def opens_with(self, pin: str) -> bool: ...
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Conduct:
     """One ceremony at one desk, from its first step or from where it was interrupted."""
 
     def __init__(
         self,
-        folder: Path,
         plan: Plan,
         transcript: Transcript,
         secrets: OpenSecrets,
         hsm: HsmPort,
         desk: Desk,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._folder, self._plan, self._hsm, self._desk = folder, plan, hsm, desk
-        self._transcript, self._secrets, self._clock = transcript, secrets, clock
+        self._plan, self._hsm, self._desk = plan, hsm, desk
+        self._transcript, self._secrets = transcript, secrets
+        self._sitting = Sitting(plan, transcript, secrets, desk, clock)
         self._leader = plan.administrator
+        self._write, self._note = self._sitting.write, self._sitting.note
 
     def run(self) -> None:
         """All steps that are not done yet. Raises Abandoned, HsmUnavailable, OSError."""
@@ -71,7 +66,7 @@ class Conduct:
         """Computed as it goes: later steps depend on what earlier ones found."""
         yield "opening", self._open
         for person in self._plan.people:
-            yield f"present {person.name}", partial(self._be_present, person)
+            yield f"present {person.name}", partial(self._sitting.be_present, person)
         yield "pin", self._make_pin
         yield "token", self._make_token
         for number, facts in enumerate(self._hsm.key_facts(self._secrets.pin), start=1):
@@ -84,34 +79,20 @@ class Conduct:
             yield f"share {number}", partial(self._give_share, number, person)
         yield "rehearsal", self._rehearse
         for each in made:
-            yield f"read {each.name}", partial(self._read_aloud, each)
+            yield f"read {each.name}", partial(self._sitting.read_aloud, each.name, each.sha256)
         yield "closing", self._close
 
     def _open(self) -> None:
         plan = self._plan
-        people = []
-        for person in plan.people:
-            own = self._secrets.key_files.get(person.name)
-            key = signatures.own_key(Path(own)) if own else self._passing_key(person)
-            public = signatures.public_pem(key)
-            people.append({"name": person.name, "own_key": bool(own), "public_key": public})
         kind = "sandbox ceremony: its people do not exist" if plan.sandbox else "ceremony"
         text = (
             f"Opened as a {kind}. {len(plan.custodians)} custodians; any {plan.threshold} of"
             " their shares give the HSM's PIN."
         )
         self._write(self._leader, "opening", text, {
-            **plan.as_json(), "keys": people, "machine": software.machine(),
+            **plan.as_json(), "keys": self._sitting.keys(), "machine": software.machine(),
             "software": {**software.program(), **self._hsm.module_facts()},
         })  # fmt: skip
-
-    def _passing_key(self, person: Person) -> signatures.ParticipantKey:
-        pem = self._secrets.keys.setdefault(person.name, signatures.passing_key())
-        return signatures.private_key(pem.encode())
-
-    def _be_present(self, person: Person) -> None:
-        self._desk.confirm(person, "I am present, and know what I am here for.")
-        self._write(person, f"present {person.name}", f"Is present as {person.role}.", {})
 
     def _make_pin(self) -> None:
         given = self._secrets.pin_given
@@ -161,7 +142,7 @@ class Conduct:
     def _give_share(self, number: int, person: Person) -> None:
         words = self._secrets.shares[str(number)]
         print_of_it = sharing.fingerprint(words)
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             how = self._desk.show_share(person, number, words)
             typed = self._desk.ask_share(person, number)
             if _is_same(typed, words):
@@ -169,7 +150,7 @@ class Conduct:
             self._desk.tell("That is not the share that was given. It is shown again.")
             self._note(person, f"Share {number} was given back wrongly and is given again.")
         else:
-            raise Abandoned(f"share {number} was given back wrongly {_TRIES} times")
+            raise Abandoned(f"share {number} was given back wrongly {TRIES} times")
         text = (
             f"Took share {number}, {how}, and gave all its words back. Its fingerprint is"
             f" {print_of_it}."
@@ -191,7 +172,7 @@ class Conduct:
         custodians = list(enumerate(self._plan.custodians, start=1))[-self._plan.threshold :]
         names = " and ".join(person.name for _, person in custodians)
         self._desk.tell(f"\nRehearsal: {names} give the PIN back from their shares.")
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             given = [self._desk.ask_share(person, number) for number, person in custodians]
             try:
                 pin = sharing.combine(given, split.facts["identifier"])
@@ -201,25 +182,12 @@ class Conduct:
                 continue
             break
         else:
-            raise Abandoned(f"the rehearsal failed {_TRIES} times")
+            raise Abandoned(f"the rehearsal failed {TRIES} times")
         if pin != self._secrets.pin or not self._hsm.opens_with(pin):
             raise Abandoned("the shares give a PIN that does not open the HSM")
         text = f"Recovery was rehearsed: the shares of {names} gave the PIN, and it opened the HSM."
         numbers = [number for number, _ in custodians]
         self._write(self._leader, "rehearsal", text, {"shares": numbers})
-
-    def _read_aloud(self, made: Made) -> None:
-        (witness, *_) = self._plan.in_role(WITNESS)
-        for _ in range(_TRIES):
-            typed = self._desk.ask_ending(witness, made.name, made.sha256)
-            if "".join(typed.split()).lower() == made.sha256[-8:]:
-                break
-            self._desk.tell("These are not its last eight digits.")
-            self._note(witness, f"The fingerprint of the {made.name} was misread.")
-        else:
-            raise Abandoned(f"the fingerprint of the {made.name} was misread {_TRIES} times")
-        text = f"Read the fingerprint of the {made.name} aloud; all agreed: {grouped(made.sha256)}."
-        self._write(witness, f"read {made.name}", text, {"sha256": made.sha256})
 
     def _close(self) -> None:
         for person in self._plan.people:
@@ -230,16 +198,6 @@ class Conduct:
             " program erases its copy of the PIN and the passing keys."
         )
         self._write(self._leader, "closing", text, {"entries": len(self._transcript.entries) + 1})
-
-    def _note(self, person: Person, text: str) -> None:
-        self._write(person, NOTE, text, {})
-
-    def _write(self, person: Person, step: str, text: str, facts: dict[str, Any]) -> None:
-        entry = self._transcript.draft(str(person), step, text, facts, self._clock())
-        self._secrets.save(self._transcript)
-        self._transcript.append(entry)
-        if step != NOTE:
-            self._desk.tell(f"  ✓ {entry.n:>2}  {text}")
 
 
 def _is_same(typed: str, words: str) -> bool:

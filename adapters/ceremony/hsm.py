@@ -15,8 +15,10 @@ from adapters.ceremony.signatures import signed_bytes
 from adapters.ceremony.software import file_sha256
 from adapters.hsm import provision, softhsm
 from adapters.hsm.authority import Authority, establish
+from adapters.hsm.generations import FIRST, labelled
 from adapters.hsm.keys import Hsm
 from adapters.hsm.provision import KEYS, KeySpec
+from adapters.hsm.roots import KEY
 from adapters.hsm.token import HsmUnavailable, Token
 from adapters.hsm.token_key import TokenPrivateKey
 from protocol.encoding import b64
@@ -69,6 +71,10 @@ class CeremonyHsm:
     def provision(self, pin: str) -> dict[str, Any]:
         """Token and keys, as far as they are not there; what the token says of itself."""
         provision.provision(self._home, pin, module=self._module, label=self._label)
+        return self.token_facts(pin)
+
+    def token_facts(self, pin: str) -> dict[str, Any]:
+        """What the token says of itself."""
         token = self._open(pin)
         try:
             return token.run(
@@ -104,11 +110,29 @@ class CeremonyHsm:
         raw = log_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return [*_certificates(authority), Made("log key", sha256(raw).hexdigest(), {})]
 
-    def sign(self, pin: str, head: str) -> str:
-        """The root key's signature under a transcript (ECDSA with SHA-256, DER, base64url)."""
+    def under_root(self, pin: str, generation: int) -> list[Made]:
+        """A root of a token in use, the link to it, and the newest issuing authority if it is
+        under it: as far as they are there, in this order."""
         token = self._open(pin)
         try:
-            return b64(TokenPrivateKey(token, "CA-ROOT/1").sign(signed_bytes(head), _ECDSA))
+            authority = Authority(token)
+        finally:
+            token.close()
+        roots, issuing = authority.roots, authority.issuing
+        if generation not in roots.issuers:
+            return []
+        link = roots.link(generation)
+        found = [("root", roots.issuers[generation].certificate)]
+        found += [("link", link)] if link is not None else []
+        found += [("issuing", issuing)] if roots.above(issuing) == generation else []
+        return [Made(f"{name} certificate", *_described(each)) for name, each in found]
+
+    def sign(self, pin: str, head: str, generation: int = FIRST) -> str:
+        """A root key's signature under a transcript (ECDSA with SHA-256, DER, base64url)."""
+        token = self._open(pin)
+        try:
+            key = TokenPrivateKey(token, labelled(KEY, generation))
+            return b64(key.sign(signed_bytes(head), _ECDSA))
         finally:
             token.close()
 

@@ -22,7 +22,7 @@ from reportlab.platypus import (
 )
 
 from adapters.ceremony.people import Plan
-from adapters.ceremony.rendering import HOW_TO_CHECK, heading
+from adapters.ceremony.rendering import HOW_TO_CHECK, heading, title
 from adapters.ceremony.signatures import Signatures
 from adapters.ceremony.transcript import NOTE, Entry
 
@@ -55,7 +55,7 @@ def _built(entries: Sequence[Entry], signatures: Signatures, pages: int) -> tupl
     out = io.BytesIO()
     document = SimpleDocTemplate(
         out, pagesize=letter, leftMargin=22 * mm, rightMargin=22 * mm, topMargin=20 * mm,
-        bottomMargin=22 * mm, title="Key ceremony", author="TicketRestaurant US", invariant=1,
+        bottomMargin=22 * mm, title=_title(entries), author="TicketRestaurant US", invariant=1,
     )  # fmt: skip
     foot = _Foot(signatures.head, pages)
     story = [*_front(entries), *_course(entries), *_fingerprints(entries)]
@@ -95,7 +95,7 @@ def _front(entries: Sequence[Entry]) -> list[Any]:
     ]
     return [
         Spacer(1, 4 * mm),
-        Paragraph("Key ceremony", _TITLE),
+        Paragraph(_title(entries), _TITLE),
         Paragraph(f"TicketRestaurant US &nbsp;·&nbsp; {under}", _UNDER),
         Spacer(1, 4 * mm),
         HRFlowable(width="100%", color=_INK, thickness=0.8),
@@ -132,8 +132,15 @@ def _fingerprints(entries: Sequence[Entry]) -> list[Any]:
 
 
 def _named(entry: Entry) -> str:
-    name = entry.step.removeprefix("read ")
-    return name[:1].upper() + name[1:]
+    return _capital(entry.step.removeprefix("read "))
+
+
+def _title(entries: Sequence[Entry]) -> str:
+    return _capital(title(entries))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _lined(entry: Entry) -> str:
@@ -147,8 +154,7 @@ def _ends(entries: Sequence[Entry], signatures: Signatures) -> list[Any]:
         [_text(str(person), _BODY), "", ""] for person in plan.people
     ]
     digital: list[list[Any]] = [["By", "Signature (base64url)"]]
-    digital.append([_text("the root key in the HSM", _BODY), _text(signatures.root, _CODE)])
-    for name, signature in signatures.people.items():
+    for name, signature in signatures.by_name():
         digital.append([_text(name, _BODY), _text(signature, _CODE)])
     hand_table = _table(by_hand, [0.38, 0.42, 0.20])
     hand_table._argH = [None] + [11 * mm] * len(plan.people)

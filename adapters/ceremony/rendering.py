@@ -4,11 +4,11 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from adapters.ceremony.new_root import KIND
 from adapters.ceremony.people import Plan
 from adapters.ceremony.signatures import Signatures
 from adapters.ceremony.transcript import NOTE, Entry
 
-TITLE: Final = "TicketRestaurant US: key ceremony"
 HOW_TO_CHECK: Final = (
     "This text is made from transcript.jsonl, in which each line holds the hash of the line before."
     " The signatures are over the hash of the last line. To check all of it, on any machine with"
@@ -25,15 +25,22 @@ class Part(NamedTuple):
     value: str
 
 
+def title(entries: Sequence[Entry]) -> str:
+    """What was held."""
+    new_root = entries[0].facts.get("kind") == KIND
+    return f"ceremony for root {entries[0].facts['generation']}" if new_root else "key ceremony"
+
+
 def heading(entries: Sequence[Entry]) -> list[Part]:
     """When, where, with what."""
     facts: dict[str, Any] = entries[0].facts
     machine, program = facts["machine"], facts["software"]
     plan = Plan.from_json(facts)
+    shares = facts.get("of", len(plan.custodians))
     return [
         Part("Held", f"{entries[0].at} to {entries[-1].at}"),
         Part("Kind", "SANDBOX: its people do not exist" if plan.sandbox else "for real use"),
-        Part("Shares", f"{plan.threshold} of {len(plan.custodians)} give the HSM's PIN"),
+        Part("Shares", f"{plan.threshold} of {shares} give the HSM's PIN"),
         Part("Machine", f"{machine['machine']}, {machine['system']}, Python {machine['python']}"),
         Part("Program", f"version {program['version']}, shares by shamir-mnemonic"
                         f" {program['shamir-mnemonic']}"),
@@ -48,7 +55,7 @@ def as_text(entries: Sequence[Entry], signatures: Signatures) -> bytes:
 
 
 def _lines(entries: Sequence[Entry], signatures: Signatures) -> Iterator[str]:
-    yield from (_RULE, TITLE.center(_WIDTH).rstrip(), _RULE, "")
+    yield from (_RULE, f"TicketRestaurant US: {title(entries)}".center(_WIDTH).rstrip(), _RULE, "")
     for name, value in heading(entries):
         yield from _wrapped(value, f"{name + ':':<18}")
     yield from ("", "PARTICIPANTS", "")
@@ -62,10 +69,7 @@ def _lines(entries: Sequence[Entry], signatures: Signatures) -> Iterator[str]:
         yield f"{entry.n:>3}  {entry.at}  {entry.who}"
         yield from _wrapped(mark + entry.text, " " * 5)
     yield from ("", "SIGNATURES", "", f"  over the last line, SHA-256 {signatures.head}", "")
-    for name, signature in [
-        ("the root key in the HSM", signatures.root),
-        *signatures.people.items(),
-    ]:
+    for name, signature in signatures.by_name():
         yield f"  {name}"
         yield from (f"      {each}" for each in textwrap.wrap(signature, _WIDTH - 6))
     yield from ("", *_wrapped(HOW_TO_CHECK, ""))

@@ -35,15 +35,28 @@ class KeyFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """`root` is by the root key (ECDSA, DER); `people` by name. All base64url."""
+    """`root` is by the root key (ECDSA, DER); `people` by name. All base64url.
+
+    `before`: by the key of the root before, where the ceremony was for a later one; else empty.
+    """
 
     head: str
     root: str
     people: dict[str, str]
+    before: str = ""
+
+    def by_name(self) -> list[tuple[str, str]]:
+        """Who signed, as documents name them, and the signature."""
+        if not self.before:
+            return [("the root key in the HSM", self.root), *self.people.items()]
+        roots = [("the new root key in the HSM", self.root), ("the root key before", self.before)]
+        return [*roots, *self.people.items()]
 
     def as_json(self) -> bytes:
         """The file's content."""
-        body = {"head": self.head, "root": self.root, "people": self.people}
+        body: dict[str, Any] = {"head": self.head, "root": self.root, "people": self.people}
+        if self.before:
+            body["before"] = self.before
         return json.dumps(body, indent=1, ensure_ascii=False).encode() + b"\n"
 
     @classmethod
@@ -52,7 +65,8 @@ class Signatures:
         found: Any = json.loads(raw)
         try:
             people = {str(name): str(text) for name, text in found["people"].items()}
-            return cls(str(found["head"]), str(found["root"]), people)
+            before = str(found.get("before", ""))
+            return cls(str(found["head"]), str(found["root"]), people, before)
         except (AttributeError, KeyError, TypeError):
             raise ValueError("no signatures") from None
 

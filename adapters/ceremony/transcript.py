@@ -13,6 +13,11 @@ from typing import Any, Final
 from devices.durable import append_durably, write_durably
 from protocol.encoding import from_json, to_json
 
+FOLDER: Final = "ceremony"
+"""Of the state folder: the first ceremony's; those of later roots are in it."""
+SHARES_FOLDER: Final = "shares"
+"""In it, of a sandbox."""
+TRANSCRIPT_FILE: Final = "transcript.jsonl"
 FIRST: Final = "0" * 64
 NOTE: Final = "note"
 _MEMBERS: Final = {"n", "at", "who", "step", "text", "facts", "previous"}

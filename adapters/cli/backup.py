@@ -254,7 +254,7 @@ def _save_stopped(found: Settings, target: Path) -> dict[str, Any]:
 
     with stopped(found):
         elsewhere = {"checkpoints": found.checkpoints}
-        parts, leave_out = saving.PARTS, saving.LEAVE_OUT
+        parts, leave_out = saving.parts(found.home), saving.LEAVE_OUT
         size = archive.size_of(found.home, parts, leave_out, elsewhere)
         with progress("Copying", size) as bar:
             return archive.write(

@@ -5,23 +5,22 @@ Works on this machine alone, while nothing is served, and before `init`.
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adapters import settings
+from adapters.ceremony.transcript import FOLDER, SHARES_FOLDER
+from adapters.cli.ceremony_new_root import key_files, new_root
 from adapters.cli.failure import integrity_broken, misconfigured, refused
 from adapters.cli.options import AsJson
 from adapters.cli.output import print_json, say
 from adapters.settings import Settings
 
 if TYPE_CHECKING:
+    from adapters.ceremony.checks import Verdict
     from adapters.ceremony.desk import Desk
     from adapters.ceremony.people import Plan
-    from adapters.ceremony.verification import Verdict
-
-FOLDER: Final = "ceremony"
-SHARES_FOLDER: Final = "shares"
 
 
 def register(app: typer.Typer) -> None:
@@ -30,6 +29,7 @@ def register(app: typer.Typer) -> None:
     group.callback()(ceremony)
     group.command()(verify)
     group.command()(recover)
+    group.command("new-root")(new_root)
     app.add_typer(group, name="ceremony", rich_help_panel="Installation")
 
 
@@ -93,7 +93,7 @@ def ceremony(
     desk: Desk = TerminalDesk(shares_to)
     if sandbox:
         desk = SandboxDesk(found.home / FOLDER / SHARES_FOLDER)
-    _hold(found, desk, plan, _key_files(key or []))
+    _hold(found, desk, plan, key_files(key or []))
     if sandbox:
         leave_pin_for_the_demo(found)
     say(
@@ -110,11 +110,13 @@ def verify(
     ] = None,
     root: Annotated[
         Path | None,
-        typer.Option(help="The root certificate that you know; else pki/root.pem, if it is here."),
+        typer.Option(help="The root certificates that you know; else pki/root.pem, if it is here."),
     ] = None,
     json: AsJson = False,
 ) -> None:
     """Check a closed ceremony's transcript: chain, completeness, signatures, documents. Offline.
+
+    That of a later root is in the folder root-N of the first one's, and is checked against it.
 
     Example: [bold]ticketrestaurant ceremony verify /media/usb/ceremony --root root.pem[/bold]
     """
@@ -127,16 +129,16 @@ def verify(
     where = folder or home / FOLDER
     known = root or first_root_file(home)  # the ceremony's is the first one
     try:
-        certificate = None
+        certificates = []
         if root is not None or (folder is None and known.exists()):
-            certificate = x509.load_pem_x509_certificate(known.read_bytes())
-        verdict = checked(where, certificate)
+            certificates = x509.load_pem_x509_certificates(known.read_bytes())
+        verdict = checked(where, certificates)
     except OSError as error:
         raise misconfigured(f"{error.filename}: {error.strerror}") from None
     except ValueError:
         raise misconfigured(f"{known} holds no certificate") from None
     beside = sum(1 for _ in (where / SHARES_FOLDER).glob("*"))
-    _tell(verdict, json, certificate is not None, beside)
+    _tell(verdict, json, bool(certificates), beside)
 
 
 def recover(
@@ -227,16 +229,6 @@ def _given_pin(found: Settings) -> str:
     return found.hsm_pin_file.read_text().strip() if found.hsm_pin_file else ""
 
 
-def _key_files(given: list[str]) -> dict[str, str]:
-    found = {}
-    for each in given:
-        name, equals, path = each.partition("=")
-        if not equals or not name or not path:
-            raise typer.BadParameter("--key looks like NAME=FILE")
-        found[name] = str(Path(path).expanduser().absolute())
-    return found
-
-
 def _tell(verdict: "Verdict", json: bool, has_anchor: bool, shares_beside: int) -> None:
     """`shares_beside`: files of custodians' shares in the transcript's folder, as in a sandbox."""
     if json:
@@ -281,8 +273,7 @@ def _why(ok: bool, why: str) -> str:
 
 def _identifier(folder: Path) -> int | None:
     """Of this state folder's ceremony, where its transcript is here."""
-    from adapters.ceremony.conduct import TRANSCRIPT_FILE
-    from adapters.ceremony.transcript import TranscriptBroken, read_entries
+    from adapters.ceremony.transcript import TRANSCRIPT_FILE, TranscriptBroken, read_entries
 
     path = folder / TRANSCRIPT_FILE
     try:

@@ -20,6 +20,14 @@ def rotate(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until all data keys are sealed by the newest K_DB.")
     ] = False,
+    ceremony: Annotated[
+        str | None,
+        typer.Option(
+            help="Of CA-ROOT: the hash that `ceremony new-root` shows.",
+            metavar="HASH",
+            show_default=False,
+        ),
+    ] = None,
     as_: AsOperator = "operator-1",
     json: AsJson = False,
 ) -> None:
@@ -27,7 +35,8 @@ def rotate(
 
     What older generations made stays good: cards, PINs, certificates, everything stored. CA-ROOT,
     CA-ISSUING and K_DB need a second operator (`proposal approve`). CA-ROOT brings a new CA-ISSUING
-    with it. Back up ledger and token afterwards.
+    with it; where the first root was made in a key ceremony it needs one, too (`ceremony
+    new-root`). Back up ledger and token afterwards.
 
     Example: [bold]ticketrestaurant hsm rotate K_CVV --why "every year"[/bold]
     """
@@ -40,6 +49,8 @@ def rotate(
         rows = await operator.rows("QUERY", {"what": "hsm-keys"})
         newest = max((r["generation"] for r in rows if r["key"] == key and r["in_use"]), default=1)
         body = {"key": key, "generation": newest + 1, "why": why}
+        if ceremony is not None:
+            body["ceremony"] = "".join(ceremony.split()).lower()
         result = await operator.command("ROTATE", body)
         if wait and result.get("generation"):
             result |= await _resealed(operator)

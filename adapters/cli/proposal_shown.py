@@ -109,6 +109,8 @@ def _erase(body: Row, about: list[Row]) -> Iterator[str]:
 def _rotate(body: Row, about: list[Row]) -> Iterator[str]:
     now = ", ".join(str(row["generation"]) for row in about) or "unknown"
     yield f"key          {body['key']}: generation {now} → {body['generation']}"
+    if "ceremony" in body:
+        yield f"ceremony     {body['ceremony']}"
     yield f"why          {body['why']}"
 
 

@@ -26,16 +26,9 @@ from adapters.postgres.wal_folder import ID_FILE
 from adapters.settings import Settings
 
 _TRANSCRIPT: Final = ("transcript.jsonl", "transcript.txt", "transcript.pdf", "signatures.json")
-PARTS: Final = [
+_PARTS: Final = (
     *("postgres", "hsm", "secrets", "tls", "pki", "operators", "checkpoints", "settings.json"),
-    # Of the key ceremony what everybody may read: never the custodians' shares.
-    *(f"ceremony/{name}" for name in _TRANSCRIPT),
-]
-# The token last: a key that is rotated meanwhile is in it before its certificate is a file.
-SMALL_PARTS: Final = [
-    *(part for part in PARTS if part not in ("postgres", "checkpoints", "hsm")),
-    "hsm",
-]
+)
 # Of a server that is not running; it makes them anew. The archive is that of this life alone.
 LEAVE_OUT: Final = frozenset({"postmaster.pid", "postmaster.opts", "data.new", ID_FILE})
 LAST_FILE: Final = "last-backup.json"
@@ -54,6 +47,19 @@ class Gathered:
 
     folder: Path
     facts: dict[str, Any]
+
+
+def parts(home: Path) -> list[str]:
+    """What of a state folder, or of a copy of one, a backup holds, if it is there."""
+    # Of the key ceremonies what everybody may read: never the custodians' shares.
+    ceremonies = ["ceremony", *(f"ceremony/{each.name}" for each in home.glob("ceremony/root-*"))]
+    return [*_PARTS, *(f"{each}/{name}" for each in sorted(ceremonies) for name in _TRANSCRIPT)]
+
+
+def _small_parts(home: Path) -> list[str]:
+    """The token last: a key that is rotated meanwhile is in it before its certificate is a file."""
+    large = ("postgres", "checkpoints", "hsm")
+    return [*(part for part in parts(home) if part not in large), "hsm"]
 
 
 def bytes_to_copy(settings: Settings) -> int:
@@ -85,9 +91,9 @@ def gather(
     events = _events(clusters["ledger"].dsn("ledger_auditor"))
     copy("ledger")
     ends_us = time.time_ns() // 1_000
-    for part in SMALL_PARTS:
+    for part in _small_parts(settings.home):
         if (settings.home / part).exists():
-            (staging / part).parent.mkdir(mode=0o700, exist_ok=True)
+            (staging / part).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             settled_copy(settings.home / part, staging / part)
     gone = {path for path in keys_before if not Path(path).exists()}
     if gone:
@@ -163,7 +169,12 @@ def last_backup(home: Path) -> dict[str, Any] | None:
 def write(target: Path, gathered: Gathered, progress: _Progress) -> dict[str, Any]:
     """The file, 0600, whole or not at all; its manifest. Raises OSError, ValueError."""
     return archive.write(
-        target, gathered.folder, PARTS, gathered.facts, leave_out=LEAVE_OUT, progress=progress
+        target,
+        gathered.folder,
+        parts(gathered.folder),
+        gathered.facts,
+        leave_out=LEAVE_OUT,
+        progress=progress,
     )
 
 

@@ -21,12 +21,15 @@ def key_id(name: str) -> UUID:
 
 
 @stored_as("key.rotated/1")
-class KeyRotated(Event, frozen=True, kw_only=True, gc=False):
+class KeyRotated(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """`generation` makes what is new from now on."""
 
     name: str
     generation: int
     why: str
+    ceremony: str = ""
+    """Of a root made before witnesses: SHA-256 (hex) of the line of the transcript that asks for
+    it."""
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -56,12 +59,16 @@ def evolve(key: Key | None, event: Event) -> Key:
 
 
 def rotate(
-    context: Context, key: Key | None, *, name: str, generation: int, why: str
+    context: Context, key: Key | None, *, name: str, generation: int, why: str, ceremony: str = ""
 ) -> KeyRotated | None:
     """Records a generation; None where that one, or a later one, is on record."""
     if generation <= (key.generation if key is not None else 1):
         return None
     version = key.version + 1 if key is not None else 1
     return KeyRotated(
-        **stamp(context, key_id(name), version), name=name, generation=generation, why=why
+        **stamp(context, key_id(name), version),
+        name=name,
+        generation=generation,
+        why=why,
+        ceremony=ceremony,
     )

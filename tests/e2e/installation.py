@@ -29,12 +29,17 @@ _DISTANCES = (0, 1, 2, 10, 11, 12, 80)
 class Installation:
     """`init` and `serve` of one state folder. The servers end with us, however that happens."""
 
-    def __init__(self, home: Path, given: Mapping[str, Any] | None = None) -> None:
-        """`given`: settings that are there before `init`."""
+    def __init__(
+        self, home: Path, given: Mapping[str, Any] | None = None, *, ceremony: bool = False
+    ) -> None:
+        """`given`: settings that are there before `init`; `ceremony`: a sandbox's comes first."""
         self.home = home
         if given:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             (home / "settings.json").write_text(dumps(dict(given)))
+        if ceremony:
+            done = self.run("ceremony", "--sandbox")
+            assert done.returncode == 0, done.stderr
         done = self.run("init", "--base-port", str(free_port_base()))
         assert done.returncode == 0, done.stderr
 

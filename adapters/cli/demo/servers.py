@@ -9,8 +9,8 @@ from typing import Final
 
 from adapters import settings as settings_
 from adapters.ceremony.open_secrets import FILE as OPEN_FILE
+from adapters.ceremony.transcript import FOLDER
 from adapters.cli.background import start_in_background, stop
-from adapters.cli.ceremony import FOLDER
 from adapters.cli.demo.narration import Narrator
 from adapters.cli.init import with_settings
 from adapters.cli.parts import SERVERS, accepts, environment, program, server_address

@@ -34,5 +34,5 @@ def test_a_ceremony_that_is_killed_at_every_step_is_finished_once(tmp_path: Path
         root = Authority(token).root
     finally:
         token.close()
-    verdict = verify(folder, root)
+    verdict = verify(folder, [root])
     assert verdict.ok, verdict.checks

@@ -225,13 +225,15 @@ class RotationDouble:
     def __init__(self) -> None:
         self.made: list[tuple[str, int]] = []
         self.asked = 0
+        self.ceremony = ""
 
-    def check(self, name: str, generation: int) -> None:
+    def check(self, name: str, generation: int, ceremony: str = "") -> None:
         if name not in ("K_CVV", "K_DB"):
             raise Denied("not-rotated-here", "Not here.")
 
-    def rotate(self, name: str, generation: int) -> Rotated:
+    def rotate(self, name: str, generation: int, ceremony: str = "") -> Rotated:
         self.check(name, generation)
+        self.ceremony = ceremony
         self.asked += 1
         if (name, generation) not in self.made:
             self.made.append((name, generation))

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from domain.aggregates import cardholder as cardholders
+from domain.aggregates.key import KeyRotated
 from domain.ids import make_id
 from tests.unit.application import happened
 from tests.unit.application.happened import CARDHOLDER, COMPANY
@@ -60,6 +61,17 @@ def test_one_operator_rotates_a_key_that_is_no_authoritys() -> None:
     assert give(made, "ROTATE", ONE)[1]["code"] == "already-rotated"
 
 
+def test_a_ceremony_that_was_named_is_stored_and_shown_to_the_second() -> None:
+    made = scene()
+    told = give(made, "ROTATE", {**TWO, "ceremony": "ab" * 32})[1]["result"]
+    assert told["summary"] == "Rotate K_DB to generation 2 in the ceremony abababab…: every year"
+    second_operator(made)
+    give(made, "APPROVE", approval(told))
+    assert made.rotation.ceremony == "ab" * 32
+    (event,) = [e for e in made.ledger.log.events if isinstance(e, KeyRotated)]
+    assert event.ceremony == "ab" * 32
+
+
 def test_nothing_is_made_before_a_second_operator_approved() -> None:
     made = scene()
     told = give(made, "ROTATE", TWO)[1]["result"]
@@ -86,6 +98,7 @@ def test_what_cannot_be_rotated_is_refused_before_it_is_proposed() -> None:
     made = scene()
     before = len(made.ledger.log.events)
     assert give(made, "ROTATE", {**TWO, "key": "CA-ROOT"})[1]["code"] == "not-rotated-here"
+    assert give(made, "ROTATE", {**TWO, "ceremony": "xyz"})[1]["code"] == "invalid"
     for changed in ({"generation": 1}, {"why": ""}, {"key": ""}, {"key": "K" * 21}):
         assert give(made, "ROTATE", {**TWO, **changed})[1]["code"] == "invalid"
     assert len(made.ledger.log.events) == before

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from adapters.ceremony.conduct import TRANSCRIPT_FILE, Conduct
+from adapters.ceremony.conduct import Conduct
 from adapters.ceremony.hsm import Made
 from adapters.ceremony.open_secrets import FILE, OpenSecrets
-from adapters.ceremony.people import SANDBOX, Person
-from adapters.ceremony.transcript import Transcript
+from adapters.ceremony.people import SANDBOX, Person, Plan
+from adapters.ceremony.transcript import TRANSCRIPT_FILE, Transcript
 
 PRINTS = {"root certificate": "ab" * 32, "log key": "cd" * 32}
 
@@ -65,11 +65,11 @@ class Table:
         return self.misread.pop(0) if self.misread else fingerprint[-8:]
 
 
-def conduct(folder: Path, hsm: HsmDouble, table: Table) -> Transcript:
+def conduct(folder: Path, hsm: HsmDouble, table: Table, plan: Plan = SANDBOX) -> Transcript:
     """Runs to the end, from wherever the folder is."""
     folder.mkdir(exist_ok=True)
     transcript = Transcript.open(folder / TRANSCRIPT_FILE)
     secrets = OpenSecrets.open(folder) or OpenSecrets(folder / FILE)
     secrets.check(transcript)
-    Conduct(folder, SANDBOX, transcript, secrets, hsm, table).run()
+    Conduct(plan, transcript, secrets, hsm, table).run()
     return transcript

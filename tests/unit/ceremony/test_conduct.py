@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from adapters.ceremony.conduct import TRANSCRIPT_FILE
 from adapters.ceremony.desk import Abandoned
 from adapters.ceremony.open_secrets import FILE, OpenSecrets
 from adapters.ceremony.people import Plan, PlanError, planned
 from adapters.ceremony.shares import combine, split
-from adapters.ceremony.transcript import NOTE, Transcript, TranscriptBroken
+from adapters.ceremony.transcript import NOTE, TRANSCRIPT_FILE, Transcript, TranscriptBroken
 from tests.unit.ceremony.hall import HsmDouble, Table, conduct
 
 
