@@ -122,10 +122,10 @@ class CeremonyHsm:
         if generation not in roots.issuers:
             return []
         link = roots.link(generation)
-        found = [("root", roots.issuers[generation].certificate)]
+        found = [("new root", roots.issuers[generation].certificate)]
         found += [("link", link)] if link is not None else []
-        found += [("issuing", issuing)] if roots.above(issuing) == generation else []
-        return [Made(f"{name} certificate", *_described(each)) for name, each in found]
+        found += [("new issuing", issuing)] if roots.above(issuing) == generation else []
+        return [Made(f"{name} certificate", *described(each)) for name, each in found]
 
     def sign(self, pin: str, head: str, generation: int = FIRST) -> str:
         """A root key's signature under a transcript (ECDSA with SHA-256, DER, base64url)."""
@@ -179,10 +179,11 @@ _KINDS = {
 
 def _certificates(authority: Authority) -> list[Made]:
     named = (("root", authority.root), ("issuing", authority.issuing), ("TLS", authority.tls))
-    return [Made(f"{name} certificate", *_described(each)) for name, each in named]
+    return [Made(f"{name} certificate", *described(each)) for name, each in named]
 
 
-def _described(certificate: x509.Certificate) -> tuple[str, dict[str, Any]]:
+def described(certificate: x509.Certificate) -> tuple[str, dict[str, Any]]:
+    """Its fingerprint, and what a transcript says of it."""
     return certificate.fingerprint(SHA256()).hex(), {
         "subject": certificate.subject.rfc4514_string(),
         "issuer": certificate.issuer.rfc4514_string(),

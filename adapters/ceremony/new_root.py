@@ -28,9 +28,9 @@ from adapters.ceremony.transcript import Transcript
 KIND: Final = "new-root"
 """In the opening's facts; the first ceremony's opening names no kind."""
 PRESENT: Final = "present root certificate"
-MADE: Final = ("root certificate", "link certificate", "issuing certificate")
+MADE: Final = ("new root certificate", "link certificate", "new issuing certificate")
 """What the rotation makes, as `Made.name` and as the steps are named."""
-READ: Final = (PRESENT, "root certificate", "issuing certificate")
+READ: Final = (PRESENT, MADE[0], MADE[2])
 Step = tuple[str, Callable[[], None]]
 
 
@@ -247,8 +247,8 @@ class NewRoot:
         every = self._hsm.under_root(self.pin(), self._generation)
         made = next((each for each in every if each.name == name), None)
         if made is None:
-            raise Abandoned(f"the HSM holds no {name} of the new root yet")
-        self._certificate(made, f"The new {name}")
+            raise Abandoned(f"the HSM holds no {name} yet")
+        self._certificate(made, f"The {name}")
 
     def _certificate(self, made: Made, what: str) -> None:
         text = f"{what}, valid until {made.facts['not_after']}: SHA-256 {made.sha256}."

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from adapters.ceremony import checks as shared
 from adapters.ceremony.checks import Check, Verdict
 from adapters.ceremony.holding import is_open
-from adapters.ceremony.new_root import KIND
+from adapters.ceremony.new_root import KIND, MADE
 from adapters.ceremony.new_root_checks import check_new_root
 from adapters.ceremony.people import Plan
 from adapters.ceremony.transcript import (
@@ -37,8 +37,9 @@ def verify(folder: Path, known: Sequence[x509.Certificate] = ()) -> Verdict:
     checks = [Check("the chain of entries", True)]
     try:
         plan = Plan.from_json(entries[0].facts)
-        root = shared.certificate(entries, _CERTIFICATES[0])
-        if entries[0].facts.get("kind") == KIND:
+        new_root = entries[0].facts.get("kind") == KIND
+        root = shared.certificate(entries, MADE[0] if new_root else _CERTIFICATES[0])
+        if new_root:
             checks += check_new_root(folder, entries, plan, known)
         else:
             checks += _first(folder, entries, plan, known)

@@ -68,6 +68,7 @@ def new_root(
     --custodian "C. Ito" --custodian "E. Kim" --backup /mnt/safe/root-2.tar[/bold]
     """
     from adapters.ceremony.desk import SandboxDesk, TerminalDesk
+    from adapters.ceremony.new_root import MADE
     from adapters.cli.ceremony_serving import SandboxServing, Serving
 
     found = settings.load()
@@ -81,7 +82,7 @@ def new_root(
         desk = SandboxDesk(found.home / FOLDER / SHARES_FOLDER)
         serving = SandboxServing(found, as_, backup)
     held = _hold(found, desk, serving, people, key_files(key or []), sandbox)
-    root = held.transcript.find("root certificate")
+    root = held.transcript.find(MADE[0])
     assert root is not None
     if json:
         print_json({

@@ -1,6 +1,7 @@
-"""CA-ROOT is followed by another under terminals that pay on; then the old one is retired."""
+"""A ceremony makes the next CA-ROOT under terminals that pay on; then the old one is retired."""
 
 import asyncio
+import json
 import shutil
 import subprocess
 import urllib.request
@@ -11,8 +12,11 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from adapters.ceremony.transcript import TRANSCRIPT_FILE
+from domain.aggregates.key import KeyRotated
 from domain.aggregates.transaction import Authorized
 from tests.e2e.books import Books
 from tests.e2e.bystander import Bystander
@@ -25,7 +29,7 @@ from tests.e2e.town import Town, found_town
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation of its own: its roots change."""
-    made = Installation(tmp_path_factory.mktemp("roots"))
+    made = Installation(tmp_path_factory.mktemp("roots"), ceremony=True)
     try:
         made.start()
         yield made
@@ -62,6 +66,21 @@ def by_two(own: Installation, *command: str) -> dict[str, Any]:
     return result
 
 
+def assert_verified(own: Installation, folder: Path, old_root: Path, sha256: str) -> None:
+    """An auditor who knows the old root only, without the servers; and the log says the same."""
+    verdict = own.json("ceremony", "verify", str(folder), "--root", str(old_root))
+    assert verdict["ok"]
+    new_root = certificates(own.home / "pki" / "root.pem")[1]
+    assert verdict["root_sha256"] == sha256 == new_root.fingerprint(SHA256()).hex()
+    lines = [json.loads(line) for line in (folder / TRANSCRIPT_FILE).read_text().splitlines()]
+    (order,) = [line["facts"]["order"] for line in lines if line["step"] == "rotated"]
+    rotated = [e for e in Books.read(own.settings).events if isinstance(e, KeyRotated)]
+    assert [e.ceremony for e in rotated if e.name == "CA-ROOT"] == [order]
+    again = own.run("ceremony", "new-root", "--sandbox")
+    assert again.returncode == 1
+    assert "two roots are in force" in again.stderr
+
+
 def receipt(own: Installation, file: Path) -> Path:
     """A proof, with the backend's receipt, of the last payment."""
     paid = [each for each in Books.read(own.settings).events if isinstance(each, Authorized)]
@@ -91,8 +110,9 @@ def test_a_new_root_comes_while_all_pay_and_who_was_away_learns_it(
     with Bystander.paying(alone(town, 0)) as bystander:
         bystander.untouched()
         proofs = [receipt(own, tmp_path / "before.json")]
-        made = by_two(own, "hsm", "rotate", "CA-ROOT")
-        assert made == {"key": "CA-ROOT", "generation": 2, "also": {"CA-ISSUING": 2}}
+        backup = tmp_path / "backup"
+        made = own.json("ceremony", "new-root", "--sandbox", "--backup", str(backup))
+        assert made["generation"] == 2
         bystander.untouched()
         for key in ("BACKEND-ID", "PIN-ENC"):
             own.json("hsm", "rotate", key)
@@ -117,11 +137,11 @@ def test_a_new_root_comes_while_all_pay_and_who_was_away_learns_it(
     in_use = {row["generation"]: row["in_use"] for row in own.json("hsm", "keys")
               if row["key"] == "CA-ROOT"}  # fmt: skip
     assert in_use == {1: False, 2: True}
-    backup = tmp_path / "backup"
-    own.json("backup", str(backup))
+    assert_verified(own, Path(made["folder"]), old_root, made["root_sha256"])
     copy = Copy(tmp_path / "copy")
     copy.restore(str(backup), "--rehearsal")
     assert certificates(copy.home / "pki" / "root.pem") == certificates(bundle)
+    assert (copy.home / "ceremony" / "root-2" / TRANSCRIPT_FILE).exists()
     if shutil.which("openssl") is None:
         return
     url, lists = own.settings.validated_at, tmp_path / "lists.pem"

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from adapters.backend.operator_ports import Denied
+from adapters.ceremony.desk import Abandoned
+from adapters.ceremony.new_root_holding import who_comes
 from adapters.hsm import authority_certificates, roots
 from adapters.hsm.authority import Authority, establish
 from adapters.hsm.installation import ROOTS_FILE, certified, write_roots
@@ -29,6 +31,7 @@ from adapters.key_rotation import KeyRotation, use_roots
 from protocol.certificates import Trust
 from protocol.roots import read_told, taken_up
 from tests.integration.hsm.test_validation import Known
+from tests.unit.ceremony.new_root_hall import House
 
 PIN = "a test's PIN"
 URL = "http://127.0.0.1:1"
@@ -115,6 +118,23 @@ def test_old_and_new_are_believed_by_who_has_either_root(backend: Backend) -> No
     again = Backend(backend.home)
     assert again.roots() == 1, "a start does not bring the old one back"
     again.token.close()
+
+
+def test_where_the_first_root_had_witnesses_no_other_is_made_without(backend: Backend) -> None:
+    house = House(backend.home)
+    with pytest.raises(Denied, match="ceremony-needed"):
+        backend.rotation.rotate("CA-ROOT", 2)
+    with pytest.raises(Denied, match="other-ceremony"):
+        backend.rotation.rotate("CA-ROOT", 2, "ab" * 32)
+    with pytest.raises(Denied, match="no-ceremony"):
+        backend.rotation.rotate("K_DB", 2, "ab" * 32)
+    assert backend.roots() == 1
+    house.served.known = ()  # stopped after the order, and open
+    with pytest.raises(Abandoned):
+        house.hold(who_comes(house.first, "Ada Ng", ["Bo Ruiz"], ["Chiara Ito", "Eun Kim"]))
+    (order,) = house.served.orders
+    assert backend.rotation.rotate("CA-ROOT", 2, order).also == {"CA-ISSUING": 2}
+    assert backend.rotation.rotate("CA-ROOT", 2).also == {"CA-ISSUING": 2}, "it is made"
 
 
 class Killed(BaseException):

@@ -67,7 +67,7 @@ class Table:
 
 def conduct(folder: Path, hsm: HsmDouble, table: Table, plan: Plan = SANDBOX) -> Transcript:
     """Runs to the end, from wherever the folder is."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     transcript = Transcript.open(folder / TRANSCRIPT_FILE)
     secrets = OpenSecrets.open(folder) or OpenSecrets(folder / FILE)
     secrets.check(transcript)
