@@ -18,6 +18,8 @@ class First:
     shares: dict[int, str]
     token: str
     """The serial number of the token that it made."""
+    root: str
+    """SHA-256 (hex) of the certificate of the first root."""
 
 
 def read_first(folder: Path) -> First | None:
@@ -41,6 +43,7 @@ def read_first(folder: Path) -> First | None:
             identifier=int(split["identifier"]),
             shares={int(number): str(each) for number, each in split["shares"].items()},
             token=str(facts["token"]["serial"]),
+            root=str(facts["root certificate"]["sha256"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise TranscriptBroken("a fact of the first ceremony is missing") from None

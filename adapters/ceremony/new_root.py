@@ -220,6 +220,8 @@ class NewRoot:
         assert state is not None
         if made.sha256 != state.facts["sha256"]:
             raise Abandoned("the root in the HSM is another than the one in force")
+        if self._generation == 2 and made.sha256 != self._first.root:
+            raise Abandoned("the root in force is another than the first ceremony's")
         self._certificate(Made(PRESENT, made.sha256, made.facts), "The root in the HSM")
 
     def _order(self) -> None:

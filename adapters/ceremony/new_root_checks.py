@@ -10,9 +10,9 @@ from adapters.ceremony import checks as shared
 from adapters.ceremony.checks import Check
 from adapters.ceremony.first import read_first
 from adapters.ceremony.new_root import MADE, PRESENT, READ
-from adapters.ceremony.order import ORDER
+from adapters.ceremony.order import ORDER, folder_of
 from adapters.ceremony.people import Plan
-from adapters.ceremony.transcript import Entry, TranscriptBroken
+from adapters.ceremony.transcript import TRANSCRIPT_FILE, Entry, TranscriptBroken, read_entries
 
 _FIRST: Final = "the first ceremony's custodians, and enough of them"
 
@@ -37,11 +37,29 @@ def check_new_root(
     order = next((entry.hash for entry in entries if entry.step == ORDER), "")
     named = shared.fact(entries, "rotated", "order") == order
     checks.append(Check("the operators' command names the order", named, "it names another line"))
-    checks.append(_custodians(folder.absolute().parent, entries, plan))
+    ceremonies = folder.absolute().parent
+    checks.append(_custodians(ceremonies, entries, plan))
+    checks += _made_before(ceremonies, int(entries[0].facts["generation"]), before)
     if known:
         text = "it is neither the new root nor the one before: not of this installation"
         checks.append(Check("the root that you know", bool({root, before} & set(known)), text))
     return checks + shared.signed(folder, entries, plan, root, before)
+
+
+def _made_before(ceremonies: Path, generation: int, before: x509.Certificate) -> list[Check]:
+    """By the transcript of the ceremony that made the root before, where that lies there."""
+    path = folder_of(ceremonies, generation - 1) / TRANSCRIPT_FILE
+    name = MADE[0]
+    if generation == 2:
+        path, name = ceremonies / TRANSCRIPT_FILE, "root certificate"
+    if not path.exists():
+        return []
+    what = "the root before is that of the ceremony before"
+    try:
+        made = shared.certificate(read_entries(path.read_bytes()), name)
+    except (TranscriptBroken, KeyError, ValueError):
+        return [Check(what, False, "its transcript is broken")]
+    return [Check(what, made == before, "it is another root")]
 
 
 def _needed(entries: Sequence[Entry], plan: Plan) -> list[str]:

@@ -134,8 +134,12 @@ def _may_begin(ceremonies: Path, serving: ServingPort, who: Who | None) -> int:
         checked(state, generation)
     except Abandoned as error:
         raise NotAgain(str(error)) from None
-    if (folder_of(ceremonies, generation) / TRANSCRIPT_FILE).exists():
-        raise NotAgain(f"a ceremony for root {generation} was held here")
+    folder = folder_of(ceremonies, generation)
+    if (folder / TRANSCRIPT_FILE).exists():  # from a backup that was made while it was open
+        raise NotAgain(
+            f"a ceremony for root {generation} was begun, and what it needs to go on is not here:"
+            f" move {folder} away and begin anew"
+        )
     return generation
 
 

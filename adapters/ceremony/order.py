@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.ceremony.first import read_first
+from adapters.ceremony.open_secrets import FILE as OPEN_FILE
 from adapters.ceremony.transcript import (
     TRANSCRIPT_FILE,
     Entry,
@@ -54,10 +55,10 @@ def refusal(ceremonies: Path, generation: int, named: str) -> tuple[str, str] | 
 
 def open_order(ceremonies: Path, generation: int) -> str:
     """The hash of what the open ceremony for this root asks; empty where none does."""
-    path = folder_of(ceremonies, generation) / TRANSCRIPT_FILE
-    if not path.exists():
+    folder = folder_of(ceremonies, generation)
+    if not (folder / OPEN_FILE).exists():  # or a backup of that time would be as good
         return ""
-    raw = path.read_bytes()
+    raw = (folder / TRANSCRIPT_FILE).read_bytes()
     entries = read_entries(raw[: raw.rfind(b"\n") + 1])  # a line may be being written
     found: dict[str, Entry] = {entry.step: entry for entry in entries}
     return found[ORDER].hash if ORDER in found and CLOSING not in found else ""

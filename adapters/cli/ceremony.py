@@ -1,6 +1,7 @@
 """`ceremony`: the HSM's keys made before witnesses, its PIN split over custodians, all on paper.
 
-Works on this machine alone, while nothing is served, and before `init`.
+Works on this machine alone, while nothing is served, and before `init`; only `new-root` is for an
+installation that serves.
 """
 
 import sys

@@ -33,9 +33,12 @@ def _environment(home: Path) -> dict[str, str]:
 class Room:
     """What was said on standard error is in `said`; questions end with a colon and a blank."""
 
-    def __init__(self, home: Path, *arguments: str) -> None:
+    def __init__(
+        self, home: Path, *arguments: str, shares: dict[int, list[str]] | None = None
+    ) -> None:
+        """`shares`: those that the custodians keep already, by number."""
         self.said = ""
-        self.shares: dict[int, list[str]] = {}
+        self.shares = {} if shares is None else shares
         self._process = subprocess.Popen(
             program(*arguments), env=_environment(home), stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -51,6 +54,11 @@ class Room:
             assert pipe is not None
             pipe.close()
         return status
+
+    def kill(self) -> None:
+        """Without a word to anybody."""
+        self._process.kill()
+        self.wait()
 
     def _listen(self) -> None:
         assert self._process.stderr is not None

@@ -16,8 +16,9 @@ PRINTS = {"root certificate": "ab" * 32, "log key": "cd" * 32}
 class HsmDouble:
     """Says what it would have made. `pins` are those that it was opened with."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: tuple[str, dict[str, Any]] = (PRINTS["root certificate"], {})) -> None:
         self.pins: list[str] = []
+        self._root = root
 
     def module_facts(self) -> dict[str, Any]:
         return {"pkcs11_module": "double", "pkcs11_sha256": "00"}
@@ -30,7 +31,9 @@ class HsmDouble:
         return [{"label": "K_DB/1", "type": "AES-256"}]
 
     def establish(self, pin: str) -> list[Made]:
-        return [Made(name, sha256, {}) for name, sha256 in PRINTS.items()]
+        return [
+            Made("root certificate", *self._root), Made("log key", PRINTS["log key"], {}),
+        ]  # fmt: skip
 
     def opens_with(self, pin: str) -> bool:
         return pin in self.pins

@@ -44,8 +44,8 @@ def certificate(key: Key, issuer: Key, name: str = "Root", by: str = "Root") -> 
 class Roots:
     """The HSM after the first ceremony: its PIN, the root, and what a rotation makes."""
 
-    def __init__(self, pin: str) -> None:
-        self.pin, self.serial = pin, "1"
+    def __init__(self) -> None:
+        self.pin, self.serial = "", "1"
         self.keys = {1: ec.generate_private_key(ec.SECP256R1())}
         self.links_by: Key | None = None  # else the root before
         self.made = {1: [certificate(self.keys[1], self.keys[1])]}
@@ -89,19 +89,25 @@ class Roots:
 
 @dataclass
 class Served:
-    """`new_root.ServingPort`. What is set to None is as the HSM has it."""
+    """`new_root.ServingPort`. What is None is as the HSM has it, of the roots from `oldest` on."""
 
     roots: Roots
     in_force: tuple[str, ...] | None = None
     in_file: tuple[str, ...] | None = None
     known: tuple[str, ...] | None = None
+    oldest: int = 1
     backup: dict[str, Any] | None = field(default_factory=lambda: {"file": "b", "sha256": "00"})
     orders: list[str] = field(default_factory=list)
 
+    @property
+    def prints(self) -> tuple[str, ...]:
+        """Of the roots in force."""
+        return self.roots.prints[self.oldest - 1 :]
+
     def state(self) -> State:
-        prints = self.roots.prints
+        prints = self.prints
         return State(
-            generation=len(prints),
+            generation=max(self.roots.keys),
             in_force=prints if self.in_force is None else self.in_force,
             in_file=prints if self.in_file is None else self.in_file,
         )
@@ -114,7 +120,7 @@ class Served:
         return {"proposal": "p", "proposer": "o", "command_hash": command}
 
     def heard(self) -> tuple[str, ...]:
-        return self.roots.prints if self.known is None else self.known
+        return self.prints if self.known is None else self.known
 
     def backed_up(self, after: datetime) -> dict[str, Any] | None:
         return self.backup
@@ -125,9 +131,10 @@ class House:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.table = folder / "ceremony", Table()
-        hsm = HsmDouble()
+        self.roots = Roots()
+        hsm = HsmDouble(described(self.roots.made[1][0]))
         conduct(self.folder, hsm, self.table, PEOPLE)
-        self.roots = Roots(hsm.pins[0])
+        self.roots.pin = hsm.pins[0]
         self.served = Served(self.roots)
 
     @property

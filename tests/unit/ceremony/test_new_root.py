@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from adapters.ceremony.desk import Abandoned
 from adapters.ceremony.holding import NotAgain
 from adapters.ceremony.new_root_holding import Who, first_of, open_generation, who_comes
+from adapters.ceremony.open_secrets import FILE
 from adapters.ceremony.order import CLOSING, folder_of
 from adapters.ceremony.people import PlanError
 from adapters.ceremony.shares import split
@@ -21,7 +22,7 @@ from adapters.ceremony.transcript import (
 )
 from adapters.ceremony.verification import verify
 from devices.durable import write_durably
-from tests.unit.ceremony.new_root_hall import House
+from tests.unit.ceremony.new_root_hall import House, certificate
 
 COME = ("Ada Ng", ["Bo Ruiz"], ["Chiara Ito", "Eun Kim"])
 
@@ -155,6 +156,29 @@ def test_a_root_in_the_hsm_that_is_not_in_force_stops_it(house: House) -> None:
     assert house.served.orders == []
 
 
+def test_a_second_root_that_follows_another_than_the_first_ceremonys_is_not_made(
+    house: House,
+) -> None:
+    house.roots.made[1] = [certificate(house.roots.keys[1], house.roots.keys[1])]
+    with pytest.raises(Abandoned, match="another than the first ceremony's"):
+        house.hold(people(house))
+    assert house.served.orders == []
+
+
+def test_a_third_root_is_checked_against_the_second_ones_ceremony(house: House) -> None:
+    second = house.hold(people(house))
+    house.served.oldest = 2
+    third = house.hold(people(house))
+    assert third.generation == 3
+    known = [house.roots.made[2][0]]
+    assert verify(third.folder, known).ok, verify(third.folder, known).checks
+    raw = (house.folder / TRANSCRIPT_FILE).read_bytes()
+    (second.folder / TRANSCRIPT_FILE).write_bytes(raw)
+    assert [check.what for check in verify(third.folder, known).checks if not check.ok] == [
+        "the root before is that of the ceremony before"
+    ]
+
+
 def test_a_token_that_was_replaced_is_written_down(house: House) -> None:
     house.roots.serial = "2"
     house.hold(people(house))
@@ -237,6 +261,17 @@ def test_with_others_it_does_not_go_on(house: House) -> None:
         house.hold(who_comes(house.first, "Ada Ng", ["Bo Ruiz"], ["Dev Roy", "Eun Kim"]))
     house.hold(None)
     assert "The custodians give their shares once more." not in notes(house), "no PIN was needed"
+
+
+def test_a_copy_of_an_open_one_is_not_gone_on_with(house: House) -> None:
+    folder = interrupted(house)
+    house.roots.keys.pop(2)
+    house.roots.made.pop(2)
+    (folder / FILE).unlink()
+    with pytest.raises(NotAgain, match=r"move .*root-2 away"):
+        house.hold(people(house))
+    folder.rename(folder.with_name("away"))
+    assert house.hold(people(house)).generation == 2
 
 
 @pytest.mark.parametrize("how", ["altered", "cut", "first"])

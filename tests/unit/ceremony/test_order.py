@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.ceremony.open_secrets import FILE
 from adapters.ceremony.order import CLOSING, ORDER, folder_of, refusal
 from adapters.ceremony.people import SANDBOX, Plan, planned
 from adapters.ceremony.transcript import TRANSCRIPT_FILE, Transcript
@@ -26,6 +27,7 @@ def ordered(ceremonies: Path, generation: int) -> Transcript:
     transcript = Transcript.open(folder / TRANSCRIPT_FILE)
     for step in ("opening", ORDER):
         written(transcript, step)
+    (folder / FILE).write_text("{}")
     return transcript
 
 
@@ -54,6 +56,9 @@ def test_where_it_had_the_next_one_needs_the_order_of_an_open_ceremony(tmp_path:
     assert code(folder, 2, transcript.head) == "other-ceremony", "the hash of another line"
     assert code(folder, 2, order) is None
     assert code(folder, 3, order) == "other-ceremony", "for another root"
+    (folder_of(folder, 2) / FILE).unlink()
+    assert code(folder, 2, order) == "other-ceremony", "a copy of one that was open"
+    (folder_of(folder, 2) / FILE).write_text("{}")
     written(transcript, CLOSING)
     assert code(folder, 2, order) == "other-ceremony", "it is over"
 
