@@ -153,7 +153,7 @@ def bare_insert_per_second(ledger: Ledger, requests: Requests, batches: int) -> 
         prepared.append(rows)
     begin = time.perf_counter()
     for rows in prepared:
-        ledger.log.recorder.append(iter(rows), None)
+        ledger.log.recorder.append(rows)
     took = time.perf_counter() - begin
     ledger.take_back()
     return batches * 256 / took

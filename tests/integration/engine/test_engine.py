@@ -199,14 +199,15 @@ def test_a_work_past_its_deadline_is_not_decided(world: World) -> None:
 
 def test_a_commit_whose_answer_was_lost_is_found_and_answered(world: World) -> None:
     world.ask(counter=1)
-    append = world.log.recorder.append
+    settle = world.log.recorder.settle
 
-    def lose(rows: Any, claims: Any) -> None:
-        append(rows, claims)
-        world.log.recorder.append = append  # type: ignore[method-assign]
+    def lose(wait_s: float) -> bool:
+        while not settle(1.0):
+            pass
+        world.log.recorder.settle = settle  # type: ignore[method-assign]
         raise Unavailable("the answer was lost")
 
-    world.log.recorder.append = lose  # type: ignore[method-assign]
+    world.log.recorder.settle = lose  # type: ignore[method-assign]
     answer = world.ask(counter=2)
     assert (answer.approved, answer.duplicate) == (True, False)
     assert debits(world) == 2
