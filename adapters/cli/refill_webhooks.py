@@ -13,11 +13,13 @@ _Id = Annotated[
 ]
 _WORDS = {
     "refused": "the card was declined by its bank: nothing was paid, the refill is rejected",
+    "too late: the refill is rejected": "the card was declined, as was known: nothing changed",
+    "it was paid before": "the card was charged, as was known: nothing changed",
     "paid": "the card was charged: the refill is paid",
     "still pending": "the card's bank has not decided yet",
     "nothing to do": "about nothing that is ours to decide: nothing changed",
 }
-"""Of outcomes which one word does not explain; what the processor said of a card is no fault."""
+"""Of outcomes that do not explain themselves: what a bank says of a card is no fault of ours."""
 _FORGED = "refused: "
 
 
