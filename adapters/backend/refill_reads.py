@@ -118,7 +118,7 @@ class RefillLists:
         if refill.company_id not in companies:
             company = self._pages.get(refill.company_id)
             companies[refill.company_id] = company.name if isinstance(company, Company) else ""
-        return {**_refill_row(refill), "company_name": companies[refill.company_id]}
+        return _refill_row(refill, companies[refill.company_id])
 
     def _told(self) -> Rows:
         """What processors told, stored ones first, then what was refused since the start."""
@@ -153,11 +153,12 @@ class RefillLists:
                 yield state
 
 
-def _refill_row(refill: Refill) -> dict[str, Any]:
+def _refill_row(refill: Refill, company_name: str) -> dict[str, Any]:
     return {
         "refill": str(refill.id),
         "status": refill.status,
         "company": str(refill.company_id),
+        "company_name": company_name,
         "ordered_ms": refill.ordered_us // 1000,
         "source": refill.source,
         "group": refill.group,

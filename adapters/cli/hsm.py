@@ -1,7 +1,6 @@
 """`hsm status` and `hsm keys`: the HSM as the running backend sees it, or as it is while nothing
 runs. The group of `hsm`."""
 
-import datetime as dt
 from typing import Any
 
 import typer
@@ -12,6 +11,7 @@ from adapters.cli.hsm_retire import retire
 from adapters.cli.hsm_rotate import rotate
 from adapters.cli.options import AsAuditor, AsJson
 from adapters.cli.output import print_json, printable
+from adapters.cli.times import day
 
 _WORDS = {
     "provider": "provider",
@@ -101,7 +101,7 @@ def _cells(row: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
 def _since(row: dict[str, Any]) -> str:
     if not row.get("since_ms"):
         return "–"
-    return dt.datetime.fromtimestamp(row["since_ms"] / 1000, dt.UTC).date().isoformat()
+    return day(row["since_ms"])
 
 
 def _use(row: dict[str, Any]) -> str:
