@@ -13,17 +13,18 @@ from adapters.cli.options import AsAuditor, AsJson
 from adapters.cli.output import print_json, printable
 from adapters.cli.times import day
 
-_WORDS = {
-    "provider": "provider",
-    "module": "module",
-    "token": "token",
-    "serial": "serial number",
-    "slot": "slot",
-    "threads": "calls at a time",
-    "waiting": "calls waiting",
-    "data_keys": "data keys",
-    "data_keys_left": "to be sealed anew",
+_FIELDS = {
+    "provider": "",
+    "module": "",
+    "token": "",
+    "serial": "",
+    "slot": "",
+    "threads": "so many calls at a time",
+    "waiting": "calls that wait for one of them",
+    "data_keys": "",
+    "data_keys_left": "of them to be sealed anew, under the newest K_DB",
 }
+"""As JSON names them, with what a number is of."""
 
 
 def register(app: typer.Typer) -> None:
@@ -53,9 +54,10 @@ def status(as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
     if json:
         print_json(row)
     else:
-        for name, word in _WORDS.items():
+        for name, what in _FIELDS.items():
             if name in row:
-                print(f"{word:16} {_shown(row[name])}")
+                said = f"{_shown(row[name])}   {what}".rstrip()
+                print(f"{name.replace('_', ' '):16} {said}")
         print(f"{'answers':16} {'yes' if row['answers'] else 'no: ' + _shown(row['trouble'])}")
         if not row.get("overlaps", True):
             print("its module takes one call at a time, whatever is set")
