@@ -10,6 +10,7 @@ from adapters.cli.output import print_json, printable, this_program
 from adapters.cli.times import under_head, zone
 from domain.answers import dollars
 from domain.expiry import year_and_month
+from domain.merchant_categories import named
 
 _COLUMNS = {
     "companies": ("company", "timezone", "daily_limit_cents", "name"),
@@ -107,4 +108,6 @@ def _cell(name: str, value: Any) -> str:
         return under_head(value)
     if name == "expiry":
         return year_and_month(str(value))
+    if name == "category":
+        return printable(named(str(value)))
     return printable(str(value))
