@@ -19,10 +19,10 @@ _FIELDS = {
     "token": "",
     "serial": "",
     "slot": "",
-    "threads": "so many calls at a time",
-    "waiting": "calls that wait for one of them",
+    "threads": "(calls at a time)",
+    "waiting": "(calls that wait for one of them)",
     "data_keys": "",
-    "data_keys_left": "of them to be sealed anew, under the newest K_DB",
+    "data_keys_left": "(to be sealed anew under the newest K_DB)",
 }
 """As JSON names them, with what a number is of."""
 
@@ -56,7 +56,7 @@ def status(as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
     else:
         for name, what in _FIELDS.items():
             if name in row:
-                said = f"{_shown(row[name])}   {what}".rstrip()
+                said = f"{_shown(row[name])} {what}".rstrip()
                 print(f"{name.replace('_', ' '):16} {said}")
         print(f"{'answers':16} {'yes' if row['answers'] else 'no: ' + _shown(row['trouble'])}")
         if not row.get("overlaps", True):

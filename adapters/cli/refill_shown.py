@@ -11,6 +11,7 @@ from domain.answers import dollars
 
 SHOWN: Final = 200
 """Lines of an order that are printed; --json has all."""
+_GOES_ON: Final = ("awaiting-payment", "awaiting-approval", "approved")
 _PAYS: Final = {"bank": "bank transfer", "check": "check", "paypal": "PayPal", "card": "card"}
 _SOURCES: Final = {"file": "from a file", "schedule": "by schedule"}
 _HAPPENED: Final = {
@@ -72,12 +73,13 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
         yield "to be paid", dollars(row["total_cents"] + row["fee_cents"])
     through = f", through {row['processor']}" if row["processor"] else ""
     yield "paid by", f"{_PAYS.get(row['method'], row['method'])}{through}"
-    yield "paid", _money(row["paid_cents"]) or "not yet"
+    yet = " yet" if row["status"] in _GOES_ON else ""
+    yield "paid", _money(row["paid_cents"]) or f"nothing{yet}"
     if row["method"] != "card":
         yield "reference", f"{row['payment_reference']}, to stand on the payment"
     yield "order", _order(row)
     yield "spendable", f"through {row['last_day']}" if row["last_day"] else ""
-    yield "credited", _part(row["credited_lines"], row["credited_cents"]) or "nothing yet"
+    yield "credited", _part(row["credited_lines"], row["credited_cents"]) or f"nothing{yet}"
     yield "not credited", _part(row["failed_lines"], row["failed_cents"])
     yield "left out", _part(row["left_out_lines"])
     yield from _undone(row)
@@ -118,7 +120,8 @@ def _step(row: Row, names: Mapping[str, str]) -> dict[str, Any]:
 
 def _line(row: Row) -> dict[str, Any]:
     why = row.get("why", "")
-    outcome = row["outcome"] + (f": {_WHY.get(why, why)}" if why else "")
+    told = "not credited" if row["outcome"] == "no" else row["outcome"]
+    outcome = told + (f": {_WHY.get(why, why)}" if why else "")
     if row.get("taken_cents"):
         outcome += f", {dollars(row['taken_cents'])} taken back"
     return {**row, "line": row["line"] or "–", "outcome": outcome, "name": row.get("name", "")}
