@@ -303,8 +303,9 @@ class Refills(Protocol):
 class RefillReads(Protocol):
     """Lists of refills, schedules, groups and webhooks, and documents. Calls run in a thread."""
 
-    def rows(self, what: str, of: UUID | None) -> Rows:
-        """A list. Raises Denied for an owner that is not there."""
+    def rows(self, what: str, of: UUID | None, most: int | None = None) -> Rows:
+        """A list; of a refill's lines `most`, else all. Raises Denied for an owner that is not
+        there."""
 
     def document(self, what: str, refill_id: UUID) -> bytes:
         """A receipt or an invoice, as PDF. Raises Denied."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.cli.failure import integrity_broken, refused
 from adapters.cli.output import printable, this_program
+from adapters.cli.people import people, who
 from adapters.cli.queue_words import called, in_words
 from adapters.cli.watch_words import differences
 from protocol import bodies, messages
@@ -39,7 +40,7 @@ class Shown:
         """For people."""
         row = self.row
         yield f"proposal {row['proposal']} is {row['status']}: {printable(row['summary'])}"
-        yield f"  proposed by  {row['proposer']}"
+        yield f"  proposed by  {who(row['proposer'], people())}"
         yield f"  SHA-256      {self.command_hash}"
         body = self.command["body"]
         for line in _EXACTLY.get(self.command["verb"], _fields)(body, self.about):

@@ -14,6 +14,7 @@ from adapters import settings
 from adapters.cli.failure import misconfigured, refused
 from adapters.cli.options import AsJson, AsOperator
 from adapters.cli.output import print_json, say, step
+from adapters.cli.times import day, moment, zone
 
 HOLDERS: Final = ("gateway", "backend", "website", "pos", "card")
 _AUTHORITY: Final = "authority"
@@ -79,7 +80,8 @@ def list_(json: AsJson = False) -> None:
     for each in replaced.values():
         until = datetime.fromtimestamp(each.until_ms / 1000, UTC)
         word = "was" if until <= now else "is"
-        print(f"the certificate of {each.holder} before this one {word} accepted until {until:%c}")
+        at = moment(each.until_ms)
+        print(f"the certificate of {each.holder} before this one {word} accepted until {at}")
     for text in warnings(found, now):
         say(f"! {text}")
 
@@ -305,7 +307,7 @@ def _print_list(found: list[Any], now: datetime) -> None:
 
     colours = {"ok": "green", "soon": "yellow"}
     table = Table(box=None, pad_edge=False)
-    for title in ("file", "certificate of", "ends", "days", "state"):
+    for title in ("file", "certificate of", f"ends ({zone()})", "days", "state"):
         table.add_column(title, overflow="fold")
     for each in found:
         if not isinstance(each, Listed):
@@ -313,6 +315,7 @@ def _print_list(found: list[Any], now: datetime) -> None:
             continue
         state = each.state(now)
         colour = colours.get(state, "red")
-        end, days = each.not_after.date().isoformat(), str(each.days_left(now))
+        end = day(int(each.not_after.timestamp() * 1000))
+        days = str(each.days_left(now))
         table.add_row(each.file, each.subject, end, days, f"[{colour}]{state}[/{colour}]")
     Console().print(table)
