@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
-from application.group_commit import Needs, Outcome
 from application.states import States
+from application.work import Needs, Outcome
 from domain.aggregates import proposal as proposals
 from domain.aggregates.proposal import Proposal
 from domain.event import Context

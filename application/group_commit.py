@@ -13,72 +13,25 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
-from uuid import UUID
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from application.background import Background, Waiting
 from application.histogram import LATENCY_S, Histogram
 from application.ports import Claim, Clock, Conflict, EventLog, Unavailable
 from application.states import States
+from application.work import ERROR, IN_DOUBT, UNAVAILABLE, Done, Needs, Work
 from domain.event import Event
 
 log = logging.getLogger(__name__)
 RETRIES = 3
 BATCH_MOST = 128
-"""Works of one commit: with twice as many waiting, one half is decided while the other is stored."""
+"""Works of one commit: of twice as many, one half is decided while the other is stored."""
 _AT_ONCE = 64
 """Works that are decided between two looks at the commit on its way."""
 _LOOK_S = 0.001
 """How often the queue is looked at while a commit is on its way and nothing waits."""
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-
-
-class Needs:
-    """What the works of a batch miss, gathered to be loaded together."""
-
-    def __init__(self) -> None:
-        self.ids: list[UUID] = []
-        self.transactions: list[UUID] = []
-        self.owners: list[tuple[str, bytes]] = []
-
-
-class Outcome(NamedTuple):
-    """What a work came to: events and claims to store, and the answer to give once stored."""
-
-    answer: Any
-    events: Sequence[Event] = ()
-    claims: Sequence[Claim] = ()
-
-
-class Work(Protocol):
-    """A unit of deciding. `claims`: whether it may claim something unique."""
-
-    claims: bool
-    deadline_us: int
-
-    def needs(self, states: States, needs: Needs, now_us: int) -> bool:
-        """Adds what `decide` will read and `states` does not know; True: ask again once loaded.
-
-        It may leave out what is nearly always known: `states` loads that when it is read.
-        """
-
-    def decide(self, states: States, now_us: int) -> Outcome:
-        """The outcome, from the states alone. May be called again after a conflict."""
-
-
-class Failed(NamedTuple):
-    """The answer to a work that was not decided: 91 for unavailable, 96 for an error of ours."""
-
-    code: str
-    reason: str
-
-
-UNAVAILABLE = Failed("91", "unavailable")
-IN_DOUBT = Failed("91", "in-doubt")
-"""The connection was lost while committing and did not come back: the terminal reverses."""
-ERROR = Failed("96", "error")
-Done = tuple[Callable[[Any], None], Any]
 
 
 class Queued(NamedTuple):

@@ -4,10 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
-from application.group_commit import Outcome
 from application.ports import Claim
 from application.register import KEY, IssuedCertificate, certified_before, key_claims
 from application.states import States
+from application.work import Outcome
 from domain.aggregates.certificate import Certificate, CertificateIssued
 from domain.event import Context
 from domain.ids import derived_id

@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command, seen_of
-from application.group_commit import Needs, Outcome
 from application.states import States
+from application.work import Needs, Outcome
 from domain.aggregates import certificate as certificates
 from domain.aggregates.certificate import AUTHORITY_LINK, TLS, Certificate, carries_others
 from domain.event import Context, Event

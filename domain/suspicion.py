@@ -105,7 +105,7 @@ def far(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
 def parallel(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
     """Whether another shop was paid a moment ago."""
     since_us, shop = now.at_us - watch.parallel_s * _SECOND_US, now.shop_id.int
-    for use in recent:
+    for use in recent:  # noqa: SIM110
         if use.at_us >= since_us and use.shop_id.int != shop:
             return True
     return False

@@ -10,10 +10,10 @@ from uuid import UUID
 from adapters.backend.book_ports import Books
 from adapters.backend.revocations import Issued
 from application.corrections import Credited
-from application.group_commit import Work
 from application.ports import Clock
 from application.refill import Terms
 from application.register import IssuedCertificate
+from application.work import Work
 from domain.suspicion import Watch
 
 Reply = Callable[[str, str, Mapping[str, Any]], None]

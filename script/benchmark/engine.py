@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from application.authorize import Ask, Authorize, Decision
-from application.group_commit import Done, Needs
 from application.ports import Row
+from application.work import Done, Needs
 from domain.aggregates.transaction import Signed
 from script.benchmark.ledger import Ledger
 from script.benchmark.population import Population

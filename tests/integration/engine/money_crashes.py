@@ -10,9 +10,9 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from adapters.postgres.recorder import LOCK_CLASS
-from application.group_commit import Failed, Needs, Outcome, Work
 from application.ports import Unavailable
 from application.states import States
+from application.work import Failed, Needs, Outcome, Work
 from tests.integration.engine.world import World, until
 
 Make = Callable[[], Work]

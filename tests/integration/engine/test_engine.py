@@ -8,9 +8,10 @@ import psycopg
 import pytest
 
 from adapters.postgres.recorder import LOCK_CLASS, ShardRecorder
-from application.group_commit import ERROR, UNAVAILABLE, Done, Failed, GroupCommit, Needs, Outcome
+from application.group_commit import GroupCommit
 from application.ports import Unavailable
 from application.states import States
+from application.work import ERROR, UNAVAILABLE, Done, Failed, Needs, Outcome
 from domain.aggregates.account import AccountDebited, DebitReversed
 from domain.aggregates.transaction import Authorized, Declined, Signed
 from domain.ids import partition_of, transaction_id

@@ -11,10 +11,12 @@ import psycopg
 import pytest
 
 from adapters.postgres.recorder import LOCK_CLASS
-from application.group_commit import ERROR, GroupCommit, Needs, Outcome, Work
+from application.group_commit import GroupCommit
 from application.ports import Unavailable
 from application.states import States
+from application.work import ERROR, Needs, Outcome, Work
 from domain.aggregates.account import Account, AccountDebited
+from domain.event import Event
 from tests.integration.engine.world import World, until
 
 _WRITER = (
@@ -189,7 +191,12 @@ def test_who_reads_the_log_meanwhile_reads_what_was_decided_before(
     world: World, answers: Answers
 ) -> None:
     payment = world.payment(counter=1)
-    look = Spy(lambda states: world.log.load([payment._id]).get(payment._id))
+
+    def read(states: States) -> list[Event]:
+        assert payment._id is not None
+        return world.log.load([payment._id]).get(payment._id, [])
+
+    look = Spy(read)
     with slow_commit(world):
         answers.submit(payment)
         until(lambda: world.engine._flight is not None)

@@ -19,9 +19,9 @@ from adapters.backend.operator_ports import (
     Surroundings,
 )
 from adapters.backend.operators import Operators
-from application.group_commit import Work
 from application.ports import Clock
 from application.register import IssuedCertificate
+from application.work import Work
 from projections.directory import KINDS
 from protocol.certificates import Peer
 from protocol.detached import TYP_OPERATOR, sign_detached

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from application.group_commit import ERROR, IN_DOUBT, UNAVAILABLE
 from application.ports import Unavailable
+from application.work import ERROR, IN_DOUBT, UNAVAILABLE
 from domain.aggregates.account import Account
 from domain.aggregates.card import Card
 from domain.aggregates.certificate import CertificateIssued
