@@ -128,6 +128,8 @@ def tell_proposed(result: dict[str, Any]) -> bool:
     if result.get("status") != "waiting":
         return False
     print(f"proposal {result['proposal']}: {result['summary']}")
+    if result.get("because"):
+        print(result["because"])
     print("A second operator must approve it within a day:")
     approve = ("proposal", "approve", result["proposal"], "--as", "operator-2")
     print(f"  {this_program(*approve)}")
