@@ -23,11 +23,12 @@ ID = make_id(NOW_MS, 0, 21)
 SERIAL = "2b"
 
 
+HOLDER = UUID(int=7)
 SIGNER = UUID(int=5 | (8 << 76) | (2 << 62))
 """Who signs in a `Scene`."""
 
 
-def issued(role: str, serial: str = SERIAL, id: UUID = ID, holder: UUID = UUID(int=7)) -> Event:
+def issued(role: str, serial: str = SERIAL, id: UUID = ID, holder: UUID = HOLDER) -> Event:
     return certificates.issue(
         context(),
         id,
@@ -43,7 +44,7 @@ def issued(role: str, serial: str = SERIAL, id: UUID = ID, holder: UUID = UUID(i
 class Needing(Scene):
     """`needs`: what must be done before, by serial."""
 
-    def __init__(self, role: str, serial: str = SERIAL, holder: UUID = UUID(int=7)) -> None:
+    def __init__(self, role: str, serial: str = SERIAL, holder: UUID = HOLDER) -> None:
         super().__init__()
         self.needs: dict[str, str] = {}
         self.only_under: dict[str, list[Issued]] = {}
