@@ -104,8 +104,8 @@ def revoke(
     as_: AsOperator = "operator-1",
     json: AsJson = False,
 ) -> None:
-    """Revoke certificates for good. One is revoked at once; for several a second operator
-    must approve.
+    """Revoke certificates for good. One of a device, or your own, is revoked at once; for several,
+    another person's, or the sixth within 24 hours a second operator must approve.
 
     An open session of the holder ends within a second. A blocked terminal or card keeps its
     certificate: see `block`.
