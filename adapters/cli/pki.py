@@ -130,7 +130,7 @@ def revoke(
     if json:
         print_json(result)
         return
-    if not tell_proposed(result):
+    if not tell_proposed(result, as_):
         for serial in result.get("revoked", ()):
             print(f"certificate {serial} is revoked")
         for serial in result.get("revoked_before", ()):

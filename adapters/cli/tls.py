@@ -176,7 +176,7 @@ def rotate(
     made = _rotate_authority(as_) if holder == _AUTHORITY else _rotate(holder, window_s, as_)
     if isinstance(made, dict):
         what = "to trust the new authority here" if holder == _AUTHORITY else "to use it here"
-        _tell_asked(made, what, json)
+        _tell_asked(made, what, as_, json)
     elif json:
         print_json(made)
     else:
@@ -202,7 +202,7 @@ def retire(as_: AsOperator = "operator-1", json: AsJson = False) -> None:
         if older:
             told = as_operator(as_, lambda operator: agreed_to_retire(operator, home, newest))
             if not told.get("agreed"):
-                _tell_asked(told, "to end the trust here", json)
+                _tell_asked(told, "to end the trust here", as_, json)
                 return
             trust_only(home, newest)
     serials = [format(each.serial_number, "x") for each in older]
@@ -212,13 +212,13 @@ def retire(as_: AsOperator = "operator-1", json: AsJson = False) -> None:
     print(f"no longer trusted: {', '.join(serials)}" if serials else "there is one authority only")
 
 
-def _tell_asked(proposal: dict[str, Any], then: str, json: bool) -> None:
+def _tell_asked(proposal: dict[str, Any], then: str, as_: str, json: bool) -> None:
     from adapters.cli.proposal import tell_proposed
 
     if json:
         print_json(proposal)
         return
-    tell_proposed(proposal)
+    tell_proposed(proposal, as_)
     print(f"Then give this command again, {then}.")
 
 

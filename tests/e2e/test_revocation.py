@@ -76,6 +76,7 @@ def test_a_loop_over_the_terminals_takes_a_second_operator_also_after_a_restart(
     said = _revoke(installation, last)
     assert f"You revoked {EACH_MOST} certificates alone within 24 hours" in said
     assert "A second operator must approve it" in said
+    assert said.rstrip().endswith("--as operator-1"), said
     assert installation.json("pki", "show", last)["state"] == "valid"
     (waiting,) = (row for row in installation.json("proposal", "list") if row["verb"] == "REVOKE")
     installation.json("proposal", "approve", waiting["proposal"], "--as", "operator-1")

@@ -145,3 +145,13 @@ def test_the_window_is_kept(machine: Machine) -> None:
     der = b""
     assert not listed.refuses(der, listed.entries[old].until_ms)
     assert (machine.home / "tls" / SUPERSEDED_FILE).exists()
+
+
+def test_what_is_put_in_use_again_does_not_end(machine: Machine) -> None:
+    """Killed before it was noted as done, the command goes on with the same certificate."""
+    operator = cast(Operator, machine.operator)
+    for _ in range(2):
+        told = asyncio.run(tls_rotating.certified(operator, machine.home, "pos", ("pos",), ()))
+        assert isinstance(told, tuple)
+        tls_rotating.put_in_use(machine.home, "pos", told[1]["pos"], 0.0)
+    assert not machine.refused(machine.current())
