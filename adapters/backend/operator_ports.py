@@ -78,6 +78,14 @@ class Personalisation(Protocol):
     def certify_tls(self, request_der: bytes, holder: str, names: Sequence[str]) -> Certified:
         """A certificate of a TLS class, `names` beside its own. Raises Denied for a bad request."""
 
+    def requested_key(self, request_der: bytes) -> bytes:
+        """SHA-256 of the key (SPKI) of a PKCS#10 request. At once, without the HSM. Raises Denied
+        for a bad request."""
+
+    def tls_chain(self, serial: str) -> list[bytes]:
+        """A TLS class's certificate that was issued before, and the authority that signed it, in
+        DER. Raises Denied where it is not kept."""
+
     def tls_authority(self) -> Certified:
         """The newest TLS authority."""
 

@@ -102,8 +102,8 @@ def revoke(
     as_: AsOperator = "operator-1",
     json: AsJson = False,
 ) -> None:
-    """Revoke certificates for good. One is revoked at once; for several a second operator
-    must approve.
+    """Revoke certificates for good. One of a device, or your own, is revoked at once; for several,
+    another person's, or the sixth within 24 hours a second operator must approve.
 
     An open session of the holder ends within a second. A blocked terminal or card keeps its
     certificate: see `block`.
@@ -128,7 +128,7 @@ def revoke(
     if json:
         print_json(result)
         return
-    if not tell_proposed(result):
+    if not tell_proposed(result, as_):
         for serial in result.get("revoked", ()):
             print(f"certificate {serial} is revoked")
         for serial in result.get("revoked_before", ()):

@@ -118,6 +118,30 @@ def _watch(body: Row, about: list[Row]) -> Iterator[str]:
     yield f"why          {body['why']}"
 
 
+def _tls(body: Row, about: list[Row]) -> Iterator[str]:
+    for request in body.get("requests", ()):
+        names = ", ".join(request.get("names", ())) or "none"
+        yield f"certificate  of {request['holder']}, further names: {names}"
+        yield f"             key of SHA-256 {key_sha256(request['csr'])}"
+    if "replaces" in body:
+        yield f"authority    a new one after that of SHA-256 {body['replaces']}"
+    if "keeps" in body:
+        yield f"trust        no authority before that of SHA-256 {body['keeps']}"
+
+
+def key_sha256(csr: str) -> str:
+    """Of the key (SPKI) of a request as a command brings it, in hex; in words where it is none."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    try:
+        key = x509.load_der_x509_csr(unb64(csr)).public_key()
+    except Exception:  # whatever a hostile request makes the parser say
+        return "that cannot be read"
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return sha256(spki).hexdigest()
+
+
 def _fields(body: Row, about: list[Row]) -> Iterator[str]:
     for name, value in body.items():
         for each in value if isinstance(value, list) else [value]:
@@ -130,4 +154,5 @@ _EXACTLY: dict[str, Callable[[Row, list[Row]], Iterator[str]]] = {
     "ERASE": _erase,
     "ROTATE": _rotate,
     "WATCH": _watch,
+    "TLS": _tls,
 }
