@@ -4,8 +4,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.group_commit import Needs, Outcome
 from application.states import States
+from application.work import Needs, Outcome
 from domain import adjustment
 from domain.adjustment import Change
 from domain.aggregates import account as accounts

@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused
-from application.group_commit import Needs, Outcome
 from application.states import States
+from application.work import Needs, Outcome
 from domain.aggregates import alert as alerts
 from domain.aggregates import card as cards
 from domain.aggregates.alert import CLOSED, Alert

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.group_commit import Needs, Outcome
 from application.states import States
+from application.work import Needs, Outcome
 from domain import authorization
 from domain.aggregates.account import Account
 from domain.aggregates.after_payment import PARTLY

@@ -18,7 +18,7 @@ SubmitLater = Callable[[Any, Callable[[Any], None]], bool]
 
 
 class Waiting(NamedTuple):
-    """A work with the callback for its answer. `work` is an `application.group_commit.Work`."""
+    """A work with the callback for its answer. `work` is an `application.work.Work`."""
 
     work: Any
     done: Callable[[Any], None]

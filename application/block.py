@@ -4,8 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused
-from application.group_commit import Outcome
 from application.states import States
+from application.work import Outcome
 from domain.aggregates import card as cards
 from domain.aggregates import terminal as terminals
 from domain.aggregates.card import Card

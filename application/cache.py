@@ -4,10 +4,11 @@ Cheaper than a linked list per entry: a full young generation becomes the old on
 asked for in the old one moves back, and the rest goes with the next turn.
 """
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
+_MISSING: Any = object()
 
 
 class Cache(Generic[_K, _V]):
@@ -21,31 +22,30 @@ class Cache(Generic[_K, _V]):
         self._held = False
         self.turns = 0
         """How often something may have been forgotten."""
-        self._young: dict[_K, _V] = {}
+        self.young: dict[_K, _V] = {}
+        """What was used last, for whoever asks so often that a call counts; only to be read."""
         self._old: dict[_K, _V] = {}
 
     def __contains__(self, key: _K) -> bool:
-        return key in self._young or key in self._old
+        return key in self.young or key in self._old
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._old)
+        return len(self.young) + len(self._old)
 
     def get(self, key: _K, default: _V) -> _V:
         """The value, or `default`; a hit counts as use."""
-        value = self._young.get(key)
-        if value is not None:
+        value: _V = self.young.get(key, _MISSING)
+        if value is not _MISSING:
             return value
-        for generation in (self._young, self._old):
-            if key in generation:
-                value = generation[key]
-                if generation is self._old:
-                    self[key] = value
-                return value
-        return default
+        value = self._old.get(key, _MISSING)
+        if value is _MISSING:
+            return default
+        self[key] = value
+        return value
 
     def __setitem__(self, key: _K, value: _V) -> None:
-        self._young[key] = value
-        if len(self._young) >= self._half and not self._held:
+        self.young[key] = value
+        if len(self.young) >= self._half and not self._held:
             self._turn()
 
     def hold(self) -> None:
@@ -55,16 +55,16 @@ class Cache(Generic[_K, _V]):
     def release(self) -> None:
         """Forgets again, and at once if it is time."""
         self._held = False
-        if len(self._young) >= self._half:
+        if len(self.young) >= self._half:
             self._turn()
 
     def _turn(self) -> None:
         self.turns += 1
-        self._old = self._young
-        self._young = {}
+        self._old = self.young
+        self.young = {}
 
     def clear(self) -> None:
         """Forgets everything."""
         self.turns += 1
-        self._young = {}
+        self.young = {}
         self._old = {}

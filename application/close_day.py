@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
-from application.group_commit import Outcome
 from application.states import States
+from application.work import Outcome
 from domain.aggregates import closing
 from domain.aggregates.closing import CLOSINGS_ID, Closings, DayClosed
 from domain.books.days import TIMEZONE, clock_day, next_day

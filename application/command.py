@@ -9,9 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-from application.group_commit import Needs, Outcome
 from application.ports import Claim
 from application.states import States
+from application.work import Needs, Outcome
 from domain.event import Context, Event
 
 COMMAND = "command"

@@ -7,8 +7,8 @@ import msgspec
 
 from application.adjust import day_is_closed
 from application.command import Command, Origin, Refused, other_command
-from application.group_commit import Needs, Outcome
 from application.states import States
+from application.work import Needs, Outcome
 from domain import contesting
 from domain.aggregates import dispute as disputes
 from domain.aggregates.account import Account

@@ -18,8 +18,8 @@ from application.corrections import (
     Plan,
     Seen,
 )
-from application.group_commit import Needs, Outcome
 from application.states import States
+from application.work import Needs, Outcome
 from domain.aggregates import account as accounts
 from domain.aggregates import after_credit
 from domain.aggregates import credit as account_credits

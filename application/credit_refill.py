@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from application.command import Command, Origin, Refused
-from application.group_commit import Needs, Outcome
 from application.states import Ahead, States
+from application.work import Needs, Outcome
 from domain.aggregates import account as accounts
 from domain.aggregates import after_credit
 from domain.aggregates import refill as refills

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
 from application.credit_refill import APPROVER
-from application.group_commit import Outcome
 from application.refill import answer_of, paid_events
 from application.states import States
+from application.work import Outcome
 from domain.actor import person_of
 from domain.aggregates import refill as refills
 from domain.aggregates import refill_undone as undone

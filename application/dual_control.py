@@ -8,10 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
-from application.group_commit import Needs, Outcome
 from application.states import States
+from application.work import Needs, Outcome
 from domain.aggregates import proposal as proposals
-from domain.aggregates.proposal import Proposal
+from domain.aggregates.proposal import WAITING, Proposal
 from domain.event import Context
 from domain.ids import derived_id
 
@@ -188,6 +188,14 @@ class Reject(Command):
     def repeated(self, states: States, made: UUID) -> Any:
         """What became of it."""
         return _decided_before(states, made, self._proposal_id)
+
+
+def waiting(proposal_id: UUID, states: States, now_us: int) -> dict[str, Any] | None:
+    """How far a proposal is that still waits for a second operator; None for any other."""
+    proposal = states.get(proposal_id, Proposal)
+    if proposal is None or proposal.status != WAITING or now_us > proposal.expires_us:
+        return None
+    return {**_answer(proposal), "repeated": True}
 
 
 def _decided_before(states: States, made: UUID, asked: UUID) -> Any:

@@ -11,11 +11,11 @@ import msgspec
 from msgspec.structs import replace
 
 from application.command import Command, Origin, Refused, other_command
-from application.group_commit import Outcome
 from application.issue import VIRTUAL
 from application.ports import Claim
 from application.register import KEY, IssuedCertificate, certified_before, key_claims
 from application.states import States
+from application.work import Outcome
 from domain.actor import person_of
 from domain.aggregates import enrolment as enrolments
 from domain.aggregates import policy as policies

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
 from application.fields import some_of
-from application.group_commit import Needs, Outcome
 from application.states import States
+from application.work import Needs, Outcome
 from domain import lots
 from domain.aggregates import account as accounts
 from domain.aggregates import expired_money

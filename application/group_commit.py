@@ -2,83 +2,66 @@
 
 The one writer of a shard runs here, in a thread of its own: it takes the waiting works, loads
 what they need with few queries, decides each in order against the states as the ones before it
-left them, stores all events in one commit, and only then answers. Nothing is decided ahead of an
-unfinished commit.
+left them, hands all events to the log as one commit, and answers only once that is durable.
+
+While a commit is on its way the next batch is decided already, upon states that are not durable
+yet. It is handed over only after the commit before it succeeded, so what an answer rests on is
+always durable; where that fails, both batches are decided anew.
 """
 
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
-from uuid import UUID
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from application.background import Background, Waiting
 from application.histogram import LATENCY_S, Histogram
 from application.ports import Claim, Clock, Conflict, EventLog, Unavailable
 from application.states import States
+from application.work import ERROR, IN_DOUBT, UNAVAILABLE, Done, Needs, Work
 from domain.event import Event
 
 log = logging.getLogger(__name__)
 RETRIES = 3
-GATHER_FROM = 4
-"""A batch of so many was load enough to wait a moment for a larger one."""
+BATCH_MOST = 128
+"""Works of one commit: of twice as many, one half is decided while the other is stored."""
+_AT_ONCE = 64
+"""Works that are decided between two looks at the commit on its way."""
+_LOOK_S = 0.001
+"""How often the queue is looked at while a commit is on its way and nothing waits."""
 _BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
-class Needs:
-    """What the works of a batch miss, gathered to be loaded together."""
+class Queued(NamedTuple):
+    """A work that waits, since when by the monotonic clock."""
 
-    def __init__(self) -> None:
-        self.ids: list[UUID] = []
-        self.transactions: list[UUID] = []
-        self.owners: list[tuple[str, bytes]] = []
-
-
-class Outcome(NamedTuple):
-    """What a work came to: events and claims to store, and the answer to give once stored."""
-
-    answer: Any
-    events: Sequence[Event] = ()
-    claims: Sequence[Claim] = ()
+    work: Work
+    done: Callable[[Any], None]
+    arrived_s: float
 
 
-class Work(Protocol):
-    """A unit of deciding. `claims`: whether it may claim something unique."""
+class Batch:
+    """What becomes one commit: works, what was decided of them, and what follows once it is stored.
 
-    claims: bool
-    deadline_us: int
+    `due`: states to be kept as snapshots; `deciding_s`: how long deciding took.
+    """
 
-    def needs(self, states: States, needs: Needs, now_us: int) -> bool:
-        """Adds what `decide` will read and `states` does not know; True: ask again once loaded.
-
-        It may leave out what is nearly always known: `states` loads that when it is read.
-        """
-
-    def decide(self, states: States, now_us: int) -> Outcome:
-        """The outcome, from the states alone. May be called again after a conflict."""
-
-
-class Failed(NamedTuple):
-    """The answer to a work that was not decided: 91 for unavailable, 96 for an error of ours."""
-
-    code: str
-    reason: str
-
-
-UNAVAILABLE = Failed("91", "unavailable")
-IN_DOUBT = Failed("91", "in-doubt")
-"""The connection was lost while committing and did not come back: the terminal reverses."""
-ERROR = Failed("96", "error")
-Done = tuple[Callable[[Any], None], Any]
-_Waiting = tuple[Work, Callable[[Any], None]]
+    def __init__(self, queued: list[Queued] | None = None, *, of_background: bool = False) -> None:
+        self.queued = queued or []
+        self.of_background = of_background
+        self.answers: list[Done] = []
+        self.claims: list[Claim] = []
+        self.due: list[Any] = []
+        self.deciding_s = 0.0
+        self.handed_over_s = 0.0
 
 
 class GroupCommit:
     """The engine. `deliver` gets the (done, answer) pairs of a batch, in the engine's thread.
 
-    `queue_most` bounds what waits; `batch_most` bounds one commit; `gather_s` see `_gather`.
+    `queue_most` bounds what waits, `batch_most` one commit.
     """
 
     def __init__(
@@ -88,9 +71,8 @@ class GroupCommit:
         clock: Clock,
         deliver: Callable[[list[Done]], None],
         *,
-        batch_most: int = 512,
+        batch_most: int = BATCH_MOST,
         queue_most: int = 20_000,
-        gather_s: float = 0.001,
     ) -> None:
         self._log = event_log
         self._states = states
@@ -98,14 +80,13 @@ class GroupCommit:
         self._deliver = deliver
         self._batch_most = batch_most
         self._queue_most = queue_most
-        self._gather_s = gather_s
-        self._queue: deque[tuple[Work, Callable[[Any], None], float]] = deque()
+        self._queue: deque[Queued] = deque()
         self._background = Background()
-        self._arrived: list[float] = []
+        self._ready = Batch()
+        self._flight: Batch | None = None
         self._wake = threading.Event()
         self._stopping = False
         self._halted = False
-        self._last_batch = 0
         self._broken = True
         self._next_attempt = 0.0
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
@@ -135,7 +116,7 @@ class GroupCommit:
         self._thread.start()
 
     def stop(self) -> None:
-        """Lets the writer finish its batch and ends it."""
+        """Lets the writer store and answer what it decided, and ends it."""
         self._stopping = True
         self._wake.set()
         self._thread.join(timeout=10)
@@ -149,7 +130,7 @@ class GroupCommit:
         """Queues a work; False where the queue is full (answer 91 at once)."""
         if len(self._queue) >= self._queue_most or self._halted:
             return False
-        self._queue.append((work, done, time.monotonic()))
+        self._queue.append(Queued(work, done, time.monotonic()))
         if not self._wake.is_set():
             self._wake.set()
         return True
@@ -165,145 +146,199 @@ class GroupCommit:
         self._wake.set()
         return True
 
+    # The writer's thread, from here on
+
     def _run(self) -> None:
-        while not self._stopping:
-            self._wake.wait(timeout=1.0 if self._broken else self._background.rest_s())
-            self._wake.clear()
+        while not self._stopping or self._flight is not None or self._ready.queued:
+            if not (self._flight is not None or self._ready.queued or self._queue):
+                self._wake.wait(timeout=1.0 if self._broken else self._background.rest_s())
+                self._wake.clear()
             if self._broken:
                 self._reconnect()
-            while self._queue and not self._stopping:
-                self._gather()
-                self._turn(self._take())
-                self._count()
-                self._later()
-            self._later()
+            self._step()
 
-    def _later(self) -> None:
-        """One work of those that may wait, if it is time."""
-        waiting = self._background.take()
-        if waiting is None or self._stopping:
-            return
-        begin = time.monotonic()
-        late = waiting.work.deadline_us < self._clock.now_us()
-        if late:
-            self._deliver([(waiting.done, UNAVAILABLE)])
-        else:
-            self._turn([(waiting.work, waiting.done)])
-        self._background.took(time.monotonic() - begin)
+    def _step(self) -> None:
+        """Decides some of what waits, looks after the commit on its way, hands over the next."""
+        try:
+            full = self._stopping or self._fill()
+            if self._flight is not None:
+                # Where nothing more can be decided, nothing is missed by waiting.
+                wait_s = 1.0 if full else 0.0 if self._queue else _LOOK_S
+                if not self._log.settle(wait_s):
+                    return
+                landed, self._flight = self._flight, None
+                self._land(landed)
+            if self._ready.queued and (full or not self._queue):
+                self._hand_over()
+        except Exception as error:
+            self._fall_back(error)
 
-    def _count(self) -> None:
-        """How long the batch in hand took, from the arrival of each work to its answer."""
+    def _fill(self) -> bool:
+        """Decides some of what waits into the batch that is ready; whether it is full now."""
+        ready = self._ready
+        if not ready.queued:
+            later = self._background.take()
+            if later is not None:
+                self._admit([Queued(*later, time.monotonic())])
+                ready.of_background = bool(ready.queued)
+        if ready.of_background:
+            return True
+        room = min(self._batch_most - len(ready.queued), _AT_ONCE, len(self._queue))
+        self._admit([self._queue.popleft() for _ in range(room)])
+        return len(ready.queued) >= self._batch_most
+
+    def _admit(self, some: list[Queued]) -> None:
+        """Decides works, but those that waited too long, and none while the log does not answer."""
+        now_us = self._clock.now_us()
+        admitted, refused = list[Queued](), list[Queued]()
+        for each in some:
+            (admitted if each.work.deadline_us >= now_us else refused).append(each)
+        if self._broken and admitted and not self._reconnect():
+            refused += admitted
+            admitted = []
+        if refused:
+            self._deliver([(each.done, UNAVAILABLE) for each in refused])
+        if admitted:
+            self._ready.queued += admitted
+            self._decide(self._ready, admitted)
+
+    def _hand_over(self) -> None:
+        """Gives the log what was decided: the batch that is ready is on its way."""
+        batch = self._ready
+        batch.due = self._states.take_due()
+        batch.handed_over_s = time.monotonic()
+        try:
+            self._log.send(batch.claims)
+        except (Unavailable, Conflict):
+            self._flight, self._ready = batch, Batch()  # it may have arrived
+            raise
+        self._flight, self._ready = batch, Batch()
+
+    def _land(self, batch: Batch) -> None:
+        """What a batch came to is durable, and so is all that it rests on: it is answered."""
+        self._states.stored(batch.due)
+        self._states.release()
+        self.batches += 1
+        self.works += len(batch.queued)
+        self._deliver(batch.answers)
         now = time.monotonic()
-        for arrived in self._arrived:
-            self.latency.add(now - arrived)
-        self.batch_sizes.add(len(self._arrived))
+        for each in batch.queued:
+            self.latency.add(now - each.arrived_s)
+        self.batch_sizes.add(len(batch.queued))
+        if batch.of_background:
+            self._background.took(batch.deciding_s + now - batch.handed_over_s)
 
-    def _gather(self) -> None:
-        """Under load, waits a moment for more to come: a commit costs the same for many.
-
-        As PostgreSQL's commit_delay with commit_siblings; a lone request never waits.
-        """
-        if self._last_batch >= GATHER_FROM and len(self._queue) < self._last_batch:
-            time.sleep(self._gather_s)
-
-    def _take(self) -> list[_Waiting]:
-        queue, now_us = self._queue, self._clock.now_us()
-        batch: list[_Waiting] = []
-        late: list[Done] = []
-        self._arrived = []
-        while queue and len(batch) < self._batch_most:
-            work, done, arrived = queue.popleft()
-            self._arrived.append(arrived)
-            if work.deadline_us < now_us:
-                late.append((done, UNAVAILABLE))
+    def _fall_back(self, error: Exception) -> None:
+        """After a fault: what was not answered yet is decided anew, one batch after the other."""
+        flight, ready = self._flight, self._ready
+        self._flight, self._ready = None, Batch()
+        if flight is not None and not isinstance(error, Unavailable | Conflict):
+            flight, error = self._landed_all_the_same(flight, error)
+        self._broken = True  # states may be half moved: take them all anew
+        if flight is None:
+            self._next_attempt = 0.0
+        else:
+            log.warning("commit of %d works failed: %s", len(flight.queued), type(error).__name__)
+            if self._reconnect(lost=True):
+                self._land(flight)
+            elif self._broken:
+                self._deliver([(each.done, IN_DOUBT) for each in flight.queued])
             else:
-                batch.append((work, done))
-        self._last_batch = len(batch)
-        if late:
-            self._deliver(late)
-        return batch
+                self._turn(flight.queued)
+        if ready.queued:
+            self._turn(ready.queued)
 
-    def _turn(self, batch: list[_Waiting]) -> None:
+    def _landed_all_the_same(
+        self, flight: Batch, error: Exception
+    ) -> tuple[Batch | None, Exception]:
+        """A fault of the next batch does no harm to the commit on its way; None once it landed."""
+        try:
+            while not self._log.settle(1.0):
+                pass
+        except (Unavailable, Conflict) as also:
+            return flight, also
+        self._land(flight)
+        return None, error
+
+    def _turn(self, works: list[Queued]) -> None:
         """Decides, stores and answers one batch; at most three times after a conflict."""
         failure = UNAVAILABLE
         for _ in range(RETRIES):
             if self._broken and not self._reconnect():
                 break
             failure = UNAVAILABLE
-            answers: list[Done] = []
+            batch = Batch(works)
             try:
-                self._store(batch, answers)
+                self._decide(batch, works)
+                batch.due = self._states.take_due()
+                self._log.send(batch.claims)
+                while not self._log.settle(1.0):
+                    pass
             except (Unavailable, Conflict) as error:
-                log.warning("commit of %d works failed: %s", len(batch), type(error).__name__)
+                log.warning("commit of %d works failed: %s", len(works), type(error).__name__)
                 self._broken = True
                 if not self._reconnect(lost=True):
                     failure = IN_DOUBT if self._broken else UNAVAILABLE
                     continue
             except Exception:
-                self._broken = True  # states may be half moved: take them all anew
+                self._broken = True
                 self._next_attempt = 0.0  # the database did no wrong
-                if len(batch) > 1:
-                    log.warning("a batch of %d works failed: each alone now", len(batch))
-                    self._one_by_one(batch)
+                if len(works) > 1:
+                    log.warning("a batch of %d works failed: each alone now", len(works))
+                    self._one_by_one(works)
                     return
-                log.exception("a %s", type(batch[0][0]).__name__)
-                answers = [(batch[0][1], ERROR)]
-            self.batches += 1
-            self.works += len(batch)
-            self._deliver(answers)
+                log.exception("a %s", type(works[0].work).__name__)
+                batch = Batch(works)
+                batch.answers = [(works[0].done, ERROR)]
+            self._land(batch)
             return
-        self._deliver([(done, failure) for _, done in batch])
+        self._deliver([(each.done, failure) for each in works])
 
-    def _one_by_one(self, batch: list[_Waiting]) -> None:
+    def _one_by_one(self, works: list[Queued]) -> None:
         """So that whoever is at fault harms nobody else."""
-        for waiting in batch:
-            self._turn([waiting])
+        for each in works:
+            self._turn([each])
 
-    def _store(self, batch: list[_Waiting], answers: list[Done]) -> None:
+    def _decide(self, batch: Batch, works: list[Queued]) -> None:
+        """Decides works into a batch: their events go to the log's next commit."""
+        begin = time.monotonic()
         self._states.hold()
-        try:
-            batch = self._prefetch(batch, answers)
-            claims: list[Claim] | None = [] if any(work.claims for work, _ in batch) else None
-            self._log.append(self._decide(batch, answers, claims), claims)
-            self._states.stored()
-        finally:
-            self._states.release()
+        self._log.add(self._decided(batch, self._prefetch(batch, works)))
+        batch.deciding_s += time.monotonic() - begin
 
-    def _prefetch(self, batch: list[_Waiting], answers: list[Done]) -> list[_Waiting]:
-        """Loads what the batch misses, in rounds: a claim leads to a card to an account.
+    def _prefetch(self, batch: Batch, works: list[Queued]) -> list[Queued]:
+        """Loads what works miss, in rounds: a claim leads to a card to an account.
 
-        The batch without the works that could not even say what they need.
+        The works without those that could not even say what they need.
         """
         states, now_us = self._states, self._clock.now_us()
-        asking, failed = batch, set[int]()
+        asking, failed = works, set[int]()
         while asking:
             needs = Needs()
             asking_again = []
-            for waiting in asking:
-                work, done = waiting
+            for each in asking:
+                work = each.work
                 try:
                     if work.needs(states, needs, now_us):
-                        asking_again.append(waiting)
+                        asking_again.append(each)
                 except (Unavailable, Conflict):
                     raise
                 except Exception:
                     log.exception("what a %s needs", type(work).__name__)
                     failed.add(id(work))
-                    answers.append((done, ERROR))
+                    batch.answers.append((each.done, ERROR))
             asking = asking_again
             states.load_owners(needs.owners)
             states.load(needs.ids)
             states.load_transactions(needs.transactions)
-        return [each for each in batch if id(each[0]) not in failed] if failed else batch
+        return [each for each in works if id(each.work) not in failed] if failed else works
 
-    def _decide(
-        self, batch: list[_Waiting], answers: list[Done], claims: list[Claim] | None
-    ) -> Iterator[Event]:
-        """The events of the batch, each work seeing the states as the ones before it left them."""
-        states, now_us = self._states, self._clock.now_us()
-        for work, done in batch:
+    def _decided(self, batch: Batch, works: list[Queued]) -> Iterator[Event]:
+        """The events of works, each seeing the states as the ones before it left them."""
+        states, now_us, answers = self._states, self._clock.now_us(), batch.answers
+        for work, done, _ in works:
             try:
-                answer, events, claimed = work.decide(states, now_us)
+                answer, events, claims = work.decide(states, now_us)
             except (Unavailable, Conflict):
                 raise
             except Exception:
@@ -312,10 +347,10 @@ class GroupCommit:
                 continue
             for event in events:
                 states.apply(event)
-            for claim in claimed:
-                assert claims is not None, "a work that claims says so"
+            for claim in claims:
+                assert work.claims, "a work that claims says so"
                 states.claim(claim)
-                claims.append(claim)
+                batch.claims.append(claim)
             answers.append((done, answer))
             yield from events
 

@@ -12,10 +12,10 @@ import msgspec
 
 from application.authorize import CARD_NUMBER
 from application.command import Command, Origin, Refused, other_command
-from application.group_commit import Outcome
 from application.ports import Claim
 from application.register import KEY, KEY_IN_USE, IssuedCertificate, key_claims
 from application.states import States
+from application.work import Outcome
 from domain.aggregates import account as accounts
 from domain.aggregates import card as cards
 from domain.aggregates import cardholder as cardholders

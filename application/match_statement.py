@@ -4,8 +4,8 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
-from application.group_commit import Outcome
 from application.states import States
+from application.work import Outcome
 from domain.aggregates import reconciliation
 from domain.aggregates.reconciliation import (
     RECONCILIATION_ID,

@@ -20,9 +20,9 @@ from application.decide_refill import (
     refunded_event,
     won_events,
 )
-from application.group_commit import Outcome
 from application.refill import answer_of, paid_events
 from application.states import States
+from application.work import Outcome
 from domain.aggregates import refill as refills
 from domain.aggregates import refill_undone as undone
 from domain.aggregates import webhook as webhooks

@@ -41,8 +41,8 @@ class Row(NamedTuple):
     state: bytes
 
 
-class EventLog(Protocol):
-    """One shard's log: read by stream, appended to by the one writer that holds its lock."""
+class ReadableLog(Protocol):
+    """One shard's log, read by stream."""
 
     def load(self, ids: Sequence[UUID]) -> dict[UUID, list[Event]]:
         """The events of each stream that exists, in order of version. Raises Unavailable."""
@@ -53,17 +53,27 @@ class EventLog(Protocol):
     def owners(self, keys: Sequence[tuple[str, bytes]]) -> dict[tuple[str, bytes], UUID]:
         """Who holds each (kind, digest) that is claimed. Raises Unavailable."""
 
-    def append(self, events: Iterable[Event], claims: Sequence[Claim] | None) -> None:
-        """Seals and stores all events and claims in one durable commit.
 
-        `events` may be decided while they are consumed; an exception of theirs rolls all back.
-        `claims` is read after `events` is exhausted; None promises that there will be none.
-        Raises Conflict or Unavailable; nothing is stored then, unless the commit was lost on
-        its way back, which `recover` finds out.
+class EventLog(ReadableLog, Protocol):
+    """The same, appended to by the one writer that holds its lock."""
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Seals events for the next commit. They may be decided while they are consumed; what they
+        raise is raised, and `recover` drops what was added."""
+
+    def send(self, claims: Sequence[Claim]) -> None:
+        """Hands all that was added, and these claims, over as one durable commit; one at a time.
+
+        Raises Conflict or Unavailable, as `settle` does; nothing is stored then, unless the commit
+        was lost on its way back, which `recover` finds out.
         """
 
+    def settle(self, wait_s: float) -> bool:
+        """Whether the commit that was handed over is durable, or there is none; waits for it for at
+        most so many seconds. Reading the log in the writer's thread settles it too."""
+
     def recover(self) -> bool:
-        """Reconnects and takes the shard's lock again; True: the last append is stored after all.
+        """Reconnects and takes the shard's lock again; True: the last commit is stored after all.
 
         Raises Unavailable while it cannot, and Conflict where rows appeared that this system
         did not seal.

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
-from application.group_commit import Outcome
 from application.programme_fields import applied, differences, shown
 from application.states import States
+from application.work import Outcome
 from domain.aggregates import programme as programmes
 from domain.aggregates.company import Company
 from domain.aggregates.programme import Programme, Version, in_force, programme_id

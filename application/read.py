@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from application.group_commit import Needs, Outcome
 from application.states import States
+from application.work import Needs, Outcome
 
 
 class Read:

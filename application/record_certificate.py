@@ -4,9 +4,9 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin
-from application.group_commit import Outcome
 from application.register import KEY, IssuedCertificate, certified_before, key_claims
 from application.states import States
+from application.work import Outcome
 from domain.event import Context
 
 

@@ -14,9 +14,9 @@ import msgspec
 from application.command import Command, Origin, Refused, other_command
 from application.credit_refill import APPROVER, credits_of
 from application.fields import some_of
-from application.group_commit import Outcome
 from application.ports import Claim
 from application.states import States
+from application.work import Outcome
 from domain.aggregates import account as accounts
 from domain.aggregates import refill as refills
 from domain.aggregates.account import Account

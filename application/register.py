@@ -4,9 +4,9 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
-from application.group_commit import Outcome
 from application.ports import Claim
 from application.states import States
+from application.work import Outcome
 from domain.aggregates import certificate as certificates
 from domain.aggregates import company as companies
 from domain.aggregates import shop as shops

@@ -5,8 +5,8 @@ from uuid import UUID
 import msgspec
 
 from application.authorize import CARD_NUMBER, card_of
-from application.group_commit import Needs, Outcome
 from application.states import States
+from application.work import Needs, Outcome
 from domain.aggregates import account as accounts
 from domain.aggregates import transaction as transactions
 from domain.aggregates.account import Account

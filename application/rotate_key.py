@@ -6,10 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
-from application.group_commit import Outcome
 from application.ports import Claim
 from application.register import IssuedCertificate, certified_before, key_claims
 from application.states import States
+from application.work import Outcome
 from domain.aggregates import key as keys
 from domain.aggregates.key import Key, KeyRotated, key_id
 from domain.event import Context, Event

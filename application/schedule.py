@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
-from application.group_commit import Outcome
 from application.refill import Terms, last_day_of, order_events
 from application.states import States
+from application.work import Outcome
 from domain.aggregates import group as groups
 from domain.aggregates import refill as refills
 from domain.aggregates import schedule as schedules

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from application.cache import Cache
-from application.ports import Claim, EventLog, Snapshots
+from application.ports import Claim, ReadableLog, Snapshots
 from application.recent_ids import RecentIds
 from domain.aggregates import (
     account,
@@ -23,6 +23,7 @@ from domain.aggregates import (
     enrolment,
     group,
     key,
+    lone_revocation,
     policy,
     programme,
     proposal,
@@ -51,6 +52,7 @@ _MODULES = {
     "enrolment": enrolment,
     "group": group,
     "key": key,
+    "lone_revocation": lone_revocation,
     "policy": policy,
     "programme": programme,
     "proposal": proposal,
@@ -100,7 +102,7 @@ class States:
 
     def __init__(
         self,
-        log: EventLog,
+        log: ReadableLog,
         keep: int = 500_000,
         keep_transactions: int = 50_000,
         snapshots: Snapshots | None = None,
@@ -125,7 +127,8 @@ class States:
         """Keeps all that is known until `release`, for a batch.
 
         What was decided and is not stored yet is known here alone: were it forgotten, the log would
-        tell of the state before.
+        tell of the state before. A batch may be on its way while the next is decided: `release` is
+        called when one is stored, and lets go of nothing that was changed since the last call.
         """
         for cache in self._caches:
             cache.hold()
@@ -142,12 +145,15 @@ class States:
         self._recent.reset()
         self._due.clear()
 
-    def stored(self) -> None:
-        """What was applied is in the log: accounts whose turn it is are kept as snapshots."""
-        if self._due:
-            if self._snapshots is not None:
-                self._snapshots.keep(self._due)
-            self._due = []
+    def take_due(self) -> list[Any]:
+        """The accounts among what was applied since whose turn it is, for `stored`."""
+        due, self._due = self._due, []
+        return due
+
+    def stored(self, due: list[Any]) -> None:
+        """What was applied is in the log: accounts whose turn it was are kept as snapshots."""
+        if due and self._snapshots is not None:
+            self._snapshots.keep(due)
 
     def begin(self, now_us: int) -> None:
         """Starts anew over what the log holds now. Raises Unavailable."""
@@ -179,10 +185,12 @@ class States:
 
     def get(self, id: UUID, cls: type[_S]) -> _S | None:
         """The state of a stream, None where it does not exist or is of another kind."""
-        state = self._states.get(id.int, _UNKNOWN)
+        state = self._states.young.get(id.int, _UNKNOWN)  # seven times an authorization
         if state is _UNKNOWN:
-            self.load([id])
-            state = self._states.get(id.int, None)
+            state = self._states.get(id.int, _UNKNOWN)
+            if state is _UNKNOWN:
+                self.load([id])
+                state = self._states.get(id.int, None)
         return state if isinstance(state, cls) else None
 
     def get_transaction(self, id: UUID) -> Transaction | None:

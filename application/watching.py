@@ -8,8 +8,8 @@ from uuid import UUID
 import msgspec
 
 from application.command import Command, Origin, Refused
-from application.group_commit import Outcome
 from application.states import States
+from application.work import Outcome
 from domain.aggregates import watch as watches
 from domain.aggregates.shop import ShopPlaced
 from domain.aggregates.transaction import Authorized, Reversed

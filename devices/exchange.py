@@ -11,6 +11,8 @@ from protocol.line import Line
 from protocol.record import Session
 
 Body = dict[str, Any]
+WORKING = "working"
+"""The state in a sign of life."""
 _MOST_UNREAD = 256
 
 
@@ -93,6 +95,17 @@ class Exchange:
         finally:
             self._waiting.pop(number, None)
 
+    async def worked_out(self, number: int, silence_s: float) -> Message:
+        """The same of an end that is trusted to work as long as it gives signs of life, `silence_s`
+        apart at most. The last of them and the answer may come at once: neither is lost."""
+        try:
+            while True:
+                message = await self._next_answer(number, silence_s)
+                if message.body.get("state") != WORKING:
+                    return message
+        finally:
+            self._waiting.pop(number, None)
+
     async def answers(
         self, kind: str, verb: str, body: Body, timeout_s: float
     ) -> AsyncIterator[Message]:
@@ -105,7 +118,7 @@ class Exchange:
             more = True
             while more:
                 message = await self._next_answer(number, timeout_s)
-                more = bool(message.body.get("more")) or message.body.get("state") == "working"
+                more = bool(message.body.get("more")) or message.body.get("state") == WORKING
                 yield message
         finally:
             self._waiting.pop(number, None)

@@ -7,6 +7,7 @@ and weights are data (`Watch`), changed by two operators and rehearsed before.
 
 import math
 from collections.abc import Callable
+from operator import attrgetter
 from uuid import UUID
 
 import msgspec
@@ -83,14 +84,18 @@ class Suspicion(msgspec.Struct, frozen=True, gc=False):
 NO_SUSPICION = Suspicion(0, (), NOTHING)
 
 
+# Every payment asks all signals, so each is a loop in the open that looks at the cheapest first.
+
+
 def far(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
     """Whether an earlier use was too far away to have come from there."""
-    if now.place is None:
+    here = now.place
+    if here is None:
         return False
     for use in recent:
-        if use.place is None or use.place == now.place:
+        if use.place is None or use.place == here:
             continue
-        km = distance_km(use.place, now.place)
+        km = distance_km(use.place, here)
         hours = max(abs(now.at_us - use.at_us), _SECOND_US) / (3600 * _SECOND_US)
         if km >= watch.far_km and km > watch.speed_kmh * hours:
             return True
@@ -99,52 +104,64 @@ def far(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
 
 def parallel(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
     """Whether another shop was paid a moment ago."""
-    since_us = now.at_us - watch.parallel_s * _SECOND_US
-    return any(use.shop_id != now.shop_id and use.at_us >= since_us for use in recent)
+    since_us, shop = now.at_us - watch.parallel_s * _SECOND_US, now.shop_id.int
+    for use in recent:  # noqa: SIM110
+        if use.at_us >= since_us and use.shop_id.int != shop:
+            return True
+    return False
 
 
 def burst(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
     """Whether this is one of too many payments in a short time."""
+    left = watch.burst_count - 1
+    if left > len(recent):
+        return False
     since_us = now.at_us - watch.burst_s * _SECOND_US
-    before = sum(use.at_us >= since_us and use.amount_cents > 0 for use in recent)
-    return before + 1 >= watch.burst_count
+    for use in recent:
+        if use.at_us >= since_us and use.amount_cents > 0:
+            left -= 1
+    return left <= 0
 
 
 def round_amounts(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
     """Whether small whole-dollar amounts follow each other."""
-    if not _is_round(watch, now.amount_cents):
+    most = watch.round_most_cents
+    if now.amount_cents % 100 or not 0 < now.amount_cents <= most:
         return False
-    since_us = now.at_us - watch.round_s * _SECOND_US
-    before = sum(use.at_us >= since_us and _is_round(watch, use.amount_cents) for use in recent)
-    return before + 1 >= watch.round_count
-
-
-def _is_round(watch: Watch, cents: int) -> bool:
-    return 0 < cents <= watch.round_most_cents and cents % 100 == 0
+    left, since_us = watch.round_count - 1, now.at_us - watch.round_s * _SECOND_US
+    for use in recent:
+        cents = use.amount_cents
+        if 0 < cents <= most and not cents % 100 and use.at_us >= since_us:
+            left -= 1
+    return left <= 0
 
 
 def apart(watch: Watch, recent: tuple[Use, ...], now: Use) -> bool:
     """Whether stripe and phone of the account are in two places at once."""
-    if now.place is None:
+    here, kind = now.place, now.kind
+    if here is None:
         return False
     since_us = now.at_us - watch.apart_s * _SECOND_US
-    return any(
-        use.kind != now.kind
-        and use.at_us >= since_us
-        and use.place is not None
-        and distance_km(use.place, now.place) >= watch.apart_km
-        for use in recent
-    )
+    for use in recent:
+        if (
+            use.kind != kind
+            and use.at_us >= since_us
+            and use.place is not None
+            and distance_km(use.place, here) >= watch.apart_km
+        ):
+            return True
+    return False
 
 
 _Signal = Callable[[Watch, tuple[Use, ...], Use], bool]
 SIGNALS: dict[str, tuple[_Signal, Callable[[Watch], int]]] = {
-    "far": (far, lambda watch: watch.far_weight),
-    "parallel": (parallel, lambda watch: watch.parallel_weight),
-    "burst": (burst, lambda watch: watch.burst_weight),
-    "round": (round_amounts, lambda watch: watch.round_weight),
-    "apart": (apart, lambda watch: watch.apart_weight),
+    "far": (far, attrgetter("far_weight")),
+    "parallel": (parallel, attrgetter("parallel_weight")),
+    "burst": (burst, attrgetter("burst_weight")),
+    "round": (round_amounts, attrgetter("round_weight")),
+    "apart": (apart, attrgetter("apart_weight")),
 }
+_ASKED = tuple((name, shows, weight) for name, (shows, weight) in SIGNALS.items())
 WORDS: dict[str, str] = {
     "far": "used too far away for the time between",
     "parallel": "two shops within moments",
@@ -159,22 +176,26 @@ def assess(watch: Watch, recent: tuple[Use, ...], now: Use) -> Suspicion:
     """What the account's recent uses say of this one. Nothing where there are none."""
     if not recent or now.at_us - recent[-1].at_us > KEPT_US:
         return NO_SUSPICION
-    score, reasons = 0, []
-    for name, (shows, weight) in SIGNALS.items():
-        if weight(watch) and shows(watch, recent, now):
-            score += weight(watch)
-            reasons.append(name)
+    score, reasons = 0, tuple[str, ...]()
+    for name, shows, weight_of in _ASKED:
+        weight = weight_of(watch)
+        if weight and shows(watch, recent, now):
+            score += weight
+            reasons += (name,)
     if score < watch.step_up_from:
-        return Suspicion(score, tuple(reasons), NOTHING) if score else NO_SUSPICION
-    return Suspicion(score, tuple(reasons), REFUSE if score >= watch.refuse_from else STEP_UP)
+        return Suspicion(score, reasons, NOTHING) if score else NO_SUSPICION
+    return Suspicion(score, reasons, REFUSE if score >= watch.refuse_from else STEP_UP)
 
 
 def remembered(recent: tuple[Use, ...], use: Use) -> tuple[Use, ...]:
     """The uses to compare the next payment with."""
     if not recent:
         return (use,)
-    since_us = use.at_us - KEPT_US
-    return (*(each for each in recent[1 - USES_KEPT :] if each.at_us >= since_us), use)
+    since_us, kept = use.at_us - KEPT_US, recent[1 - USES_KEPT :]
+    for each in kept:
+        if each.at_us < since_us:
+            return (*(each for each in kept if each.at_us >= since_us), use)
+    return (*kept, use)
 
 
 def unheard(recent: tuple[Use, ...], at_us: int) -> tuple[Use, ...]:

@@ -216,13 +216,21 @@ class Approve(TypedDict):
     why: NotRequired[str]
 
 
-class CertifyTls(TypedDict):
+class TlsRequest(TypedDict):
     """`csr` (b64 DER) is for a key that stays where it was made; `names` for a server's SAN."""
 
-    what: Literal["certificate"]
     holder: Literal["backend", "card", "gateway", "pos", "website"]
     csr: str
     names: NotRequired[list[str]]
+
+
+class CertifyTls(TypedDict):
+    """The next certificates of one to five TLS classes; needs two operators. Given again with the
+    same keys it is answered with them. `proposal`: which one it was asked for by before."""
+
+    what: Literal["certificate"]
+    requests: list[TlsRequest]
+    proposal: NotRequired[str]
 
 
 class NextTlsAuthority(TypedDict):
@@ -230,6 +238,16 @@ class NextTlsAuthority(TypedDict):
 
     what: Literal["authority"]
     replaces: str
+    proposal: NotRequired[str]
+
+
+class EndTlsTrust(TypedDict):
+    """No TLS authority is trusted but the newest, whose certificate has the SHA-256 (hex)
+    `keeps`; needs two operators. Given again it is answered whether they agreed."""
+
+    what: Literal["retire"]
+    keeps: str
+    proposal: NotRequired[str]
 
 
 class Rotate(TypedDict):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from adapters.backend.sessions import OUTSTANDING_MOST, Peer
 from application.adjust import Adjust, AdjustAsk, Adjustment
-from application.group_commit import Failed, Work
+from application.work import Failed, Work
 from domain.signed_request import SignedRequest
 from protocol import bodies
 from protocol.adjustment import TYP_ADJUST, parse_adjustment

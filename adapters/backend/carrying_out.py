@@ -13,7 +13,7 @@ from uuid import UUID
 
 from adapters.backend.operator_ports import Denied, Submit, Surroundings
 from application.command import Command, Refused, Used
-from application.group_commit import IN_DOUBT, Failed, Work
+from application.work import IN_DOUBT, Failed, Work
 from domain.ids import PARTITIONS
 from protocol.errors import BUSY, INTERNAL, TEXTS, UNAVAILABLE
 

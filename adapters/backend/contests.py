@@ -7,7 +7,7 @@ from uuid import UUID
 from adapters.backend.adjustments import DEADLINE_US, Submit, verified
 from adapters.backend.sessions import OUTSTANDING_MOST, Peer
 from application.contest import Contest, ContestAsk
-from application.group_commit import Failed
+from application.work import Failed
 from domain.aggregates.dispute import OPEN, Dispute
 from domain.answers import APPROVED_CODE, Refusal
 from protocol import bodies

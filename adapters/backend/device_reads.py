@@ -8,9 +8,9 @@ from uuid import UUID
 from adapters.backend.lot_lists import expires_next
 from adapters.backend.sessions import Peer
 from adapters.clock import system_now_us
-from application.group_commit import Failed, Work
 from application.read import Read
 from application.states import States
+from application.work import Failed, Work
 from domain.aggregates.account import Account, business_date
 from domain.aggregates.card import Card
 from domain.aggregates.programme import Programme, in_force, programme_id

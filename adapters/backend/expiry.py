@@ -13,8 +13,8 @@ from uuid import UUID
 
 from application.background import SubmitLater
 from application.expired_funds import BookExpiry
-from application.group_commit import Failed
 from application.ports import Clock, Unavailable
+from application.work import Failed
 
 log = logging.getLogger(__name__)
 EVERY_S = 1_800.0

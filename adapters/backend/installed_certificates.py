@@ -14,9 +14,9 @@ from adapters.backend.personalisation import recorded
 from adapters.backend.sessions import Recorded
 from adapters.hsm.installation import Individual
 from application.command import Origin
-from application.group_commit import Failed
 from application.ports import Clock
 from application.record_certificate import RecordCertificate
+from application.work import Failed
 from domain.aggregates.certificate import INSTALLED
 from domain.ids import make_id
 

@@ -27,6 +27,7 @@ from adapters.monitoring.surroundings import (
     restarts,
 )
 from application.group_commit import GroupCommit
+from domain.answers import APPROVED_CODE, PARTIAL_CODE, TEXTS
 from projections.runner import Progress
 
 UNSIGNED_OLD_S = 30.0
@@ -34,6 +35,8 @@ UNSIGNED_OLD_S = 30.0
 LAG_EVENTS = 50_000
 """A projection so far behind shows yesterday's figures."""
 QUEUE_FULL = 0.5
+NO_ANSWERS = dict.fromkeys((APPROVED_CODE, PARTIAL_CODE, *(code for code, _ in TEXTS)), 0)
+"""Each code is told from the start: else the rate of the first one of a kind is not seen."""
 
 
 class BackendMonitor:
@@ -147,9 +150,8 @@ class BackendMonitor:
         yield gauge("hsm_up", "1 while the HSM answers.", lane.healthy)
         yield gauge("gateway_link_up", "1 while a gateway is connected.", self._link_up)
         yield gauge("engine_halted", "1 when the log cannot be trusted.", engine.halted)
-        yield families.counters(
-            "decisions", "Answers to authorizations by code.", "code", dict(self._payments.answers)
-        )
+        answers = {**NO_ANSWERS, **self._payments.answers}
+        yield families.counters("decisions", "Answers to authorizations by code.", "code", answers)
         yield families.histogram(
             "engine_latency_seconds",
             "From the arrival of a work at the engine to its answer.",

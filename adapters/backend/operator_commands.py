@@ -23,7 +23,7 @@ from adapters.backend.refill_commands import ChargeBackVerb, decided_by_two, ref
 from adapters.backend.refund_by_hand import RefundByHandVerb
 from adapters.backend.revoking import Revoking, revoke
 from adapters.backend.rotating import Rotating
-from adapters.backend.tls_commands import NextTlsAuthority, tls
+from adapters.backend.tls_commands import TlsVerb, tls
 from adapters.backend.told import Told
 from adapters.backend.two_persons import TwoPersons
 from adapters.backend.watch_commands import WatchVerb, alert, place_of
@@ -55,6 +55,7 @@ class OperatorCommands:
         self.works = CarryingOut(surroundings)
         erasing = ErasingVerb(self.works, surroundings.erasing)
         self.revoking = Revoking(self.works, surroundings.needed, surroundings.cut_off)
+        self.tls = TlsVerb(self.works, surroundings.personalisation)
         new_person = NewPerson(self.works, surroundings.personalisation)
         self._two_persons = TwoPersons(
             self.works,
@@ -66,7 +67,7 @@ class OperatorCommands:
                 "ERASE": erasing,
                 "FUNDS": Funds(self.works),
                 "ENROLMENT": new_person,
-                "TLS": NextTlsAuthority(self.works, surroundings.personalisation),
+                "TLS": self.tls,
                 "CORRECT": Correcting(self.works, surroundings),
                 "WATCH": WatchVerb(self.works),
                 "CHARGEBACK": ChargeBackVerb(self.works),

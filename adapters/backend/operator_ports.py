@@ -10,10 +10,10 @@ from uuid import UUID
 from adapters.backend.book_ports import Books
 from adapters.backend.revocations import Issued
 from application.corrections import Credited
-from application.group_commit import Work
 from application.ports import Clock
 from application.refill import Terms
 from application.register import IssuedCertificate
+from application.work import Work
 from domain.suspicion import Watch
 
 Reply = Callable[[str, str, Mapping[str, Any]], None]
@@ -77,6 +77,14 @@ class Personalisation(Protocol):
 
     def certify_tls(self, request_der: bytes, holder: str, names: Sequence[str]) -> Certified:
         """A certificate of a TLS class, `names` beside its own. Raises Denied for a bad request."""
+
+    def requested_key(self, request_der: bytes) -> bytes:
+        """SHA-256 of the key (SPKI) of a PKCS#10 request. At once, without the HSM. Raises Denied
+        for a bad request."""
+
+    def tls_chain(self, serial: str) -> list[bytes]:
+        """A TLS class's certificate that was issued before, and the authority that signed it, in
+        DER. Raises Denied where it is not kept."""
 
     def tls_authority(self) -> Certified:
         """The newest TLS authority."""
@@ -303,8 +311,9 @@ class Refills(Protocol):
 class RefillReads(Protocol):
     """Lists of refills, schedules, groups and webhooks, and documents. Calls run in a thread."""
 
-    def rows(self, what: str, of: UUID | None) -> Rows:
-        """A list. Raises Denied for an owner that is not there."""
+    def rows(self, what: str, of: UUID | None, most: int | None = None) -> Rows:
+        """A list; of a refill's lines `most`, else all. Raises Denied for an owner that is not
+        there."""
 
     def document(self, what: str, refill_id: UUID) -> bytes:
         """A receipt or an invoice, as PDF. Raises Denied."""

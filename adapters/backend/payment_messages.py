@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from application.authorize import Decision
-from application.group_commit import Failed
+from application.work import Failed
 from domain.answers import TEXTS as ANSWERS
 from protocol import bodies, messages
 from protocol.contract import Contract

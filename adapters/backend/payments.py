@@ -25,8 +25,8 @@ from adapters.backend.signature_checks import Check, SignatureChecks
 from adapters.clock import system_now_us
 from application.authorize import Ask, Authorize, Decision
 from application.cache import Cache
-from application.group_commit import UNAVAILABLE, Failed, Work
 from application.ports import Unavailable
+from application.work import UNAVAILABLE, Failed, Work
 from domain.aggregates.transaction import Signed
 from protocol import bodies, messages
 from protocol.contract import (

@@ -10,6 +10,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -22,7 +23,11 @@ from adapters.hsm.card_verification import (
     stripe_name,
 )
 from adapters.hsm.certificate_store import CertificateStore
-from adapters.hsm.certification_request import AuthorityRevoked, RequestRefused
+from adapters.hsm.certification_request import (
+    AuthorityRevoked,
+    RequestRefused,
+    validated_key,
+)
 from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinBlockInvalid, PinVerification
 from application.authorize import CARD_NUMBER
@@ -43,6 +48,7 @@ _ACTIVATION = "activation-code"
 _ENROLMENT = "enrolment-code"
 VALID_DAYS = 730
 """Of a certificate that is made with its device, where the policy is not asked."""
+GONE = "This certificate is not kept here any more. Ask for one with a new key."
 
 
 class HsmPersonalisation:
@@ -127,8 +133,26 @@ class HsmPersonalisation:
             leaf = self._authority.issue_tls(request_der, holder, names)
         except RequestRefused as error:
             raise Denied("bad-request", f"The certificate request is refused: {error}.") from None
+        if self._store is not None:
+            self._store.put(leaf)
         chain = [each.public_bytes(Encoding.DER) for each in (leaf, self._authority.tls)]
         return Certified(chain, recorded(leaf, f"tls:{holder}"))
+
+    def requested_key(self, request_der: bytes) -> bytes:
+        """See the port."""
+        try:
+            return _key_hash(validated_key(request_der))
+        except RequestRefused as error:
+            raise Denied("bad-request", f"The certificate request is refused: {error}.") from None
+
+    def tls_chain(self, serial: str) -> list[bytes]:
+        """See the port."""
+        der = self._store.get(serial) if self._store is not None else None
+        leaf = x509.load_der_x509_certificate(der) if der is not None else None
+        authority = self._authority.tls_issuer_of(leaf) if leaf is not None else None
+        if leaf is None or authority is None:
+            raise Denied("certificate-gone", GONE)
+        return [each.public_bytes(Encoding.DER) for each in (leaf, authority)]
 
     def tls_authority(self) -> Certified:
         """See the port."""
@@ -171,18 +195,21 @@ def recorded(
     leaf: x509.Certificate, role: str, how: str = PERSONALISED, replaces: str = ""
 ) -> IssuedCertificate:
     """What the ledger keeps of a certificate; the certificate itself is not stored."""
-    spki = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return IssuedCertificate(
         role=role,
         how=how,
         replaces=replaces,
-        key_hash=sha256(spki).digest(),
+        key_hash=_key_hash(leaf.public_key()),
         serial=format(leaf.serial_number, "x"),
         fingerprint=sha256(leaf.public_bytes(Encoding.DER)).digest(),
         not_before_us=_microseconds(leaf.not_valid_before_utc),
         not_after_us=_microseconds(leaf.not_valid_after_utc),
         issuer=_issuer_key(leaf),
     )
+
+
+def _key_hash(key: CertificatePublicKeyTypes) -> bytes:
+    return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
 
 def _issuer_key(leaf: x509.Certificate) -> bytes:

@@ -198,7 +198,7 @@ async def _order(desk: Desk, refill: Refill) -> Rows:
 
     def read() -> Rows:
         (known,) = reads.rows("refill", refill.id)
-        lines = reads.rows("refill-lines", refill.id)[:_LINES_SHOWN]
+        lines = reads.rows("refill-lines", refill.id, _LINES_SHOWN)
         return list(_in_rows({**_that_is_said(known), "line": lines}))
 
     return await asyncio.to_thread(read)

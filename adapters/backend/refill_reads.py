@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+from adapters.backend.holder_names import names_of_accounts
 from adapters.backend.operator_ports import Denied, Rows
+from adapters.backend.refill_story import story
 from adapters.backend.refill_work import ordered_lines
 from adapters.backend.webhooks import Webhooks
 from adapters.reports.refill_pdf import invoice_pdf, receipt_pdf
@@ -18,8 +20,9 @@ from domain.aggregates.webhook import Webhook
 from domain.books.bank import reference_of
 from domain.event import Event
 
-LISTS = ("refills", "refill", "refill-lines", "schedules", "groups", "webhooks")
-OWNED = ("refill", "refill-lines", "groups")
+OF_ONE = ("refill", "refill-lines", "refill-steps")
+LISTS = ("refills", *OF_ONE, "schedules", "groups", "webhooks")
+OWNED = (*OF_ONE, "groups")
 RECEIPT, INVOICE = "receipt", "invoice"
 DOCUMENTS = (RECEIPT, INVOICE)
 ENDED = "ended"
@@ -52,18 +55,16 @@ class RefillLists:
         self._pages, self._stream, self._webhooks = pages, stream, webhooks
         self._trouble, self._issuer_name = trouble, issuer_name
 
-    def rows(self, what: str, of: UUID | None) -> Rows:
+    def rows(self, what: str, of: UUID | None, most: int | None = None) -> Rows:
         """See the port."""
         if of is None and what in OWNED:
             raise Denied("invalid", f"A list of {what} is of something: give its id.")
-        if what in ("refill", "refill-lines"):
+        if what in OF_ONE:
             assert of is not None, "asked before"
-            found = self._refill(of)
-            if what == "refill":
-                return [{**_refill_row(found), "waits_because": self._trouble(of)}]
-            return _line_rows(found, self._stream(of))
+            return self._of_one(what, self._refill(of), most)
         if what == "refills":
-            return [_refill_row(each) for each in self._all(Refill, "refill", of)]
+            companies: dict[UUID, str] = {}
+            return [self._row(each, companies) for each in self._all(Refill, "refill", of)]
         if what == "schedules":
             return [_schedule_row(each) for each in self._all(Schedule, "schedule", of)]
         if what == "groups":
@@ -101,6 +102,24 @@ class RefillLists:
             raise Denied("no-such-refill", "There is no refill with that id.")
         return found
 
+    def _of_one(self, what: str, refill: Refill, most: int | None) -> Rows:
+        if what == "refill":
+            return [{**self._row(refill, {}), "waits_because": self._trouble(refill.id)}]
+        if what == "refill-steps":
+            return story(self._stream(refill.id))
+        rows = _line_rows(refill, self._stream(refill.id))[:most]
+        names = names_of_accounts(
+            self._pages.get, self._all, refill.company_id, [UUID(row["account"]) for row in rows]
+        )
+        return [{**row, "name": names.get(UUID(row["account"]), "")} for row in rows]
+
+    def _row(self, refill: Refill, companies: dict[UUID, str]) -> dict[str, Any]:
+        """As it is listed. `companies`: the names that were looked up before."""
+        if refill.company_id not in companies:
+            company = self._pages.get(refill.company_id)
+            companies[refill.company_id] = company.name if isinstance(company, Company) else ""
+        return _refill_row(refill, companies[refill.company_id])
+
     def _told(self) -> Rows:
         """What processors told, stored ones first, then what was refused since the start."""
         rows: Rows = [
@@ -134,11 +153,12 @@ class RefillLists:
                 yield state
 
 
-def _refill_row(refill: Refill) -> dict[str, Any]:
+def _refill_row(refill: Refill, company_name: str) -> dict[str, Any]:
     return {
         "refill": str(refill.id),
         "status": refill.status,
         "company": str(refill.company_id),
+        "company_name": company_name,
         "ordered_ms": refill.ordered_us // 1000,
         "source": refill.source,
         "group": refill.group,

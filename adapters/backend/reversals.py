@@ -13,8 +13,8 @@ from uuid import UUID
 from adapters.backend.sessions import OUTSTANDING_MOST, Peer
 from adapters.clock import system_now_us
 from application.cache import Cache
-from application.group_commit import UNAVAILABLE, Failed, Work
 from application.reverse import Reversal, Reverse, ReverseAsk
+from application.work import UNAVAILABLE, Failed, Work
 from protocol import messages
 from protocol.contract import MAX_COUNTER, MAX_MS
 from protocol.encoding import unb64

@@ -1,11 +1,10 @@
-"""C REVOKE: a device's or a person's certificate by one operator, at once; several, or one on which
-others hang, only by two.
+"""C REVOKE: a device's certificate, or one's own, by one operator, at once; several, another
+person's, one on which others hang, and more than a few in a day, only by two.
 
 Whoever signs a revocation can still log in after it, and the backend goes on: what it needs now,
 and what the signer logged in with, is not revoked before there is something in its place.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -20,10 +19,6 @@ from application.revoke import ALONE, MOST, REASONS, RevokeCertificates, Weighin
 if TYPE_CHECKING:
     from adapters.backend.operator_commands import OperatorCommands
 
-ALONE_AN_HOUR: Final = 20
-"""So many one operator revokes alone, one by one, since the backend's start and within an hour; the
-next ones take two: else a mass revocation would be a loop."""
-_HOUR_US: Final = 3600 * 1_000_000
 NAMED_MOST: Final = 5
 CutOff = Callable[[], Mapping[str, Sequence[Issued]]]
 """By serial, in hex, of a root that can be retired: who has no certificate under another."""
@@ -31,14 +26,15 @@ Needed = Callable[[], Mapping[str, str]]
 """By serial, in hex: what must be done before that certificate can be revoked, in words."""
 SIGNER_TEXT = (
     "You are logged in by this certificate. Fetch your next one first, with: ticketrestaurant pki"
-    " renew FOLDER; or let another operator do this."
+    " renew FOLDER; or let two other operators do this."
 )
 
 
 async def revoke(commands: "OperatorCommands", told: Told) -> Answer:
-    """At once, or as a proposal."""
-    if await commands.revoking.takes_two(told):
-        return await commands.propose(told)
+    """At once, or as a proposal, with `because`: why one does not suffice."""
+    because = await commands.revoking.why_two(told)
+    if because:
+        return {**await commands.propose(told), "because": because}
     return await commands.two_persons(told)
 
 
@@ -48,7 +44,6 @@ class Revoking:
     def __init__(self, works: CarryingOut, needed: Needed = dict, cut_off: CutOff = dict) -> None:
         self._works = works
         self._needed, self._cut_off = needed, cut_off
-        self._alone: dict[UUID, deque[int]] = {}
 
     def summary(self, body: Mapping[str, Any]) -> str:
         """See `Verb`."""
@@ -58,28 +53,17 @@ class Revoking:
         return f"Revoke {many}{and_who} ({reason}): {why}"
 
     def needs_two(self, body: Mapping[str, Any]) -> bool:
-        """See `Verb`: as far as the command itself says; `takes_two` looks at the certificates."""
+        """See `Verb`: as far as the command itself says; `why_two` looks at the certificates."""
         return len(_read(body)[0]) > ALONE
 
-    async def takes_two(self, told: Told) -> bool:
-        """Whether two operators must agree. Raises Denied for what cannot be revoked now."""
+    async def why_two(self, told: Told) -> str:
+        """Why two operators must agree, in words; empty where one suffices. Raises Denied for what
+        cannot be revoked now."""
         ids, _, _ = _read(told.body)
-        weighing = Weighing(self._works.deadline_us(), ids, self._needed_by(told))
-        if await self._works.through_engine(weighing):
-            return True
-        if await self._works.used(told.command_id):
-            return False  # given again: it is answered, and nothing is done
-        return not self._counted(told.signer_id)
-
-    def _counted(self, signer_id: UUID) -> bool:
-        """Takes one of those that an operator has; False where there is none left. At once, so that
-        many requests at a time have no more."""
-        now_us = self._works.now_us()
-        done = self._alone.setdefault(signer_id, deque(maxlen=ALONE_AN_HOUR))
-        if len(done) == ALONE_AN_HOUR and done[0] > now_us - _HOUR_US:
-            return False
-        done.append(now_us)
-        return True
+        weighing = Weighing(
+            self._works.deadline_us(), told.command_id, ids, self._needed_by(told), told.signer_id
+        )
+        return str(await self._works.through_engine(weighing))
 
     async def make(self, told: Told) -> None:
         """See `Verb`: nothing."""
@@ -94,7 +78,7 @@ class Revoking:
             reason=reason,
             why=why,
             needed=self._needed_by(told),
-            by_two=told.approves,
+            alone=None if told.approves else told.signer_id,
         )
 
     def _needed_by(self, told: Told) -> Mapping[str, str]:

@@ -14,7 +14,8 @@ from adapters.backend.hsm_lane import HsmLane
 from adapters.backend.link import LinkServer, OnAsk, serve_link
 from adapters.backend.sessions import Sessions
 from adapters.tls_rotation import LOOK_EVERY_S, WatchedTls
-from application.group_commit import Done, GroupCommit
+from application.group_commit import GroupCommit
+from application.work import Done
 
 log = logging.getLogger(__name__)
 

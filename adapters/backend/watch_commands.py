@@ -11,9 +11,9 @@ from adapters.backend.sessions import Peer
 from application import fields
 from application.alerts import AnswerAlert, CloseAlert
 from application.command import Command, Refused
-from application.group_commit import Failed, Work
 from application.place_shop import PlaceShop
 from application.watching import SetWatch
+from application.work import Failed, Work
 from domain.aggregates.alert import VERDICTS
 from domain.event import Context
 from domain.ids import make_id, partition_of

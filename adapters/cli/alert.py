@@ -1,12 +1,12 @@
 """`alert …`: payments that looked like those of a cloned card."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
 from adapters.cli.output import print_json, this_program
+from adapters.cli.times import moment
 from domain.answers import dollars
 
 
@@ -51,14 +51,13 @@ def list_(
 
 
 def _print(row: dict[str, Any]) -> None:
-    at = datetime.fromtimestamp(row["raised_ms"] / 1000, UTC).astimezone()
     state = row["status"] if row["status"] == "open" else f"closed: {row['verdict']}"
     says = {"mine": "the cardholder says: mine", "not-mine": "the cardholder says: NOT mine"}
     print(f"{row['alert']}  {state}")
     times = f", {row['times']} times" if row["times"] > 1 else ""
     what = "needed the PIN" if row["action"] == "step-up" else "refused"
     print(
-        f"  {at:%Y-%m-%d %H:%M %Z}  {row['kind']} card, {dollars(row['amount_cents'])} {what}"
+        f"  {moment(row['raised_ms'])}  {row['kind']} card, {dollars(row['amount_cents'])} {what}"
         f"{times}; score {row['score']}: {row['words']}"
     )
     print(f"  card {row['card']}  shop {row['shop']}")

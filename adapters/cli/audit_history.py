@@ -39,15 +39,15 @@ def history(
     from adapters.cli.operator_link import as_reader
 
     rows = as_reader(as_, lambda operator: operator.rows("AUDIT", {"card": card}))
+    names = people()
     if json:
-        print_json(rows)
+        print_json([with_names(row, names) for row in rows])
         return
     from rich.console import Console
 
     zone = UTC if utc else datetime.now().astimezone().tzinfo
     assert zone is not None
     width = _width()
-    names = people()
     if width < _TABLE_FITS:
         for line in lines_of(rows, zone, names, width):
             print(line)
@@ -137,6 +137,14 @@ def _who(who: str, label: str, names: Mapping[str, str]) -> str:
     if label:
         return f"{role} {label} …{subject[-4:]}"
     return names.get(subject) or f"{role} {subject}".strip()
+
+
+def with_names(row: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """For programs: `name` is who acted as people read it, `label` that without role and id."""
+    role, _, rest = row["who"].partition(":")
+    known = rest if role == "system" else names.get(rest.partition(":")[0], "")
+    label = row.get("label", "")
+    return {**row, "label": label or known, "name": _who(row["who"], label, names)}
 
 
 def _what(row: Mapping[str, Any]) -> str:

@@ -47,7 +47,9 @@ def trial_balance(
 ) -> None:
     """Show the balance of every account of the books; their sum is zero.
 
-    Debits are above zero, credits below. Days are those of the bank, in Eastern time.
+    Debits are above zero, credits below. Days are those of the bank, in Eastern time. What
+    companies paid stands on Processor clearing, bank transfers and checks too, until `books
+    reconcile` finds it on a statement of the bank: only then it is on Bank.
 
     Example: [bold]ticketrestaurant books trial-balance --at 2026-11-23[/bold]
     """

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from adapters.cli.help_texts import Command
 from adapters.cli.options import AsJson, AsOperator, an_id, cents, digest_of
 from adapters.cli.output import print_json, say
 
@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command("correct", cls=_NoOptionIsAnAmount, rich_help_panel=panel)(correct)
 
 
-class _NoOptionIsAnAmount(TyperCommand):
+class _NoOptionIsAnAmount(Command):
     """Says of `-1` that it is no amount: else it would be told to be no option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -1,13 +1,14 @@
 """`dispute`: payments that cardholders contest: list, show, open for a caller, evidence, decide."""
 
-import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from adapters.cli.listing import print_table
 from adapters.cli.options import AsAuditor, AsDecider, AsJson, AsOperator, an_id, cents, digest_of
 from adapters.cli.output import print_json, this_program
+from adapters.cli.times import moment
 from domain.answers import dollars
 
 _HEADING = "Operators (signed commands through the gateway)"
@@ -54,13 +55,12 @@ def list_(
     shown = [row for row in _rows(as_) if every or row["status"] == "open"]
     if json:
         print_json(shown)
-    elif not shown:
-        print("no disputes yet" if every else "no dispute waits")
-    for row in shown if not json else ():
-        due = "OVERDUE since" if row["overdue"] else "decide by"
-        when = f"{due} {_day(row['decide_until_ms'])}" if row["status"] == "open" else ""
-        line = f"{row['dispute']}  {row['status']:<10}  {dollars(row['amount_cents']):>10}"
-        print(f"{line}  payment {row['transaction']}  {when}".rstrip())
+        return
+    table = [{**row, "decide_by_ms": row["decide_until_ms"] * is_open(row),
+              "": "OVERDUE" if row["overdue"] and is_open(row) else "",
+              "payment": row["transaction"]} for row in shown]  # fmt: skip
+    columns = ("dispute", "status", "amount_cents", "payment", "decide_by_ms", "")
+    print_table(columns, table, "no disputes yet" if every else "no dispute waits")
 
 
 def show(dispute: _Id, as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
@@ -139,6 +139,11 @@ def decide(
     _command(as_, body, json)
 
 
+def is_open(row: dict[str, Any]) -> bool:
+    """Whether it waits for a decision."""
+    return bool(row["status"] == "open")
+
+
 def _one_of(option: str, given: str) -> None:
     if given not in _WINNERS:
         raise typer.BadParameter(f"{option} must be cardholder or shop")
@@ -170,16 +175,12 @@ def _tell(row: dict[str, Any]) -> None:
     print(f"dispute {row['dispute']}: {status}")
     print(f"  payment   {row['transaction']}, {dollars(row['amount_cents'])} in dispute")
     if is_open:
-        print(f"  evidence  until {_day(row['evidence_until_ms'])}")
+        print(f"  evidence  until {moment(row['evidence_until_ms'])}")
         overdue = " (overdue)" if row.get("overdue") else ""
-        print(f"  decision  by {_day(row['decide_until_ms'])}{overdue}")
+        print(f"  decision  by {moment(row['decide_until_ms'])}{overdue}")
     else:
         print(f"  credited  {dollars(row['credited_cents'])}: {row['why']}")
     for each in row["evidence"]:
-        print(f"  {each['side']:<10} {_day(each['given_ms'])}  {each['text']}")
+        print(f"  {each['side']:<10} {moment(each['given_ms'])}  {each['text']}")
         if each["document_sha256"]:
             print(f"  {'':<10} document SHA-256 {each['document_sha256']}")
-
-
-def _day(ms: int) -> str:
-    return f"{dt.datetime.fromtimestamp(ms / 1000).astimezone():%Y-%m-%d %H:%M %Z}"

@@ -1,7 +1,6 @@
 """`hsm status` and `hsm keys`: the HSM as the running backend sees it, or as it is while nothing
 runs. The group of `hsm`."""
 
-import datetime as dt
 from typing import Any
 
 import typer
@@ -12,18 +11,20 @@ from adapters.cli.hsm_retire import retire
 from adapters.cli.hsm_rotate import rotate
 from adapters.cli.options import AsAuditor, AsJson
 from adapters.cli.output import print_json, printable
+from adapters.cli.times import day
 
-_WORDS = {
-    "provider": "provider",
-    "module": "module",
-    "token": "token",
-    "serial": "serial number",
-    "slot": "slot",
-    "threads": "calls at a time",
-    "waiting": "calls waiting",
-    "data_keys": "data keys",
-    "data_keys_left": "to be sealed anew",
+_FIELDS = {
+    "provider": "",
+    "module": "",
+    "token": "",
+    "serial": "",
+    "slot": "",
+    "threads": "(calls at a time)",
+    "waiting": "(calls that wait for one of them)",
+    "data_keys": "",
+    "data_keys_left": "(to be sealed anew under the newest K_DB)",
 }
+"""As JSON names them, with what a number is of."""
 
 
 def register(app: typer.Typer) -> None:
@@ -53,9 +54,10 @@ def status(as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
     if json:
         print_json(row)
     else:
-        for name, word in _WORDS.items():
+        for name, what in _FIELDS.items():
             if name in row:
-                print(f"{word:16} {_shown(row[name])}")
+                said = f"{_shown(row[name])} {what}".rstrip()
+                print(f"{name.replace('_', ' '):16} {said}")
         print(f"{'answers':16} {'yes' if row['answers'] else 'no: ' + _shown(row['trouble'])}")
         if not row.get("overlaps", True):
             print("its module takes one call at a time, whatever is set")
@@ -101,7 +103,7 @@ def _cells(row: dict[str, Any], columns: tuple[str, ...]) -> list[str]:
 def _since(row: dict[str, Any]) -> str:
     if not row.get("since_ms"):
         return "–"
-    return dt.datetime.fromtimestamp(row["since_ms"] / 1000, dt.UTC).date().isoformat()
+    return day(row["since_ms"])
 
 
 def _use(row: dict[str, Any]) -> str:

@@ -1,14 +1,16 @@
 """`list`: companies, shops, terminals, cards and accounts, with the ids that commands want."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from adapters.cli.options import AsAuditor, AsJson, an_id
 from adapters.cli.output import print_json, printable, this_program
+from adapters.cli.times import under_head, zone
 from domain.answers import dollars
 from domain.expiry import year_and_month
+from domain.merchant_categories import named
 
 _COLUMNS = {
     "companies": ("company", "timezone", "daily_limit_cents", "name"),
@@ -62,17 +64,25 @@ def list_(
 
 
 def print_table(names: Sequence[str], rows: list[dict[str, Any]], empty: str) -> None:
+    """The lines of a table; without any row `empty` is said."""
+    if not rows:
+        print(empty)
+    for line in table_lines(names, rows):
+        print(line)
+
+
+def table_lines(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """One line a row, never cut: made to be copied from and to be searched.
 
-    Columns that no row has are left out; without any row `empty` is said.
+    Columns that no row has are left out. Names tell how values are shown: `_cents` as dollars,
+    `_ms` as times in the zone that the head names.
     """
     from rich.cells import cell_len
 
     if not rows:
-        print(empty)
         return
-    columns = [name for name in names if any(name in row for row in rows)]
-    head = [name.removesuffix("_cents").replace("_", " ") for name in columns]
+    columns = [name for name in names if any(row.get(name, "") != "" for row in rows)]
+    head = [_head(name) for name in columns]
     body = [[_cell(name, row.get(name, "")) for name in columns] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(head, *body, strict=True)]
     for cells in (head, *body):
@@ -82,12 +92,22 @@ def print_table(names: Sequence[str], rows: list[dict[str, Any]], empty: str) ->
             else cell + " " * (width - cell_len(cell))
             for name, cell, width in zip(columns, cells, widths, strict=True)
         )
-        print("  ".join(padded).rstrip())
+        yield "  ".join(padded).rstrip()
+
+
+def _head(name: str) -> str:
+    if name.endswith("_ms"):
+        return f"{name.removesuffix('_ms').replace('_', ' ')} ({zone()})"
+    return name.removesuffix("_cents").replace("_", " ")
 
 
 def _cell(name: str, value: Any) -> str:
     if name.endswith("_cents") and isinstance(value, int):
         return dollars(value)
+    if name.endswith("_ms") and isinstance(value, int):
+        return under_head(value)
     if name == "expiry":
         return year_and_month(str(value))
+    if name == "category":
+        return printable(named(str(value)))
     return printable(str(value))

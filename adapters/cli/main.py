@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 
-from adapters.cli import exit_codes, output
+from adapters.cli import exit_codes, help_texts, output
 from adapters.cli.failure import Failure
 from adapters.settings import PREFIX, SettingsError
 
@@ -81,6 +81,7 @@ def build(arguments: list[str]) -> typer.Typer:
     """The program with the commands named in `arguments` loaded, and the others by name only."""
     app = typer.Typer(
         name="ticketrestaurant",
+        cls=help_texts.Group,
         help="Meal cards: POS, gateway, backend, ledger and reports of TicketRestaurant US.\n\n"
         "Example: [bold]ticketrestaurant init && ticketrestaurant serve[/bold]",
         epilog=exit_codes.TABLE,
@@ -100,6 +101,7 @@ def build(arguments: list[str]) -> typer.Typer:
     for module in loaded.values():
         if module is not None:
             module.register(app)
+    help_texts.give_to_all(app)
     return app
 
 

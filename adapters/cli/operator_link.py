@@ -95,10 +95,7 @@ class Operator:
             if len(pieces) > 1:
                 request |= {"piece": piece, "pieces": len(pieces)}
             exchange.post("C", verb, request)
-        answer = await exchange.asked(number, SILENCE_S)
-        while answer.body.get("state") == "working":
-            exchange.expect(number)
-            answer = await exchange.asked(number, SILENCE_S)
+        answer = await exchange.worked_out(number, SILENCE_S)
         result = answer.body.get("result")
         return result if isinstance(result, dict) else {}
 

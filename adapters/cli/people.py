@@ -1,6 +1,7 @@
 """Operators and auditors of this machine by the name of their folder, and whose an id is."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from adapters import settings
@@ -16,6 +17,18 @@ def people() -> dict[str, str]:
         if id:
             found[id] = path.parent.name
     return found
+
+
+def who(actor: str, names: Mapping[str, str]) -> str:
+    """`operator-1` for `operator:ID:CERTIFICATE` or an id alone, where that folder is here; else
+    role and id. A part of the system is `system`, whichever it is."""
+    role, colon, rest = actor.partition(":")
+    if not colon:
+        return names.get(actor, actor)
+    if role == "system":
+        return role
+    subject = rest.partition(":")[0]
+    return names.get(subject) or f"{role} {subject}"
 
 
 def id_of(name: str) -> str:

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from adapters.cli import pki_enrolment
+from adapters.cli.listing import print_table
 from adapters.cli.options import AsAuditor, AsJson, AsOperator
 from adapters.cli.output import print_json, say
 from adapters.cli.people import id_of, people
+from adapters.cli.times import moment
 
 _HEADING = "Operators (signed commands through the gateway)"
 _DAY_MS = 24 * 3600 * 1000
@@ -62,16 +64,12 @@ def list_(
     if json:
         print_json(rows)
         return
-    if not rows:
-        print("no such certificates")
-        return
-    print(f"{'state':7}  {'role':17}  {'valid until':11}  {'serial':40}  holder")
-    for row in rows:
-        until = _date(row["not_after_ms"])
-        print(
-            f"{row['state']:7}  {row['role']:17}  {until:11}  {row['serial']:40}"
-            f"  {row['name'] or row['holder']}"
-        )
+    table = [
+        {**row, "valid_until_ms": row["not_after_ms"], "holder": row["name"] or row["holder"]}
+        for row in rows
+    ]
+    columns = ("state", "role", "valid_until_ms", "serial", "holder")
+    print_table(columns, table, "no such certificates")
 
 
 def show(
@@ -88,7 +86,7 @@ def show(
         print_json(row)
         return
     for name, value in row.items():
-        shown = _date(value) if name.endswith("_ms") else value
+        shown = moment(value) if name.endswith("_ms") else value
         if shown != "":
             print(f"{name.removesuffix('_ms').replace('_', ' '):12} {shown}")
 
@@ -104,8 +102,8 @@ def revoke(
     as_: AsOperator = "operator-1",
     json: AsJson = False,
 ) -> None:
-    """Revoke certificates for good. One is revoked at once; for several a second operator
-    must approve.
+    """Revoke certificates for good. One of a device, or your own, is revoked at once; for several,
+    another person's, or the sixth within 24 hours a second operator must approve.
 
     An open session of the holder ends within a second. A blocked terminal or card keeps its
     certificate: see `block`.
@@ -130,7 +128,7 @@ def revoke(
     if json:
         print_json(result)
         return
-    if not tell_proposed(result):
+    if not tell_proposed(result, as_):
         for serial in result.get("revoked", ()):
             print(f"certificate {serial} is revoked")
         for serial in result.get("revoked_before", ()):
@@ -186,7 +184,3 @@ def _rows(as_: str, body: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _now_ms() -> int:
     return int(dt.datetime.now(dt.UTC).timestamp() * 1000)
-
-
-def _date(ms: int) -> str:
-    return dt.datetime.fromtimestamp(ms / 1000, dt.UTC).strftime("%Y-%m-%d")

@@ -1,6 +1,5 @@
 """`pki code|admit|queue|decide|enrol|renew|policy`: how devices and people come to certificates."""
 
-import datetime as dt
 import json as json_
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from adapters import settings
 from adapters.cli import exit_codes
 from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
 from adapters.cli.output import print_json
+from adapters.cli.times import moment
 
 _Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The device's identity folder.")]
 
@@ -72,7 +72,8 @@ def code(
     if json:
         print_json(result)
         return
-    print(f"code {result['code']}   for {role} {subject}, good until {_time(result['expires_ms'])}")
+    until = moment(result["expires_ms"])
+    print(f"code {result['code']}   for {role} {subject}, good until {until}")
     if package is not None:
         print(f"package {package}")
     print("On the device: ticketrestaurant pki enrol FOLDER")
@@ -294,7 +295,3 @@ def policy_set(
         print_json(result)
     else:
         tell_proposed(result)
-
-
-def _time(ms: int) -> str:
-    return dt.datetime.fromtimestamp(ms / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M UTC")

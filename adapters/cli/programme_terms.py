@@ -15,6 +15,7 @@ import typer
 
 from adapters.cli.options import cents
 from domain.answers import dollars
+from domain.merchant_categories import named
 
 AMOUNTS = ("per_payment", "per_day", "per_week", "per_month", "pin_free")
 COUNTS = ("payments_per_day", "payments_per_week", "payments_per_month", "expiry_days")
@@ -215,7 +216,8 @@ def in_words(name: str, value: Any) -> str:
         return "every day"
     if isinstance(value, list):
         nothing = {"hours": "the whole day", "allowed_categories": "all that are not refused"}
-        return ", ".join(map(str, value)) or nothing.get(name, "none")
+        said = map(named, value) if name.endswith("_categories") else map(str, value)
+        return ", ".join(said) or nothing.get(name, "none")
     if isinstance(value, bool):
         return "may be approved" if value else "is never approved"
     return str(value)

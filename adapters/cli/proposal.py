@@ -123,13 +123,16 @@ def reject(
     _tell(as_operator(as_, lambda operator: operator.command("APPROVE", body)), json)
 
 
-def tell_proposed(result: dict[str, Any]) -> bool:
-    """Says that a command waits for a second operator; False where it was carried out."""
+def tell_proposed(result: dict[str, Any], as_: str = "operator-1") -> bool:
+    """Says that a command of `as_` waits for a second operator; False where it was carried out."""
     if result.get("status") != "waiting":
         return False
     print(f"proposal {result['proposal']}: {result['summary']}")
+    if result.get("because"):
+        print(result["because"])
     print("A second operator must approve it within a day:")
-    approve = ("proposal", "approve", result["proposal"], "--as", "operator-2")
+    other = "operator-1" if as_ == "operator-2" else "operator-2"
+    approve = ("proposal", "approve", result["proposal"], "--as", other)
     print(f"  {this_program(*approve)}")
     return True
 

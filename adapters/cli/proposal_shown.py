@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.cli.failure import integrity_broken, refused
 from adapters.cli.output import printable, this_program
+from adapters.cli.people import people, who
 from adapters.cli.queue_words import called, in_words
 from adapters.cli.watch_words import differences
 from protocol import bodies, messages
@@ -39,7 +40,7 @@ class Shown:
         """For people."""
         row = self.row
         yield f"proposal {row['proposal']} is {row['status']}: {printable(row['summary'])}"
-        yield f"  proposed by  {row['proposer']}"
+        yield f"  proposed by  {who(row['proposer'], people())}"
         yield f"  SHA-256      {self.command_hash}"
         body = self.command["body"]
         for line in _EXACTLY.get(self.command["verb"], _fields)(body, self.about):
@@ -119,6 +120,30 @@ def _watch(body: Row, about: list[Row]) -> Iterator[str]:
     yield f"why          {body['why']}"
 
 
+def _tls(body: Row, about: list[Row]) -> Iterator[str]:
+    for request in body.get("requests", ()):
+        names = ", ".join(request.get("names", ())) or "none"
+        yield f"certificate  of {request['holder']}, further names: {names}"
+        yield f"             key of SHA-256 {key_sha256(request['csr'])}"
+    if "replaces" in body:
+        yield f"authority    a new one after that of SHA-256 {body['replaces']}"
+    if "keeps" in body:
+        yield f"trust        no authority before that of SHA-256 {body['keeps']}"
+
+
+def key_sha256(csr: str) -> str:
+    """Of the key (SPKI) of a request as a command brings it, in hex; in words where it is none."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    try:
+        key = x509.load_der_x509_csr(unb64(csr)).public_key()
+    except Exception:  # whatever a hostile request makes the parser say
+        return "that cannot be read"
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return sha256(spki).hexdigest()
+
+
 def _fields(body: Row, about: list[Row]) -> Iterator[str]:
     for name, value in body.items():
         for each in value if isinstance(value, list) else [value]:
@@ -131,4 +156,5 @@ _EXACTLY: dict[str, Callable[[Row, list[Row]], Iterator[str]]] = {
     "ERASE": _erase,
     "ROTATE": _rotate,
     "WATCH": _watch,
+    "TLS": _tls,
 }

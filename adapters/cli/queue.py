@@ -7,10 +7,12 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 
 from adapters.cli.failure import refused, unusable
+from adapters.cli.listing import print_table
 from adapters.cli.options import AsAuditor, AsJson, an_id
 from adapters.cli.output import print_json, printable, say, this_program
-from adapters.cli.people import people
+from adapters.cli.people import people, who
 from adapters.cli.queue_words import field_line, what_it_does
+from adapters.cli.times import moment
 from adapters.cli.watch_words import differences
 from domain.answers import dollars
 
@@ -121,12 +123,18 @@ def list_(
     if json:
         print_json(shown)
         return
-    if not shown:
-        print(f"no {kind} waits" if kind else "nothing waits for an operator")
-    names = people()
-    for row in shown:
-        for line in _brief(row, names):
-            print(line)
+    names, deciding = people(), f"{as_} may decide"
+    table = [
+        {
+            **row,
+            "asked for by": who(row["asked_by"], names),
+            deciding: _may(row),
+            "amount_cents": "" if row["amount_cents"] is None else row["amount_cents"],
+        }
+        for row in shown
+    ]
+    columns = ("id", "kind", "since_ms", "amount_cents", "asked for by", deciding, "what")
+    print_table(columns, table, f"no {kind} waits" if kind else "nothing waits for an operator")
     if shown:
         print(f"In full: {this_program('queue', 'show')} ID; then queue approve ID, or reject ID")
 
@@ -142,7 +150,7 @@ def show(id: _Id, as_: AsAuditor = _FIRST, json: AsJson = False) -> None:
     if json:
         print_json({**rows[0], "details": rows[1:]})
         return
-    for line in _in_full(rows):
+    for line in _in_full(rows, as_):
         print(line)
 
 
@@ -156,12 +164,18 @@ def approve(
             show_default=False,
         ),
     ] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before approving it.")] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", help="Do not ask before approving it. Without a terminal nobody is asked."
+        ),
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Approve what somebody else asked for: it is carried out at once.
 
-    On a terminal the matter is shown in full first.
+    On a terminal the matter is shown in full first, and you are asked. A script is not asked: look
+    with `queue show` before.
 
     Example: [bold]ticketrestaurant queue approve 0192… --as operator-2[/bold]
     """
@@ -172,7 +186,7 @@ def approve(
     if decision.why_yes and not why:
         raise typer.BadParameter(f"give --why, a reason or a reference, for {row['kind']}")
     if sys.stdin.isatty() and sys.stderr.isatty() and not yes:
-        for line in _in_full(rows):
+        for line in _in_full(rows, name):
             say(line)
         typer.confirm(f"Approve it as {name}?", abort=True, err=True)
     _decide(name, row, True, why, json)
@@ -226,20 +240,27 @@ def _decide(name: str, row: Row, yes: bool, why: str, json: bool) -> None:
     tell_code(result)
 
 
-def _brief(row: Row, names: Mapping[str, str]) -> Iterator[str]:
-    """Two lines: made to be copied from and to be searched."""
-    amount = "" if row["amount_cents"] is None else f"  {dollars(row['amount_cents'])}"
-    asked = names.get(row["asked_by"], row["asked_by"])
-    by = f"  asked for by {asked}" if asked else ""
-    mine = {"same-operator": "  (not yours to approve: you asked)"}.get(row["why_not"], "")
-    yield f"{row['id']}  {row['kind']}  {_age(row['age_s'])}{amount}{by}{mine}"
-    yield f"    {printable(row['what'])}"
+def _may(row: Row) -> str:
+    """Whether who asks may decide it, and if not, why."""
+    no = {"same-operator": "no: asked for it", "not-an-operator": "no: not an operator"}
+    return no.get(row["why_not"], row["why_not"]) or "yes"
 
 
-def _in_full(rows: Sequence[Row]) -> Iterator[str]:
+def _in_full(rows: Sequence[Row], as_: str) -> Iterator[str]:
     from adapters.cli.corrections import effect_lines
 
-    yield from _brief(rows[0], people())
+    row, names = rows[0], people()
+    yield f"{row['kind']} {row['id']}"
+    yield f"  {printable(row['what'])}"
+    if row["amount_cents"] is not None:
+        yield f"  amount: {dollars(row['amount_cents'])}"
+    yield f"  waits since: {moment(row['since_ms'])}, {_age(row['age_s'])}"
+    if row["expires_ms"]:
+        yield f"  void after: {moment(row['expires_ms'])}"
+    if row["asked_by"]:
+        yield f"  asked for by: {who(row['asked_by'], names)}"
+    no = _may(row).removeprefix("no: ")
+    yield f"  {as_} may decide it" if no == "yes" else f"  {as_} may not decide it: {no}"
     for detail in rows[1:]:
         if "effects" in detail:
             yield from effect_lines(detail["effects"])
@@ -257,7 +278,7 @@ def _in_full(rows: Sequence[Row]) -> Iterator[str]:
         if now is not None and each["field"] == "rules":
             yield from (f"  {line}" for line in differences(now, each["value"]))
             continue
-        yield f"  {field_line(each['field'], each['value'])}"
+        yield f"  {field_line(each['field'], each['value'], names)}"
     yield from what_it_does(rows[0]["kind"])
 
 

@@ -1,12 +1,14 @@
 """What is known of a matter of the queue, in words; and what a yes or a no to it does."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from adapters.cli.output import printable
+from adapters.cli.people import who
+from adapters.cli.times import moment
 from domain.answers import dollars
 
+_NOBODY: Final[Mapping[str, str]] = {}
 _SUFFIXES: Final = ("_cents", "_ms", "_sha256")
 _NAMES: Final = {
     "credited_cents": "credited so far",
@@ -47,14 +49,14 @@ def what_it_does(kind: str) -> Iterator[str]:
         yield f"reject:  {no}"
 
 
-def field_line(name: str, value: Any) -> str:
-    """As people write it: `amount: $20.00` of `amount_cents` 2000."""
+def field_line(name: str, value: Any, names: Mapping[str, str] = _NOBODY) -> str:
+    """As people write it: `amount: $20.00` of `amount_cents` 2000. `names` of people by ids."""
     if name == "evidence" and isinstance(value, Mapping):
         value = dict(value)
         side = value.pop("side", "somebody")
         said = in_words(name, {"says": value.pop("text", ""), **value})
         return printable(f"the {side} {said}")
-    return printable(f"{called(name)}: {in_words(name, value)}")
+    return printable(f"{called(name)}: {in_words(name, value, names)}")
 
 
 def called(name: str) -> str:
@@ -66,15 +68,18 @@ def called(name: str) -> str:
     return name.replace("_", " ")
 
 
-def in_words(name: str, value: Any) -> str:
-    """Its value: money in dollars, times in this machine's time, without what is empty."""
+def in_words(name: str, value: Any, names: Mapping[str, str] = _NOBODY) -> str:
+    """Its value: money in dollars, times in this machine's time, people by name, without what is
+    empty."""
     if isinstance(value, Mapping):
         inner = ((key, each) for key, each in value.items() if each not in ("", None))
-        return ", ".join(f"{called(key)} {in_words(key, each)}" for key, each in inner)
+        return ", ".join(f"{called(key)} {in_words(key, each, names)}" for key, each in inner)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if type(value) is int and name.endswith("_cents"):
         return dollars(value)
     if type(value) is int and name.endswith("_ms"):
-        return f"{datetime.fromtimestamp(value / 1000).astimezone():%Y-%m-%d %H:%M %Z}"
-    return str(value)
+        return moment(value)
+    if name.endswith("_by"):
+        return who(str(value), names)
+    return f"{names[value]} ({value})" if value in names else str(value)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from adapters.cli import refill_groups, refill_orders, refill_webhooks
+from adapters.cli.help_texts import Group
 from adapters.cli.options import AsJson, AsOperator, an_id, cents
 from adapters.cli.output import print_json
 from adapters.cli.refill_words import end_with, print_refill, until_done
@@ -19,7 +19,7 @@ _HEADING = "Operators (signed commands through the gateway)"
 ORDER = "order"
 
 
-class OrderByDefault(TyperGroup):
+class OrderByDefault(Group):
     """`refill COMPANY …` is `refill order COMPANY …`: what is done most needs no second word."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -1,6 +1,5 @@
 """`refill list|show|confirm|approve|reject|cancel|chargeback|receipt|…`: orders of refills."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from adapters.cli.options import AsAuditor, AsDecider, AsJson, AsOperator, an_id
 from adapters.cli.output import print_json, say
 from adapters.cli.people import people
 from adapters.cli.proposal import tell_proposed
+from adapters.cli.refill_shown import page
 from adapters.cli.refill_words import end_with, print_refill, until_done
 from domain.answers import dollars
 
@@ -23,8 +23,7 @@ _STATUSES = (
     *("awaiting-payment", "awaiting-approval", "approved", "credited", "credited-in-part"),
     *("failed", "rejected", "cancelled", "charged-back"),
 )
-_SHOWN = 200
-"""Lines that `show` prints; --json has all."""
+Rows = list[dict[str, Any]]
 
 
 def register(group: typer.Typer) -> None:
@@ -60,8 +59,8 @@ def list_(
     if json:
         print_json(rows)
         return
-    shown = [{**row, "ordered": day(row["ordered_ms"])} for row in rows]
-    columns = ["refill", "ordered", "status", "accounts", "total_cents", "method", "company"]
+    shown = [{**row, "company": row.get("company_name") or row["company"]} for row in rows]
+    columns = ["refill", "ordered_ms", "status", "accounts", "total_cents", "method", "company"]
     if any(row.get("inquiry") for row in rows):
         columns.append("inquiry")
     empty = "no refills yet" if status is None else f"no refill is {status}"
@@ -75,29 +74,19 @@ def show(refill: _Id, as_: AsAuditor = "auditor-1", json: AsJson = False) -> Non
     """
     from adapters.cli.operator_link import Operator, as_reader
 
-    async def read(operator: Operator) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        (row,) = await operator.rows("QUERY", {"what": "refill", "of": refill})
-        return row, await operator.rows("QUERY", {"what": "refill-lines", "of": refill})
+    async def read(operator: Operator) -> tuple[Rows, Rows, Rows]:
+        found = [
+            await operator.rows("QUERY", {"what": what, "of": refill})
+            for what in ("refill", "refill-steps", "refill-lines")
+        ]
+        return found[0], found[1], found[2]
 
-    row, lines = as_reader(as_, read)
+    (row,), steps, lines = as_reader(as_, read)
     if json:
-        print_json({**row, "lines": lines})
+        print_json({**row, "steps": steps, "lines": lines})
         return
-    for name, value in row.items():
-        if value not in ("", 0, False):
-            print(f"{name.removesuffix('_cents').removesuffix('_ms').replace('_', ' '):17} "
-                  f"{_shown(name, value)}")  # fmt: skip
-    print()
-    for line in lines[:_SHOWN]:
-        why = f": {line['why']}" if line.get("why") else ""
-        taken = f", {dollars(line['taken_cents'])} taken back" if "taken_cents" in line else ""
-        number = line["line"] or ""
-        print(
-            f"{number:>6}  {line['account']}  {dollars(line['amount_cents']):>12}"
-            f"  {line['outcome']}{why}{taken}"
-        )
-    if len(lines) > _SHOWN:
-        print(f"… and {len(lines) - _SHOWN:,} more lines: --json shows all")
+    for line in page(row, steps, lines, people()):
+        print(line)
 
 
 def confirm(
@@ -254,28 +243,3 @@ def _decide(what: str, refill: str, why: str, as_: str, json: bool) -> None:
         print_refill(result)
     if what in ("confirm", "approve"):
         end_with(result)
-
-
-def day(ms: int) -> str:
-    """An instant in this machine's time, with its zone; empty for none."""
-    if not ms:
-        return ""
-    return f"{datetime.fromtimestamp(ms / 1000, UTC).astimezone():%Y-%m-%d %H:%M %Z}"
-
-
-def _shown(name: str, value: Any) -> str:
-    if name.endswith("_cents"):
-        return dollars(value)
-    if name.endswith("_ms"):
-        return day(value)
-    if name.endswith("_lines") or name == "accounts":
-        return f"{value:,}"
-    if name.endswith("_by"):
-        return _who(value)
-    return "yes" if value is True else str(value)
-
-
-def _who(actor: str) -> str:
-    """`operator-1` for `operator:ID:CERTIFICATE` where that operator's folder is here."""
-    role, _, rest = actor.partition(":")
-    return people().get(rest.partition(":")[0], actor) if role == "operator" else actor

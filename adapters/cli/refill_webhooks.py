@@ -4,13 +4,23 @@ from typing import Annotated
 
 import typer
 
+from adapters.cli.listing import print_table
 from adapters.cli.options import AsAuditor, AsJson, AsOperator, an_id
 from adapters.cli.output import print_json, this_program
-from adapters.cli.refill_orders import day
 
 _Id = Annotated[
     str, typer.Argument(metavar="REFILL", help="Its id, from `refill list`.", callback=an_id)
 ]
+_WORDS = {
+    "refused": "the card was declined by its bank: nothing was paid, the refill is rejected",
+    "too late: the refill is rejected": "the card was declined, as was known: nothing changed",
+    "it was paid before": "the card was charged, as was known: nothing changed",
+    "paid": "the card was charged: the refill is paid",
+    "still pending": "the card's bank has not decided yet",
+    "nothing to do": "about nothing that is ours to decide: nothing changed",
+}
+"""Of outcomes that do not explain themselves: what a bank says of a card is no fault of ours."""
+_FORGED = "refused: "
 
 
 def register(group: typer.Typer) -> None:
@@ -37,14 +47,10 @@ def list_(as_: AsAuditor = "auditor-1", json: AsJson = False) -> None:
     rows = as_reader(as_, lambda operator: operator.rows("QUERY", {"what": "webhooks"}))
     if json:
         print_json(rows)
-    elif not rows:
-        print("no webhooks yet")
-    for row in rows if not json else ():
-        about = row["refill"] or "-"
-        kind = row["kind"] or "?"
-        print(
-            f"{day(row['received_ms'])}  {row['processor']}  {kind:30}  {about}  {row['outcome']}"
-        )
+        return
+    shown = [{**row, "outcome": _in_words(row["outcome"])} for row in rows]
+    columns = ("received_ms", "processor", "kind", "refill", "outcome")
+    print_table(columns, shown, "no webhooks yet")
 
 
 def poll(refill: _Id, as_: AsOperator = "operator-1", json: AsJson = False) -> None:
@@ -59,7 +65,7 @@ def poll(refill: _Id, as_: AsOperator = "operator-1", json: AsJson = False) -> N
     if json:
         print_json(result)
     else:
-        print(f"refill {refill}: {result['outcome']}")
+        print(f"refill {refill}: {_in_words(result['outcome'])}")
 
 
 def resend(refill: _Id, as_: AsOperator = "operator-1", json: AsJson = False) -> None:
@@ -79,3 +85,9 @@ def resend(refill: _Id, as_: AsOperator = "operator-1", json: AsJson = False) ->
         print(
             f"  one that was lost comes within moments: {this_program('refill', 'webhook', 'list')}"
         )
+
+
+def _in_words(outcome: str) -> str:
+    if outcome.startswith(_FORGED):
+        return f"not believed: {outcome.removeprefix(_FORGED)}; nothing changed"
+    return _WORDS.get(outcome, outcome)

@@ -20,7 +20,7 @@ _PAUSE_S: Final = 0.25
 _UNDER_WAY: Final = "approved"
 _BY_CARD: Final = "awaiting-payment"
 _CAME_TO_NOTHING: Final = ("rejected", "failed")
-_TEXTS: Final = {
+IN_WORDS: Final = {
     "awaiting-payment": "waits for its payment",
     "awaiting-approval": "is paid and waits for another operator's approval",
     "approved": "is approved and being credited",
@@ -76,7 +76,7 @@ def print_refill(result: dict[str, Any]) -> None:
         f"refill {result['id']}: {counted(result['accounts'], 'account')},"
         f" {dollars(result['total_cents'])}{before}"
     )
-    print(f"It {_TEXTS.get(result['status'], result['status'])}.")
+    print(f"It {IN_WORDS.get(result['status'], result['status'])}.")
     if result.get("why"):
         print(result["why"])
     if result.get("left_out_lines"):

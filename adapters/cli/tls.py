@@ -14,6 +14,7 @@ from adapters import settings
 from adapters.cli.failure import misconfigured, refused
 from adapters.cli.options import AsJson, AsOperator
 from adapters.cli.output import print_json, say, step
+from adapters.cli.times import day, moment, zone
 
 HOLDERS: Final = ("gateway", "backend", "website", "pos", "card")
 _AUTHORITY: Final = "authority"
@@ -79,7 +80,8 @@ def list_(json: AsJson = False) -> None:
     for each in replaced.values():
         until = datetime.fromtimestamp(each.until_ms / 1000, UTC)
         word = "was" if until <= now else "is"
-        print(f"the certificate of {each.holder} before this one {word} accepted until {until:%c}")
+        at = moment(each.until_ms)
+        print(f"the certificate of {each.holder} before this one {word} accepted until {at}")
     for text in warnings(found, now):
         say(f"! {text}")
 
@@ -163,47 +165,63 @@ def rotate(
 ) -> None:
     """Replace a certificate while everything serves; old and new are accepted in the window.
 
-    Run it on the servers' machine: the new key is made there and stays there. A new authority:
-    first [bold]rotate authority[/bold], approved by a second operator and given once more, then
+    Run it on the servers' machine: the new key is made there and stays there. A second operator
+    approves it; the same command given once more then takes the certificate into use. A new
+    authority: first [bold]rotate authority[/bold], then
     [bold]rotate all[/bold], bring new PKCS#12 files to
     devices elsewhere, and last [bold]retire[/bold].
 
     Example: [bold]ticketrestaurant tls rotate gateway --window 7d[/bold]
     """
     _one_of(holder, (*HOLDERS, _AUTHORITY, _ALL))
-    from adapters.cli.proposal import tell_proposed
-
     window_s = seconds(window)
     made = _rotate_authority(as_) if holder == _AUTHORITY else _rotate(holder, window_s, as_)
-    if json:
-        print_json(made)
-        return
     if isinstance(made, dict):
-        tell_proposed(made)
-        print("Then give this command again, to trust the new authority here.")
-        return
-    for each in made:
-        print(f"{each['holder']}: certificate {each['serial']}, until {each['not_after'][:10]}")
+        what = "to trust the new authority here" if holder == _AUTHORITY else "to use it here"
+        _tell_asked(made, what, as_, json)
+    elif json:
+        print_json(made)
+    else:
+        for each in made:
+            print(f"{each['holder']}: certificate {each['serial']}, until {each['not_after'][:10]}")
 
 
-def retire(json: AsJson = False) -> None:
+def retire(as_: AsOperator = "operator-1", json: AsJson = False) -> None:
     """End the trust in all TLS authorities but the newest, on this machine.
 
-    Refused while anything here still shows a certificate of an older one. Devices elsewhere
+    A second operator approves it; the same command given once more then does it. Refused while
+    anything here still shows a certificate of an older one. Devices elsewhere
     with such a certificate get no connection afterwards: bring them their new one first.
 
     Example: [bold]ticketrestaurant tls retire[/bold]
     """
-    from adapters.cli.tls_rotating import retire_authorities
+    from adapters.cli.operator_link import as_operator
+    from adapters.cli.tls_rotating import agreed_to_retire, retirable, trust_only
 
     home = settings.load().home
     with _alone(home):
-        dropped = retire_authorities(home)
-    serials = [format(each.serial_number, "x") for each in dropped]
+        older, newest = retirable(home)
+        if older:
+            told = as_operator(as_, lambda operator: agreed_to_retire(operator, home, newest))
+            if not told.get("agreed"):
+                _tell_asked(told, "to end the trust here", as_, json)
+                return
+            trust_only(home, newest)
+    serials = [format(each.serial_number, "x") for each in older]
     if json:
         print_json({"retired": serials})
         return
     print(f"no longer trusted: {', '.join(serials)}" if serials else "there is one authority only")
+
+
+def _tell_asked(proposal: dict[str, Any], then: str, as_: str, json: bool) -> None:
+    from adapters.cli.proposal import tell_proposed
+
+    if json:
+        print_json(proposal)
+        return
+    tell_proposed(proposal, as_)
+    print(f"Then give this command again, {then}.")
 
 
 def seconds(text: str) -> float:
@@ -214,22 +232,26 @@ def seconds(text: str) -> float:
     return int(match[1]) * _UNITS_S[match[2]]
 
 
-def _rotate(holder: str, window_s: float, as_: str) -> list[dict[str, Any]]:
+def _rotate(holder: str, window_s: float, as_: str) -> list[dict[str, Any]] | dict[str, Any]:
     from adapters.cli.installing import server_names
-    from adapters.cli.operator_link import Operator, as_operator
-    from adapters.cli.tls_rotating import rotate as rotated
+    from adapters.cli.operator_link import as_operator
+    from adapters.cli.tls_rotating import certified, put_in_use
 
     found = settings.load()
     names = server_names(found)
+    holders = HOLDERS if holder == _ALL else (holder,)
     made = []
-
-    async def work(operator: Operator) -> None:
-        for each in HOLDERS if holder == _ALL else (holder,):
-            with step(f"a new certificate for {each}"):
-                made.append((await rotated(operator, found.home, each, names, window_s)).as_json())
-
     with _alone(found.home):
-        as_operator(as_, work)
+        told = as_operator(
+            as_, lambda operator: certified(operator, found.home, holder, holders, names)
+        )
+        if isinstance(told, dict):
+            return told
+        asked, bundles = told
+        for each, bundle in bundles.items():
+            with step(f"a new certificate for {each}"):
+                made.append(put_in_use(found.home, each, bundle, window_s).as_json())
+        asked.forget()
     return made
 
 
@@ -305,7 +327,7 @@ def _print_list(found: list[Any], now: datetime) -> None:
 
     colours = {"ok": "green", "soon": "yellow"}
     table = Table(box=None, pad_edge=False)
-    for title in ("file", "certificate of", "ends", "days", "state"):
+    for title in ("file", "certificate of", f"ends ({zone()})", "days", "state"):
         table.add_column(title, overflow="fold")
     for each in found:
         if not isinstance(each, Listed):
@@ -313,6 +335,7 @@ def _print_list(found: list[Any], now: datetime) -> None:
             continue
         state = each.state(now)
         colour = colours.get(state, "red")
-        end, days = each.not_after.date().isoformat(), str(each.days_left(now))
+        end = day(int(each.not_after.timestamp() * 1000))
+        days = str(each.days_left(now))
         table.add_row(each.file, each.subject, end, days, f"[{colour}]{state}[/{colour}]")
     Console().print(table)

@@ -1,8 +1,8 @@
 """New TLS certificates on the machine of the servers while they serve: `tls rotate` and `retire`.
 
-The key is made here and stays here; the backend's HSM certifies it for an operator's signed
-command. Trust goes out before anything that needs it, each file is replaced as one, and the
-servers and devices take it over at their next handshake.
+The key is made here and stays here; the backend's HSM certifies it once two operators agreed: the
+command given again goes on then. Trust goes out before anything that needs it, each file is
+replaced as one, and the servers and devices take it over at their next handshake.
 """
 
 import json
@@ -20,10 +20,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.cli.failure import refused
 from adapters.cli.operator_link import Operator
+from adapters.cli.tls_asked import Asked, ask, asked
 from adapters.tls import COMMON_NAME
 from adapters.tls_material import tls_bundle
 from adapters.tls_rotation import SUPERSEDED_FILE, Superseded, SupersededList
 from devices.durable import write_durably
+from devices.exchange import Refused
 from devices.identity_files import IDENTITY_FILE
 from devices.keystore import FileKeyStore, KeyStoreError
 from devices.pkcs12 import Bundle
@@ -32,11 +34,14 @@ from protocol.encoding import b64, unb64
 
 _LISTENERS: Final = ("gateway", "backend")
 _LOOPBACK: Final = ("localhost", "127.0.0.1")
+_ANEW: Final = frozenset({"certificate-gone", "key-in-use"})
+"""Codes after which only a new key helps: the next time asks with one."""
+_OTHER: Final = "the certificate that the backend answered is not the one that was asked for"
 
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """What `rotate` did."""
+    """What `put_in_use` did."""
 
     holder: str
     certificate: x509.Certificate
@@ -55,25 +60,46 @@ class Rotated:
         }
 
 
-async def rotate(
-    operator: Operator, home: Path, holder: str, names: Sequence[str], window_s: float
-) -> Rotated:
-    """A new key and certificate for a holder; the old one is accepted for `window_s` more.
+async def certified(
+    operator: Operator, home: Path, what: str, holders: tuple[str, ...], names: Sequence[str]
+) -> tuple[Asked, dict[str, Bundle]] | dict[str, Any]:
+    """New keys of the holders with their certificates, once a second operator agreed; the proposal
+    before that. `what` names the request: with the same name it is the same one.
+
+    Raises Failure, OSError, ValueError.
+    """
+    waiting = asked(home, what) or ask(home, what, holders)
+    body: dict[str, Any] = {
+        "what": "certificate",
+        "requests": [_request(holder, key, names) for holder, key in waiting.keys.items()],
+    }
+    try:
+        answer = await _given(operator, body, waiting)
+    except Refused as error:
+        if error.code in _ANEW:
+            waiting.forget()
+        raise
+    if "proposal" in answer:
+        return answer
+    chains = {each["holder"]: _chain_in(each) for each in answer.get("certificates", ())}
+    return waiting, {
+        holder: _checked(chains.get(holder, []), key, holder)
+        for holder, key in waiting.keys.items()
+    }
+
+
+def put_in_use(home: Path, holder: str, bundle: Bundle, window_s: float) -> Rotated:
+    """A holder's new key and certificate; the old one is accepted for `window_s` more.
 
     Raises Failure, OSError, ValueError; what was not reached by then keeps the old certificate.
     """
-    key = ec.generate_private_key(ec.SECP256R1())
-    body: dict[str, Any] = {"what": "certificate", "holder": holder, "csr": _request(key)}
-    if holder in _LISTENERS:
-        body["names"] = [*_LOOPBACK, *names]
-    chain = await _certified(operator, body)
-    bundle = _checked(chain, key, holder)
     before = tls_bundle(home, holder).certificate
     folders = list(identity_folders(home, holder))
     _trust_everywhere(home, bundle.authorities)
     # First of all: killed after this, the old one is still current, or ends with its window.
     until_ms = time.time_ns() // 1_000_000 + int(window_s * 1000)
-    _supersede(home, holder, before, bundle.certificate, until_ms)
+    if before != bundle.certificate:  # else this went so far before
+        _supersede(home, holder, before, bundle.certificate, until_ms)
     write_durably(home / "tls" / f"{holder}.pem", combined_pem(bundle))
     (home / "tls" / f"{holder}.key").unlink(missing_ok=True)
     for folder in folders:
@@ -89,7 +115,8 @@ async def next_authority(operator: Operator, home: Path) -> x509.Certificate | d
     """
     newest = trusted_here(home)[-1]
     body = {"what": "authority", "replaces": newest.fingerprint(SHA256()).hex()}
-    answer = await operator.command("TLS", body)
+    waiting = asked(home, "authority") or ask(home, "authority")
+    answer = await _given(operator, body, waiting)
     if "proposal" in answer:
         return answer
     (authority,) = _chain_in(answer)
@@ -97,11 +124,12 @@ async def next_authority(operator: Operator, home: Path) -> x509.Certificate | d
     if not basic.ca or authority.subject != authority.issuer:
         raise refused("what the backend answered is no authority's certificate")
     _trust_everywhere(home, [authority])
+    waiting.forget()
     return authority
 
 
-def retire_authorities(home: Path) -> list[x509.Certificate]:
-    """Ends the trust in all TLS authorities but the newest; those that were dropped.
+def retirable(home: Path) -> tuple[list[x509.Certificate], x509.Certificate]:
+    """All TLS authorities but the newest, whose trust can end, and the newest.
 
     Raises Failure while anything on this machine still shows a certificate of one of them.
     """
@@ -113,10 +141,26 @@ def retire_authorities(home: Path) -> list[x509.Certificate]:
             f"still certified by an older authority: {shown}. Rotate first, for example:"
             " ticketrestaurant tls rotate all"
         )
+    return older, newest
+
+
+async def agreed_to_retire(
+    operator: Operator, home: Path, newest: x509.Certificate
+) -> dict[str, Any]:
+    """`agreed` where two operators agreed to end the trust in all before it; else the proposal."""
+    waiting = asked(home, "retire") or ask(home, "retire")
+    body = {"what": "retire", "keeps": newest.fingerprint(SHA256()).hex()}
+    answer = await _given(operator, body, waiting)
+    if "proposal" not in answer:
+        waiting.forget()
+    return answer
+
+
+def trust_only(home: Path, newest: x509.Certificate) -> None:
+    """Ends the trust of this machine in all other TLS authorities."""
     pem = newest.public_bytes(Encoding.PEM)
     for path in (home / "tls" / "ca.pem", *(each / TRUST_FILE for each in all_folders(home))):
         write_durably(path, pem)
-    return older
 
 
 def trusted_here(home: Path) -> list[x509.Certificate]:
@@ -143,12 +187,14 @@ def all_folders(home: Path) -> list[Path]:
     ]
 
 
-async def _certified(operator: Operator, body: dict[str, Any]) -> list[x509.Certificate]:
-    """The chain of the answer. One whose first answer was lost is asked for once more."""
-    result = await operator.command("TLS", body)
-    if "certificate" not in result:
-        result = await operator.command("TLS", body)
-    return _chain_in(result)
+async def _given(operator: Operator, body: dict[str, Any], waiting: Asked) -> dict[str, Any]:
+    """The answer to a TLS command; it tells of the proposal that it was asked for by before."""
+    if waiting.proposal:
+        body = {**body, "proposal": waiting.proposal}
+    answer = await operator.command("TLS", body)
+    if "proposal" in answer:
+        waiting.proposed(answer["proposal"]).keep()
+    return answer
 
 
 def _chain_in(result: dict[str, Any]) -> list[x509.Certificate]:
@@ -160,18 +206,26 @@ def _chain_in(result: dict[str, Any]) -> list[x509.Certificate]:
         ) from None
 
 
-def _request(key: ec.EllipticCurvePrivateKey) -> str:
+def _request(holder: str, key: ec.EllipticCurvePrivateKey, names: Sequence[str]) -> dict[str, Any]:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "TicketRestaurant US TLS")])
     request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, SHA256())
-    return b64(request.public_bytes(Encoding.DER))
+    asked_for: dict[str, Any] = {
+        "holder": holder,
+        "csr": b64(request.public_bytes(Encoding.DER)),
+    }
+    if holder in _LISTENERS:
+        asked_for["names"] = [*_LOOPBACK, *names]
+    return asked_for
 
 
 def _checked(chain: list[x509.Certificate], key: ec.EllipticCurvePrivateKey, holder: str) -> Bundle:
+    if not chain:
+        raise refused(_OTHER)
     leaf, *authorities = chain
     names = [each.value for each in leaf.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)]
     fits = leaf.public_key() == key.public_key() and names == [COMMON_NAME + holder]
     if not fits or len(authorities) != 1 or not _issued_by(leaf, authorities[0]):
-        raise refused("the certificate that the backend answered is not the one that was asked for")
+        raise refused(_OTHER)
     return Bundle(key, leaf, authorities)
 
 

@@ -203,6 +203,14 @@ class Authority:
         self.tls = stored(self.token, label)
         self._tls_key = TokenPrivateKey(self.token, label)
 
+    def tls_issuer_of(self, leaf: x509.Certificate) -> x509.Certificate | None:
+        """The TLS authority, whichever generation, that signed a class's certificate."""
+        for generation in range(self.tls_generation, 0, -1):
+            authority = stored(self.token, f"{_TLS}/{generation}")
+            if authority.subject == leaf.issuer:
+                return authority
+        return None
+
     def begin_tls_generation(self) -> x509.Certificate:
         """The certificate of a new TLS authority, with a new key, which signs from now on.
 

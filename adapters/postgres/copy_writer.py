@@ -7,7 +7,7 @@ payments, so it speaks to libpq through `psycopg.pq` directly. Waiting for the s
 
 import select
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,7 +25,6 @@ _COPY_BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
 _CLAIM = b"INSERT INTO unique_claims (kind, digest, generation, owner) VALUES ($1, $2, $4, $3)"
 _TEXT_OID, _BYTEA_OID, _UUID_OID, _INT2_OID = 25, 17, 2950, 21
-_PART_ROWS = 128
 _PATIENCE_S = 10.0
 _INTEGRITY = b"23"
 """The class of SQLSTATE codes for violated constraints."""
@@ -42,6 +41,7 @@ class CopyWriter:
             raise Unavailable("the ledger database")
         self._connection.nonblocking = 1
         self._socket = self._connection.socket
+        self._deadline_s = 0.0
         self.run(b"SET statement_timeout = '10s'")
 
     def close(self) -> None:
@@ -55,57 +55,50 @@ class CopyWriter:
             result = self._result()
         return result.get_value(0, 0) if result.ntuples else None
 
-    def store(self, rows: Iterable[bytes], claims: Sequence[Claim] | None) -> None:
-        """Stores rows (in binary COPY form) and claims in one durable commit.
+    def send(self, rows: Sequence[bytes], claims: Sequence[Claim]) -> None:
+        """Hands rows (in binary COPY form) and claims over as one durable commit; see `settle`.
 
-        Few rows without claims are one COPY, a transaction of its own: one round trip less each
-        way. Many go out in parts, a COPY each in one transaction: the server inserts one while the
-        next is decided. (It inserts the rows of a binary COPY at its end, or 1,000 at a time.)
-        Raises what `rows` raises, Conflict, or Unavailable.
+        Rows without claims are one COPY, a transaction of its own: one round trip less each way.
+        Raises Conflict, Unavailable.
         """
+        self._deadline_s = time.monotonic() + _PATIENCE_S
         with _as_unavailable():
-            part: list[bytes] = []
-            in_transaction = False
-            try:
-                for row in rows:
-                    part.append(row)
-                    if len(part) >= _PART_ROWS:
-                        if in_transaction:
-                            self._result()
-                        self._copy(part, before=b"" if in_transaction else b"BEGIN;")
-                        in_transaction = True
-                        part = []
-            except BaseException:
-                if in_transaction:
-                    self._drain()
-                    self.run(b"ROLLBACK")
-                raise
-            if in_transaction:
-                self._result()
-            self._store_last(part, claims, in_transaction)
-
-    def _store_last(
-        self, part: list[bytes], claims: Sequence[Claim] | None, in_transaction: bool
-    ) -> None:
-        """The last rows, the claims, and the commit of everything."""
-        if claims is None and not in_transaction:
-            self._copy(part)
+            if not claims:
+                self._copy(rows)
+                return
+            self._copy(rows, before=b"BEGIN;")
             self._result()
-        elif claims is None and part:
-            self._copy(part, after=b";COMMIT")
-            self._result()
-        else:
-            if part:
-                self._copy(part, before=b"" if in_transaction else b"BEGIN;")
-                self._result()
-            for claim in claims or ():
+            for claim in claims:
                 self._claim(claim)
-            self.run(b"COMMIT")
+            self._connection.send_query(b"COMMIT")
+            self._connection.flush()
 
-    def _copy(self, rows: list[bytes], *, before: bytes = b"", after: bytes = b"") -> None:
+    def settle(self, wait_s: float) -> bool:
+        """Whether what was sent is durable; waits for that for at most so many seconds.
+
+        Raises Conflict, Unavailable; the latter also where the server says nothing for too long.
+        """
+        until_s = min(time.monotonic() + wait_s, self._deadline_s)
+        connection = self._connection
+        with _as_unavailable():
+            while True:
+                writing = connection.flush() != 0
+                connection.consume_input()
+                if not writing and not connection.is_busy():
+                    self._result()
+                    return True
+                left_s = until_s - time.monotonic()
+                if left_s <= 0:
+                    break
+                self._poll(left_s, writing)
+        if until_s == self._deadline_s:
+            raise Unavailable("the ledger database says nothing")
+        return False
+
+    def _copy(self, rows: Sequence[bytes], *, before: bytes = b"") -> None:
         """Hands rows to the server; the result is still to be taken."""
         connection = self._connection
-        connection.send_query(before + _COPY + after)
+        connection.send_query(before + _COPY)
         if before:
             self._next_result()
         if self._next_result().status != pq.ExecStatus.COPY_IN:
@@ -136,10 +129,6 @@ class CopyWriter:
             raise Unavailable("the ledger database")
         return found
 
-    def _drain(self) -> None:
-        while self._next_result_or_none() is not None:
-            pass
-
     def _next_result(self) -> Any:
         result = self._next_result_or_none()
         if result is None:
@@ -160,10 +149,13 @@ class CopyWriter:
 
     def _wait(self, deadline_s: float, *, writing: bool) -> None:
         left_s = deadline_s - time.monotonic()
+        if left_s <= 0 or not self._poll(left_s, writing):
+            raise Unavailable("the ledger database says nothing")
+
+    def _poll(self, seconds: float, writing: bool) -> bool:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN | (select.POLLOUT if writing else 0))
-        if left_s <= 0 or not poll.poll(left_s * 1000):
-            raise Unavailable("the ledger database says nothing")
+        return bool(poll.poll(seconds * 1000))
 
 
 @contextmanager

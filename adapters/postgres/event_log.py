@@ -1,6 +1,6 @@
 """`application.ports.EventLog` over the shard's recorder and the sealing mapper."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from uuid import UUID
 
@@ -24,7 +24,9 @@ class SealedEventLog:
         self.recorder = recorder
         self.mapper = mapper
         self._listeners: list[Callable[[list[Row]], None]] = []
-        self._attempted: list[Row] = []
+        self._added: list[Row] = []
+        self._encoded: list[bytes] = []
+        self._sent: list[Row] = []
         self._known = -1
 
     def on_stored(self, listener: Callable[[list[Row]], None]) -> None:
@@ -39,6 +41,7 @@ class SealedEventLog:
 
         Raises NotSealedHere for a row that was tampered with.
         """
+        self._settle_before_reading()
         found: dict[UUID, list[Event]] = {}
         for id, version, topic, state in self.recorder.streams(ids, after):
             try:
@@ -56,43 +59,73 @@ class SealedEventLog:
 
     def owners(self, keys: Sequence[tuple[str, bytes]]) -> dict[tuple[str, bytes], UUID]:
         """See the port."""
+        self._settle_before_reading()
         return {
             (kind, bytes(digest)): owner for kind, digest, owner in self.recorder.claim_owners(keys)
         }
 
-    def append(self, events: Iterable[Event], claims: Sequence[Claim] | None) -> None:
-        """See the port."""
-        attempted = self._attempted = []
-        self.recorder.append(self._rows(events, attempted), claims)
-        self._stored(attempted)
+    def append(self, events: Iterable[Event], claims: Sequence[Claim] = ()) -> None:
+        """All in one durable commit, which is waited for."""
+        self.add(events)
+        self.send(claims)
+        while not self.settle(1.0):
+            pass
 
-    def _rows(self, events: Iterable[Event], attempted: list[Row]) -> Iterator[Row]:
-        position, seal, note = self.recorder.position, self.mapper.seal, attempted.append
+    def add(self, events: Iterable[Event]) -> None:
+        """See the port."""
+        recorder, added = self.recorder, self._added
+        seal, encode = self.mapper.seal, recorder.encode
+        note, note_encoded = added.append, self._encoded.append
+        position = recorder.position + len(self._sent) + len(added)
         for event in events:
             position += 1
             row = Row(
                 position, event.originator_id, event.originator_version, event.TOPIC, seal(event)
             )
             note(row)
-            yield row
+            note_encoded(encode(row))
 
-    def _stored(self, rows: list[Row]) -> None:
+    def send(self, claims: Sequence[Claim]) -> None:
+        """See the port. Raises ValueError for a claim without an event."""
+        if self._sent:
+            raise ValueError("one commit at a time")
+        if not self._added:
+            if claims:
+                raise ValueError("a claim belongs to an event")
+            return
+        self._sent, self._added = self._added, []
+        encoded, self._encoded = self._encoded, []
+        self.recorder.send(encoded, claims)
+
+    def settle(self, wait_s: float) -> bool:
+        """See the port."""
+        if not self._sent:
+            return True
+        if not self.recorder.settle(wait_s):
+            return False
+        rows, self._sent = self._sent, []
         self._known = self.recorder.position
-        self._attempted = []
-        if rows:
-            self._tell(rows)
+        self._tell(rows)
+        return True
+
+    def _settle_before_reading(self) -> None:
+        """The writer reads what it decided itself: never the log as it was before."""
+        if self._sent and self.recorder.in_writers_thread:
+            while not self.settle(1.0):
+                pass
 
     def _tell(self, rows: list[Row]) -> None:
         for listener in self._listeners:
             listener(rows)
 
     def recover(self) -> bool:
-        """See the port: whether the append in doubt is stored after all."""
-        attempted = self._attempted
+        """See the port: whether the commit in doubt is stored after all."""
+        attempted = self._sent
+        self._added, self._encoded = [], []
         last = self.recorder.take()
         if self._known < 0 or last == self._known:
             self._known = last
-            self._attempted = []
+            self._sent = []
             return False
         added = self._read(self._known, last)
         if last < self._known or not self._all_ours(added):
@@ -102,7 +135,7 @@ class SealedEventLog:
         if added:
             self._tell(added)
         self._known = last
-        self._attempted = []
+        self._sent = []
         return stored
 
     def _read(self, after: int, upto: int) -> list[Row]:

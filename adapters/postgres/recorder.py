@@ -9,7 +9,8 @@ statement and, where nothing else is written, one implicit transaction a batch.
 
 import struct
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ _ROWS = (
     "SELECT position, originator_id, originator_version, topic, state FROM events"
     " WHERE shard = %s AND position > %s AND position <= %s ORDER BY position LIMIT %s"
 )
+_LOCK = b"SELECT pg_try_advisory_lock($1::int, $2::int)"
 _LAST = b"SELECT coalesce(max(position), 0) FROM events WHERE shard = $1::int"
 _ROWS_OF_TOPICS = _ROWS.replace("ORDER BY", "AND topic = ANY(%s) ORDER BY")
 _EVENTS_AFTER = (
@@ -41,6 +43,8 @@ _SNAPSHOTS = (
 )
 _FRESH_S = 2.0
 """How long is waited for a new connection after a dead one."""
+_OWN_SESSION_ENDS_S = 0.3
+"""How long is waited for the lock that the connection before still holds on its way out."""
 _BEFORE_TOPIC = struct.Struct(">hihiqi16siqi")
 _LENGTH = struct.Struct(">i")
 
@@ -56,6 +60,7 @@ class ShardRecorder(PostgresApplicationRecorder):
         self._writer: CopyWriter | None = None
         self._reader: psycopg.Connection[Any] | None = None
         self._taken_by = 0
+        self._sent = 0
         self._topics: dict[str, bytes] = {}
 
     @property
@@ -76,7 +81,11 @@ class ShardRecorder(PostgresApplicationRecorder):
         try:
             self._reader = self._connect()
             lock = [str(LOCK_CLASS).encode(), str(self.shard).encode()]
-            taken = writer.run(b"SELECT pg_try_advisory_lock($1::int, $2::int)", lock)
+            taken = writer.run(_LOCK, lock)
+            until_s = time.monotonic() + (_OWN_SESSION_ENDS_S if self._taken_by else 0.0)
+            while taken != b"t" and time.monotonic() < until_s:
+                time.sleep(0.01)  # most likely the session that was ended a moment ago is ending
+                taken = writer.run(_LOCK, lock)
             last = writer.run(_LAST, [str(self.shard).encode()])
         except (Unavailable, Conflict):
             self.release()
@@ -95,6 +104,7 @@ class ShardRecorder(PostgresApplicationRecorder):
         if self._reader is not None:
             self._reader.close()
         self._writer = self._reader = None
+        self._sent = 0
 
     def _connect(self) -> "psycopg.Connection[Any]":
         try:
@@ -106,32 +116,40 @@ class ShardRecorder(PostgresApplicationRecorder):
             raise Unavailable("the ledger database") from error
         return connection
 
-    def append(self, rows: Iterator[Row], claims: Sequence[Claim] | None) -> None:
-        """Stores rows and claims in one commit; see `application.ports.EventLog.append`.
+    @property
+    def in_writers_thread(self) -> bool:
+        """Whether this thread is the one that took the shard."""
+        return threading.get_ident() == self._taken_by
 
-        `rows` carry the positions that follow `position`, which moves on once they are stored.
+    def append(self, rows: Iterable[Row], claims: Sequence[Claim] = ()) -> None:
+        """Stores rows and claims in one commit, which is waited for; see `send`."""
+        encoded = [self.encode(row) for row in rows]
+        if encoded:
+            self.send(encoded, claims)
+            while not self.settle(1.0):
+                pass
+
+    def send(self, encoded: Sequence[bytes], claims: Sequence[Claim]) -> None:
+        """Hands encoded rows and claims over as one commit; see `application.ports.EventLog`.
+
+        The rows carry the positions that follow `position`, which moves on once they are stored.
         """
         if self._writer is None:
             raise Unavailable("the shard is not held")
-        first = next(rows, None)
-        if first is None:
-            if claims:
-                raise ValueError("a claim belongs to an event")
-            return
-        last = first.position
+        self._writer.send(encoded, claims)
+        self._sent = len(encoded)
 
-        def encoded() -> Iterator[bytes]:
-            nonlocal last
-            encode = self._encode
-            yield encode(first)
-            for row in rows:
-                last = row.position
-                yield encode(row)
+    def settle(self, wait_s: float) -> bool:
+        """Whether what was sent is durable; waits at most so long. Raises Conflict, Unavailable."""
+        if self._writer is None:
+            raise Unavailable("the shard is not held")
+        if not self._writer.settle(wait_s):
+            return False
+        self.position += self._sent
+        self._sent = 0
+        return True
 
-        self._writer.store(encoded(), claims)
-        self.position = last
-
-    def _encode(self, row: Row) -> bytes:
+    def encode(self, row: Row) -> bytes:
         """A row in the binary COPY format: field count, then length and bytes of each field."""
         position, originator_id, version, topic, state = row
         name = self._topics.get(topic)
@@ -157,7 +175,7 @@ class ShardRecorder(PostgresApplicationRecorder):
             Row(start + n, _uuid(e.originator_id), e.originator_version, e.topic, e.state)
             for n, e in enumerate(stored_events)
         )
-        self.append(rows, None)
+        self.append(rows)
         return range(start, start + len(stored_events))
 
     def select_events(

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from application.authorize import Ask, Authorize, Decision
-from application.group_commit import Done, Needs
 from application.ports import Row
+from application.work import Done, Needs
 from domain.aggregates.transaction import Signed
 from script.benchmark.ledger import Ledger
 from script.benchmark.population import Population
@@ -153,7 +153,7 @@ def bare_insert_per_second(ledger: Ledger, requests: Requests, batches: int) -> 
         prepared.append(rows)
     begin = time.perf_counter()
     for rows in prepared:
-        ledger.log.recorder.append(iter(rows), None)
+        ledger.log.recorder.append(rows)
     took = time.perf_counter() - begin
     ledger.take_back()
     return batches * 256 / took

@@ -14,8 +14,9 @@ from adapters.postgres.mapper import SealedMapper
 from adapters.postgres.recorder import ShardRecorder
 from adapters.postgres.snapshots import Snapshots
 from adapters.settings import Settings
-from application.group_commit import Done, GroupCommit
+from application.group_commit import GroupCommit
 from application.states import States
+from application.work import Done
 
 
 class Ledger:

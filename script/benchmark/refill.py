@@ -16,8 +16,8 @@ from application.authorize import Decision
 from application.background import SubmitLater
 from application.command import Origin
 from application.credit_refill import CreditLines
-from application.group_commit import Done, Work
 from application.refill import OrderRefill, Payment, Terms
+from application.work import Done, Work
 from domain.aggregates.refill import Refill
 from domain.refill_lines import RefillLine
 from script.benchmark.engine import Requests

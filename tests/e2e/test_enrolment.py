@@ -142,5 +142,8 @@ def test_a_new_operator_is_admitted_by_two(served: Installation, town: Town) -> 
     (row,) = served.json("pki", "list", "--holder", "operator-3", "--as", "operator-3")
     assert (row["role"], row["how"], row["name"]) == ("operator", "enrolled", "operator-3")
     served.json("block", str(town.cards[0].id), "--why", "her first command", "--as", "operator-3")
-    served.json("pki", "revoke", row["serial"], "--why", "she left")
+    alone = served.json("pki", "revoke", row["serial"], "--why", "she left")
+    assert "somebody else's" in alone["because"]
+    assert served.json("pki", "list", "--as", "operator-3"), "one operator shuts no other out"
+    served.json("proposal", "approve", alone["proposal"], "--as", "operator-2")
     assert served.run("pki", "list", "--as", "operator-3").returncode != 0

@@ -44,6 +44,8 @@ def test_a_server_that_serves_is_ready(installation: Installation, name: str) ->
 
 def test_payments_are_counted_by_their_answer(installation: Installation) -> None:
     before = metrics(installation, "backend")
+    for code in ("00", "51", "91", "96"):
+        assert f'decisions_total{{code="{code}"}} ' in before, "also before there was one"
     codes = asyncio.run(_pay(installation))
     after = metrics(installation, "backend")
     for code in set(codes):

@@ -4,6 +4,7 @@ import asyncio
 import time
 from pathlib import Path
 
+from domain.aggregates.lone_revocation import EACH_MOST
 from tests.e2e.installation import Installation
 from tests.e2e.tills import Tills
 from tests.e2e.town import found_town
@@ -59,6 +60,33 @@ def test_revocations_hold_after_a_restart_of_the_backend(installation: Installat
     assert "revoked" in done.stderr + done.stdout
     shown = installation.json("pki", "show", serial)
     assert shown["state"] == "revoked"
+
+
+def test_a_loop_over_the_terminals_takes_a_second_operator_also_after_a_restart(
+    installation: Installation,
+) -> None:
+    """As operator-2: what the others revoke alone is used up by no test of theirs."""
+    town = asyncio.run(found_town(installation, terminals=EACH_MOST + 1))
+    *few, last = (town.device(number).serial for number in range(EACH_MOST + 1))
+    for serial in few:
+        assert _revoke(installation, serial).startswith(f"certificate {serial} is revoked")
+    before = installation.part("backend")["pid"]
+    installation.kill("backend")
+    installation.wait_up("backend", other_than=before)
+    said = _revoke(installation, last)
+    assert f"You revoked {EACH_MOST} certificates alone within 24 hours" in said
+    assert "A second operator must approve it" in said
+    assert said.rstrip().endswith("--as operator-1"), said
+    assert installation.json("pki", "show", last)["state"] == "valid"
+    (waiting,) = (row for row in installation.json("proposal", "list") if row["verb"] == "REVOKE")
+    installation.json("proposal", "approve", waiting["proposal"], "--as", "operator-1")
+    assert installation.json("pki", "show", last)["state"] == "revoked"
+
+
+def _revoke(installation: Installation, serial: str) -> str:
+    done = installation.run("pki", "revoke", serial, "--why", "a loop", "--as", "operator-2")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 async def _rows(installation: Installation, body: dict[str, str]) -> list[dict[str, object]]:

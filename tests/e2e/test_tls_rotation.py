@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -70,6 +71,18 @@ def let_in(installation: Installation, files: TlsFiles) -> bool:
     return False
 
 
+def by_two(own: Installation, *command: str) -> Any:
+    """What a `tls` command comes to: one operator asks, another approves, the first goes on."""
+    asked = own.json("tls", *command)
+    assert asked["status"] == "waiting"
+    again = own.json("tls", *command)
+    assert again["proposal"] == asked["proposal"], "it is not asked for twice"
+    alone = own.run("proposal", "approve", asked["proposal"], "--as", "operator-1")
+    assert "Another operator" in alone.stderr
+    own.json("proposal", "approve", asked["proposal"], "--as", "operator-2")
+    return own.json("tls", *command)
+
+
 def kept(installation: Installation, tls_class: str, folder: Path) -> TlsFiles:
     """A copy of a class's files as they are now."""
     folder.mkdir(exist_ok=True)
@@ -100,7 +113,7 @@ def test_a_pos_pays_through_the_rotation_of_every_certificate_and_of_the_authori
     old = {holder: kept(own, holder, tmp_path / holder) for holder in HOLDERS}
     with Bystander.paying(alone) as bystander:
         for holder in HOLDERS:
-            (made,) = own.json("tls", "rotate", holder, "--window", "1h")
+            (made,) = by_two(own, "rotate", holder, "--window", "1h")
             assert made["holder"] == holder
             if holder in ("gateway", "backend"):
                 mine = ours if holder == "gateway" else TlsFiles.of_server(own.home, "gateway")
@@ -110,19 +123,16 @@ def test_a_pos_pays_through_the_rotation_of_every_certificate_and_of_the_authori
         assert let_in(own, old["pos"]), "the old certificate is accepted in its window"
         assert pays(town)
 
-        proposed = own.json("tls", "rotate", "authority")
-        assert proposed["status"] == "waiting"
-        own.json("proposal", "approve", proposed["proposal"], "--as", "operator-2")
-        (authority,) = own.json("tls", "rotate", "authority")
+        (authority,) = by_two(own, "rotate", "authority")
         assert len(x509.load_pem_x509_certificates((own.home / "tls" / "ca.pem").read_bytes())) == 2
         assert let_in(own, old["pos"]), "of the old authority"
         refused = own.run("tls", "retire")
         assert refused.returncode == 1
         assert "still certified by an older authority" in refused.stderr
-        own.json("tls", "rotate", "all", "--window", "1h")
+        by_two(own, "rotate", "all", "--window", "1h")
         bystander.untouched()
         assert pays(town)
-        assert own.json("tls", "retire")["retired"]
+        assert by_two(own, "retire")["retired"]
         until(lambda: not let_in(own, old["pos"]), "the old authority counts no more")
         bystander.untouched()
         trusted = x509.load_pem_x509_certificates((own.home / "tls" / "ca.pem").read_bytes())
@@ -142,7 +152,7 @@ def test_after_its_window_a_replaced_certificate_is_refused(
     own: Installation, town: Town, tmp_path: Path
 ) -> None:
     old = kept(own, "pos", tmp_path / "pos")
-    own.json("tls", "rotate", "pos", "--window", "3s")
+    by_two(own, "rotate", "pos", "--window", "3s")
     assert let_in(own, old)
     until(lambda: not let_in(own, old), "the window is over")
     assert pays(town)
@@ -199,6 +209,6 @@ def test_a_device_pays_with_pkcs12_which_openssl_opens(
     assert not (folder / "tls.pem").exists()
     assert not (folder / "tls.key").exists()
     assert pays(town)
-    own.json("tls", "rotate", "pos")
+    by_two(own, "rotate", "pos")
     assert (folder / "tls.p12").exists()
     assert pays(town)

@@ -5,14 +5,14 @@ until it is answered, as terminals and operators' programs do.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
 from adapters.postgres.recorder import LOCK_CLASS
-from application.group_commit import Failed, Needs, Outcome, Work
 from application.ports import Unavailable
 from application.states import States
+from application.work import Failed, Needs, Outcome, Work
 from tests.integration.engine.world import World, until
 
 Make = Callable[[], Work]
@@ -125,35 +125,33 @@ def _before(world: World, crash: Crash) -> None:
 def _fail_once(world: World, crash: Crash, *, after: bool) -> None:
     """Arms the recorder: the next batch that stores anything meets the crash."""
     recorder = world.log.recorder
-    append = recorder.append
+    send = recorder.send
     goes = crash not in (Crash.BEFORE, Crash.AFTER, Crash.KILLED_INSIDE)
 
     def gone() -> int:
         recorder.release()
         raise Unavailable("the database is gone")
 
-    def store(rows: Iterator[Any], claims: Any) -> None:
-        attempted = list(rows)  # decides the whole batch
-        if not attempted:
-            append(iter(attempted), claims)
-            return
-        recorder.append = append  # type: ignore[method-assign]
+    def store(encoded: Any, claims: Any) -> None:
+        recorder.send = send  # type: ignore[method-assign]
         if goes:
             recorder.take = gone  # type: ignore[method-assign]
         if crash is Crash.KILLED_INSIDE:
             world.database.execute(_KILL, LOCK_CLASS)
-            append(iter(attempted), claims)
+            send(encoded, claims)
             return
         if after:
-            append(iter(attempted), claims)
+            send(encoded, claims)
+            while not recorder.settle(1.0):
+                pass
         raise Unavailable("the connection was lost")
 
-    recorder.append = store  # type: ignore[method-assign]
+    recorder.send = store  # type: ignore[method-assign]
 
 
 def _heal(world: World) -> None:
     """The database answers again, and the engine looks at once, not in a fifth of a second."""
-    for name in ("append", "take"):
+    for name in ("send", "take"):
         vars(world.log.recorder).pop(name, None)
     world.engine._next_attempt = 0.0
     world.engine._wake.set()

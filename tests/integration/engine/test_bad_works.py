@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from application.group_commit import ERROR
+from application.work import ERROR
 from domain.aggregates.account import AccountDebited
 from tests.integration.engine.world import World, until
 

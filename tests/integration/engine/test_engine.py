@@ -8,9 +8,10 @@ import psycopg
 import pytest
 
 from adapters.postgres.recorder import LOCK_CLASS, ShardRecorder
-from application.group_commit import ERROR, UNAVAILABLE, Done, Failed, GroupCommit, Needs, Outcome
+from application.group_commit import GroupCommit
 from application.ports import Unavailable
 from application.states import States
+from application.work import ERROR, UNAVAILABLE, Done, Failed, Needs, Outcome
 from domain.aggregates.account import AccountDebited, DebitReversed
 from domain.aggregates.transaction import Authorized, Declined, Signed
 from domain.ids import partition_of, transaction_id
@@ -199,14 +200,15 @@ def test_a_work_past_its_deadline_is_not_decided(world: World) -> None:
 
 def test_a_commit_whose_answer_was_lost_is_found_and_answered(world: World) -> None:
     world.ask(counter=1)
-    append = world.log.recorder.append
+    settle = world.log.recorder.settle
 
-    def lose(rows: Any, claims: Any) -> None:
-        append(rows, claims)
-        world.log.recorder.append = append  # type: ignore[method-assign]
+    def lose(wait_s: float) -> bool:
+        while not settle(1.0):
+            pass
+        world.log.recorder.settle = settle  # type: ignore[method-assign]
         raise Unavailable("the answer was lost")
 
-    world.log.recorder.append = lose  # type: ignore[method-assign]
+    world.log.recorder.settle = lose  # type: ignore[method-assign]
     answer = world.ask(counter=2)
     assert (answer.approved, answer.duplicate) == (True, False)
     assert debits(world) == 2

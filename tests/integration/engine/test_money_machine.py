@@ -35,8 +35,8 @@ from application.command import Command
 from application.contest import Contest, dispute_id
 from application.expired_funds import ACTOR as EXPIRY
 from application.expired_funds import BookExpiry
-from application.group_commit import Failed, Work
 from application.reverse import Reverse
+from application.work import Failed, Work
 from tests.integration.engine import money_invariants as six
 from tests.integration.engine.money_corrections import (
     Corrections,

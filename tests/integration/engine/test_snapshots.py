@@ -130,12 +130,11 @@ def test_nothing_is_kept_of_what_was_not_stored(
 ) -> None:
     pay(world, 0, SNAPSHOT_EVERY - 3)  # the next one's event is the one that is due
 
-    def lost(rows: Any, claims: Any) -> None:
-        list(rows)
+    def lost(encoded: Any, claims: Any) -> None:
         raise Unavailable("the ledger database")
 
     with monkeypatch.context() as patch:
-        patch.setattr(world.log.recorder, "append", lost)
+        patch.setattr(world.log.recorder, "send", lost)
         assert world.failure(counter=9_000).code == "91"
     assert world.snapshots.write() == 0
     pay(world, 0, 1, first=9_001)

@@ -22,10 +22,11 @@ from adapters.postgres.mapper import SealedMapper
 from adapters.postgres.recorder import ShardRecorder
 from adapters.postgres.snapshots import Snapshots
 from application.authorize import CARD_NUMBER, Ask, Authorize, Decision
-from application.group_commit import Done, Failed, GroupCommit, Work
+from application.group_commit import GroupCommit
 from application.ports import Claim, Clock
 from application.reverse import Reverse, ReverseAsk
 from application.states import States
+from application.work import Done, Failed, Work
 from domain.aggregates import account as accounts
 from domain.aggregates import card as cards
 from domain.aggregates import cardholder as cardholders

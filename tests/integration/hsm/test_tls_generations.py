@@ -13,6 +13,7 @@ from pkcs11 import ObjectClass
 from adapters.backend.operator_ports import Denied
 from adapters.backend.personalisation import HsmPersonalisation
 from adapters.hsm.authority import Authority, establish
+from adapters.hsm.certificate_store import CertificateStore
 from adapters.hsm.keys import Hsm
 from adapters.hsm.provision import KEYS, make_key, next_generation, open_token, provision
 from adapters.hsm.token import HsmRefused, HsmUnavailable, Token
@@ -96,3 +97,19 @@ def test_a_request_for_a_class_is_checked_like_all_others(token: Token) -> None:
     ):
         with pytest.raises(Denied, match="bad-request"):
             hsm.certify_tls(bad, holder, more)
+
+
+def test_what_was_issued_is_given_again_under_the_authority_that_signed_it(
+    token: Token, tmp_path: Path
+) -> None:
+    authority = Authority(token)
+    hsm = HsmPersonalisation(Hsm(token), authority, store=CertificateStore(tmp_path / "issued"))
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    request = builder.sign(key, SHA256()).public_bytes(Encoding.DER)
+    made = hsm.certify_tls(request, "pos", [])
+    assert made.record.key_hash == hsm.requested_key(request)
+    authority.begin_tls_generation()
+    assert hsm.tls_chain(made.record.serial) == list(made.chain_der)
+    with pytest.raises(Denied, match="certificate-gone"):
+        hsm.tls_chain("ab")

@@ -90,7 +90,7 @@ class LedgerDatabase:
         return self._log
 
     def append(self, events: Iterable[Event]) -> None:
-        self.log.append(iter(events), None)
+        self.log.append(events)
 
     def close(self) -> None:
         if self._log is not None:

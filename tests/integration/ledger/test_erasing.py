@@ -49,7 +49,7 @@ class Place:
         holder = cardholders.evolve(None, register)
         event = cardholders.erase(context(), holder, why="a test")
         assert event is not None
-        self.ledger.log.append([register, *([event] if erased else [])], None)
+        self.ledger.log.append([register, *([event] if erased else [])])
         self.ledger.keys.person_key(id)
         return id
 

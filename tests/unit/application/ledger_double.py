@@ -5,9 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin
-from application.group_commit import Needs
 from application.ports import Claim
 from application.states import States
+from application.work import Needs
 from domain.event import Context, Event
 
 NOW_US = 1_790_000_000_000_000

@@ -29,7 +29,7 @@ class RefillsDouble:
     async def resend(self, refill_id: UUID) -> dict[str, Any]:
         return {"id": str(refill_id), "resent": True}
 
-    def rows(self, what: str, of: UUID | None) -> Rows:
+    def rows(self, what: str, of: UUID | None, most: int | None = None) -> Rows:
         self.asked.append((what, of))
         return self.given
 

@@ -12,7 +12,7 @@ from adapters.backend.contests import Contests
 from adapters.backend.sessions import OUTSTANDING_MOST
 from application.adjust import Adjust, Adjustment
 from application.contest import Contest
-from application.group_commit import UNAVAILABLE, Work
+from application.work import UNAVAILABLE, Work
 from domain.answers import refusal
 from protocol.adjustment import TYP_ADJUST
 from protocol.certificates import Trust

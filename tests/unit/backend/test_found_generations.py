@@ -6,8 +6,8 @@ from uuid import UUID
 from adapters.backend.carrying_out import CarryingOut
 from adapters.backend.found_generations import ACTOR, FoundGenerations
 from adapters.backend.operator_ports import InUse
-from application.group_commit import UNAVAILABLE
 from application.register import IssuedCertificate
+from application.work import UNAVAILABLE
 from domain.aggregates.key import KeyRotated
 from tests.unit.application.ledger_double import ISSUER
 from tests.unit.backend.operator_double import Scene

@@ -10,8 +10,8 @@ import pytest
 from adapters.backend.directory_lists import DirectoryLists
 from adapters.backend.expiry import Expiry
 from adapters.backend.funds import Funds
-from application.group_commit import UNAVAILABLE
 from application.ports import Unavailable
+from application.work import UNAVAILABLE
 from domain.aggregates.account import Account
 from domain.event import Event
 from tests.unit.application.happened import ACCOUNT, COMPANY, account_opened

@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
-from application.group_commit import ERROR, IN_DOUBT, UNAVAILABLE
 from application.ports import Unavailable
+from application.work import ERROR, IN_DOUBT, UNAVAILABLE
 from domain.aggregates.account import Account
 from domain.aggregates.card import Card
-from domain.aggregates.certificate import CertificateIssued
 from domain.aggregates.shop import ShopRegistered
 from protocol.encoding import b64
 from tests.unit.application import happened
-from tests.unit.backend.operator_double import CHAIN, CSR, Scene, second_operator
+from tests.unit.backend.operator_double import CHAIN, CSR, Scene
 
 PERSON = {"first_name": "Ana", "last_name": "Diaz", "email": "ana@example.com"}
 SHOP = {
@@ -237,60 +236,6 @@ def test_a_failure_of_the_engine_is_told_apart(failure: Any, code: str) -> None:
     scene = Scene()
     scene.failure = failure
     assert refused(scene, "REGISTER", SHOP)[0] == code
-
-
-def test_a_tls_class_gets_a_certificate_and_the_ledger_knows_of_which_holder() -> None:
-    scene = Scene()
-    body = {"what": "certificate", "holder": "gateway", "csr": CSR, "names": ["localhost"]}
-    assert done(scene, "TLS", body)["certificate"] == [b64(der) for der in CHAIN]
-    (event,) = scene.ledger.log.events
-    assert isinstance(event, CertificateIssued)
-    assert event.role == "tls:gateway"
-    assert scene.hsm.asked_names == ["localhost"]
-
-
-def test_who_knows_an_older_tls_authority_is_told_the_newest() -> None:
-    scene = Scene()
-    told = done(scene, "TLS", {"what": "authority", "replaces": "ab" * 32})
-    assert told["certificate"] == [b64(der) for der in CHAIN]
-    assert (scene.hsm.replaced, scene.ledger.log.events) == ("", [])
-
-
-def test_a_new_tls_authority_is_made_by_two_operators_only() -> None:
-    scene = Scene()
-    newest = sha256(CHAIN[0]).hexdigest()
-    told = done(scene, "TLS", {"what": "authority", "replaces": newest})
-    assert (told["status"], scene.hsm.replaced) == ("waiting", "")
-    second_operator(scene)
-    yes = {
-        "proposal": told["proposal"],
-        "approve": True,
-        "command_hash": told["command_hash"],
-    }
-    assert done(scene, "APPROVE", yes)["status"] == "approved"
-    assert scene.hsm.replaced == newest
-    event = scene.ledger.log.events[-1]
-    assert isinstance(event, CertificateIssued)
-    assert event.role == "tls:authority"
-
-
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        ({"what": "root"}, "what"),
-        ({"what": "authority"}, "replaces"),
-        ({"what": "certificate", "holder": "operator", "csr": CSR}, "holder"),
-        ({"what": "certificate", "holder": "pos"}, "csr"),
-        ({"what": "certificate", "holder": "pos", "csr": "!"}, "csr"),
-        ({"what": "certificate", "holder": "pos", "csr": CSR, "names": "localhost"}, "names"),
-        ({"what": "certificate", "holder": "pos", "csr": CSR, "names": [1]}, "names"),
-        ({"what": "certificate", "holder": "pos", "csr": CSR, "names": ["a"] * 17}, "names"),
-        ({"what": "certificate", "holder": "pos", "csr": b64(b"another")}, "refused"),
-    ],
-)
-def test_a_tls_command_at_fault_issues_nothing(body: dict[str, Any], said: str) -> None:
-    _, text = refused(Scene(), "TLS", body)
-    assert said in text
 
 
 def test_full_queues_and_a_lost_token_are_answered() -> None:

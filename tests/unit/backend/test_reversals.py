@@ -7,8 +7,8 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 from adapters.backend.reversals import NOTES_MOST, NotesLeft, Reversals
-from application.group_commit import Work
 from application.reverse import Reversal
+from application.work import Work
 from protocol.encoding import b64
 
 

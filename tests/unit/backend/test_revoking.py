@@ -9,9 +9,10 @@ import pytest
 
 from adapters.backend.operators import Operators
 from adapters.backend.revocations import Issued, Revocations
-from adapters.backend.revoking import ALONE_AN_HOUR, NAMED_MOST
+from adapters.backend.revoking import NAMED_MOST
 from domain.aggregates import certificate as certificates
 from domain.aggregates.certificate import Certificate
+from domain.aggregates.lone_revocation import EACH_MOST
 from domain.event import Event
 from domain.ids import make_id
 from tests.unit.application.ledger_double import NOW_MS, context
@@ -22,11 +23,16 @@ ID = make_id(NOW_MS, 0, 21)
 SERIAL = "2b"
 
 
-def issued(role: str, serial: str = SERIAL, id: UUID = ID) -> Event:
+HOLDER = UUID(int=7)
+SIGNER = UUID(int=5 | (8 << 76) | (2 << 62))
+"""Who signs in a `Scene`."""
+
+
+def issued(role: str, serial: str = SERIAL, id: UUID = ID, holder: UUID = HOLDER) -> Event:
     return certificates.issue(
         context(),
         id,
-        subject_id=UUID(int=7),
+        subject_id=holder,
         role=role,
         serial=serial,
         fingerprint=b"f" * 32,
@@ -38,14 +44,15 @@ def issued(role: str, serial: str = SERIAL, id: UUID = ID) -> Event:
 class Needing(Scene):
     """`needs`: what must be done before, by serial."""
 
-    def __init__(self, role: str, serial: str = SERIAL) -> None:
+    def __init__(self, role: str, serial: str = SERIAL, holder: UUID = HOLDER) -> None:
         super().__init__()
         self.needs: dict[str, str] = {}
         self.only_under: dict[str, list[Issued]] = {}
-        self.ledger.given(issued(role, serial))
+        self.ledger.given(issued(role, serial, holder=holder))
         outside = self.surroundings()
         object.__setattr__(outside, "needed", self._needed)
         object.__setattr__(outside, "cut_off", lambda: self.only_under)
+        self.outside = outside
         self.operators = Operators(outside)
 
     def _needed(self) -> Mapping[str, str]:
@@ -74,17 +81,34 @@ def approval(told: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("role", ["pos", "card", "website", "operator", "auditor", "gateway"])
-def test_a_holders_own_certificate_is_ended_by_one(role: str) -> None:
+@pytest.mark.parametrize("role", ["pos", "card", "website", "gateway"])
+def test_a_devices_certificate_is_ended_by_one(role: str) -> None:
     scene = Needing(role)
     assert scene.revoke()["result"]["revoked"] == [SERIAL]
     assert scene.revoked
 
 
-@pytest.mark.parametrize("role", ["authority:issuing", "backend", "pin"])
-def test_one_on_which_others_hang_takes_two(role: str) -> None:
+def test_a_persons_own_is_ended_by_the_person() -> None:
+    scene = Needing("operator", holder=SIGNER)
+    assert scene.revoke()["result"]["revoked"] == [SERIAL]
+    assert [event.TOPIC for event in scene.ledger.log.events][1:] == ["certificate.revoked/2"]
+
+
+@pytest.mark.parametrize(
+    ("role", "because"),
+    [
+        ("authority:issuing", "All others hang"),
+        ("backend", "All others hang"),
+        ("pin", "All others hang"),
+        ("operator", "somebody else's"),
+        ("auditor", "somebody else's"),
+    ],
+)
+def test_another_persons_and_one_on_which_others_hang_take_two(role: str, because: str) -> None:
     scene = Needing(role)
-    yes = approval(scene.revoke())
+    told = scene.revoke()
+    assert because in told["result"]["because"]
+    yes = approval(told)
     assert not scene.revoked
     second_operator(scene)
     scene.give("APPROVE", yes)
@@ -179,20 +203,62 @@ def test_what_is_ended_otherwise_says_how(role: str) -> None:
     assert Needing(role).revoke()["code"] == "not-revoked-here"
 
 
-def test_many_one_by_one_are_as_many_at_once() -> None:
-    scene = Needing("pos")
-    ids = [make_id(NOW_MS, 0, 100 + number) for number in range(ALONE_AN_HOUR + 1)]
-    scene.ledger.given(*(issued("pos", format(0x100 + n, "x"), id) for n, id in enumerate(ids)))
-    *few, last = ids
+class Stolen(Needing):
+    """More terminals than one operator, or two, may revoke alone."""
 
-    def revoke(id: UUID, number: int) -> dict[str, Any]:
-        body = {"certificates": [str(id)], "why": "a test"}
-        answer: dict[str, Any] = give_as(scene, 100 + number, "REVOKE", body)["result"]
-        return answer
+    def __init__(self) -> None:
+        super().__init__("pos")
+        self.ids = [make_id(NOW_MS, 0, 100 + number) for number in range(2 * EACH_MOST + 2)]
+        self.ledger.given(
+            *(issued("pos", format(0x100 + n, "x"), id) for n, id in enumerate(self.ids))
+        )
 
-    for number, id in enumerate(few):
-        assert revoke(id, number)["revoked"]
-    assert revoke(few[0], 0)["repeated"], "given again it is the same command"
-    assert revoke(last, 90)["status"] == "waiting"
+    def one(self, number: int, command: int = 0) -> dict[str, Any]:
+        """What is told of one; `command`, if given, is the id of the command."""
+        body = {"certificates": [str(self.ids[number])], "why": "a test"}
+        told = give_as(self, command or 100 + number, "REVOKE", body)
+        result: dict[str, Any] = told["result"]
+        return result
+
+
+def test_many_one_by_one_take_two() -> None:
+    scene = Stolen()
+    for number in range(EACH_MOST):
+        assert scene.one(number)["revoked"]
+    assert scene.one(0)["repeated"], "given again it is the same command"
+    assert scene.one(EACH_MOST - 1)["repeated"], "the last one, too"
+    sixth = scene.one(EACH_MOST)
+    assert (sixth["status"], sixth["because"]) == (
+        "waiting",
+        "You revoked 5 certificates alone within 24 hours, the most for one.",
+    )
+    assert scene.one(EACH_MOST)["repeated"], "given again it is the same proposal"
+    assert scene.one(0, 200)["unchanged"], "what is revoked already is no more than that"
     second_operator(scene)
-    assert revoke(last, 91)["revoked"], "another operator has his own count"
+    scene.give("APPROVE", approval({"result": sixth}))
+    assert scene.one(EACH_MOST + 1)["revoked"], (
+        "another operator has his own, and approving is free"
+    )
+
+
+def test_the_count_is_in_the_ledger_and_goes_with_the_day() -> None:
+    scene = Stolen()
+    for number in range(EACH_MOST):
+        scene.one(number)
+    scene.ledger.states.drop()
+    scene.operators = Operators(scene.outside)
+    assert scene.one(EACH_MOST, 300)["status"] == "waiting", "a restart gives nobody new ones"
+    scene.ledger.now_us += 24 * 3600 * 1_000_000
+    assert scene.one(EACH_MOST, 301)["revoked"]
+
+
+def test_all_together_have_a_most_too() -> None:
+    scene = Stolen()
+    for number in range(EACH_MOST):
+        scene.one(number)
+    second_operator(scene)
+    for number in range(EACH_MOST, 2 * EACH_MOST):
+        assert scene.one(number)["revoked"]
+    object.__setattr__(scene.session.peer, "subject_id", UUID(int=9 | (8 << 76) | (2 << 62)))
+    told = scene.one(2 * EACH_MOST)
+    assert told["because"] == "10 certificates were revoked by one operator alone within 24 hours."

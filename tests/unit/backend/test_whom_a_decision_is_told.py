@@ -19,7 +19,7 @@ from adapters.backend.card_questions import Asked, Checked, Stripe
 from adapters.backend.payments import Payments
 from adapters.backend.signature_checks import SignatureChecks
 from application.authorize import Authorize, Decision
-from application.group_commit import UNAVAILABLE, Work
+from application.work import UNAVAILABLE, Work
 from protocol.contract import TYP_CARD, TYP_POS, Contract, card_reference, encode_contract
 from protocol.detached import sign_detached
 from protocol.encoding import b64, to_json

@@ -5,9 +5,10 @@ import json
 from datetime import UTC
 from typing import Any
 
+import pytest
 from rich.console import Console
 
-from adapters.cli.audit_history import lines_of, table_of
+from adapters.cli.audit_history import lines_of, table_of, with_names
 from adapters.cli.people import people
 from tests.unit.application import happened
 from tests.unit.cli.backend_double import BackendDouble
@@ -59,6 +60,24 @@ def test_the_terminal_that_acted_is_named_by_its_label() -> None:
     assert f"pos Till 1 …{str(happened.TERMINAL)[-4:]}" in shown(row)
 
 
+@pytest.mark.parametrize(
+    ("who", "label", "name"),
+    [
+        (f"operator:{OPERATOR}:1f", "operator-1", "operator-1"),
+        ("system:refills", "refills", "system refills"),
+        (f"card:{happened.CARD}:1f", "", f"card {happened.CARD}"),
+        ("", "", ""),
+    ],
+)
+def test_programs_get_the_names_that_people_see(who: str, label: str, name: str) -> None:
+    row = line(3, who=who)
+    found = with_names(row, {OPERATOR: "operator-1"})
+    assert (found["who"], found["label"], found["name"]) == (who, label, name)
+    till = line(3, who=f"pos:{happened.TERMINAL}:1f", label="Till 1")
+    assert with_names(till, {})["label"] == "Till 1"
+    assert with_names(till, {})["name"] == f"pos Till 1 …{str(happened.TERMINAL)[-4:]}"
+
+
 def test_the_payments_id_is_shown_for_corrections() -> None:
     row = line(3, of="transaction", transaction=str(happened.ACCOUNT))
     assert f"payment {happened.ACCOUNT}" in shown(row)
@@ -86,7 +105,8 @@ def test_a_text_cannot_command_the_terminal() -> None:
 def test_the_history_of_a_card_is_replayed(program: Program, backend: BackendDouble) -> None:
     backend.outside.history = [line(n) for n in range(1, 400)]
     card = str(happened.CARD)
-    assert program.json("audit", "history", card) == backend.outside.history
+    replayed = program.json("audit", "history", card)
+    assert replayed == [with_names(row, people()) for row in backend.outside.history]
     ended = program("audit", "history", card, "--utc")
     assert ended.status == 0
     assert "399 events" in ended.out

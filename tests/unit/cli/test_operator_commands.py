@@ -34,6 +34,15 @@ def test_a_company_is_registered(program: Program, backend: BackendDouble) -> No
     assert event.daily_limit_cents == 5_000
 
 
+def test_an_answer_together_with_a_sign_of_life_is_heard(
+    program: Program, backend: BackendDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operator_link, "SILENCE_S", 1.0)
+    backend.sign_with_answer = True
+    company = program.json("register", "company", "--name", "Acme")
+    assert "repeated" not in company, "the first answer counted"
+
+
 def test_another_operator_signs_with_a_key_of_their_own(
     program: Program, backend: BackendDouble
 ) -> None:

@@ -86,7 +86,9 @@ def test_the_hsm_and_its_keys_are_shown_and_what_is_wrong_ends_badly(
     assert program.json("hsm", "keys") == [good]
     assert "K_DB  1" in program("hsm", "keys").out
     assert program.json("hsm", "status")["serial"] == "a1b2"
-    assert "answers          yes" in program("hsm", "status", "--as", "operator-1").out
+    status = program("hsm", "status", "--as", "operator-1").out
+    assert "answers          yes" in status
+    assert all(line[16] == " " and line[17] != " " for line in status.splitlines()), "one column"
     hsm.key_rows = [good, {**good, "key": "LOG", "state": "missing", "sound": False}]
     ended = program("hsm", "keys")
     assert (ended.status, "not sound: LOG/1" in ended.err) == (4, True)

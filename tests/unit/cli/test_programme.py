@@ -32,6 +32,7 @@ def test_options_become_terms(program: Program, backend: BackendDouble) -> None:
     ended = program("programme", "set", str(COMPANY), *options, *WHY)
     assert ended.status == 0, ended.err
     assert "most of a day        no limit → $25.00" in ended.out
+    assert "5812 restaurants, 5814 fast food" in ended.out and "5813 bars → none" in ended.out
     assert terms_of(backend) == Terms(
         per_day_cents=2_500,
         per_week_cents=10_000,

@@ -7,6 +7,10 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.backend.operator_ports import Rows
 from domain.suspicion import DEFAULTS
@@ -22,6 +26,11 @@ POLICY = {"profiles": [{"role": "pos", "valid_days": 365, "check": "human"}], "w
 ERASE = {"cardholder": CERTIFICATE, "why": "asked for it"}
 RULES = msgspec.structs.asdict(DEFAULTS)
 ROTATE = {"key": "K_DB", "generation": 2, "why": "every year"}
+_KEY = ec.generate_private_key(ec.SECP256R1())
+_REQUEST = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+CSR = b64(_REQUEST.sign(_KEY, SHA256()).public_bytes(Encoding.DER))
+_SPKI = _KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+KEY_SHA256 = sha256(_SPKI).hexdigest()
 
 
 def has_proposal(directory: DirectoryDouble, shown: Rows) -> None:
@@ -82,7 +91,24 @@ def proposed(backend: BackendDouble, verb: str, body: dict[str, Any], *about: An
             "CORRECT", {"lines": [{"payment": "p", "amount_cents": 108}], "why": "typo"}, [],
             ["  lines        amount $1.08, payment p\n  why          typo"],
         ),
-        ("TLS", {"what": "authority", "replaces": "ab"}, [], ["what         authority"]),
+        (
+            "TLS",
+            {"what": "certificate",
+             "requests": [{"holder": "gateway", "csr": CSR, "names": ["localhost", "127.0.0.1"]},
+                          {"holder": "pos", "csr": "AAAA"}]},
+            [],
+            ["certificate  of gateway, further names: localhost, 127.0.0.1",
+             f"key of SHA-256 {KEY_SHA256}", "of pos, further names: none", "cannot be read"],
+        ),
+        (
+            "TLS", {"what": "authority", "replaces": "ab"}, [],
+            ["authority    a new one after that of SHA-256 ab"],
+        ),
+        (
+            "TLS", {"what": "retire", "keeps": "ab"}, [],
+            ["trust        no authority before that of SHA-256 ab"],
+        ),
+        ("ALERT", {"alert": "ab", "why": "odd"}, [], ["alert        ab"]),
     ],
 )  # fmt: skip
 def test_it_is_shown_what_exactly_would_be_done(

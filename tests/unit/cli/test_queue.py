@@ -5,6 +5,7 @@ import pytest
 from adapters.backend.queue import KINDS
 from adapters.cli.queue import DECISIONS
 from adapters.cli.queue_words import field_line, what_it_does
+from adapters.cli.times import zone
 from application.refill import Terms
 from domain.aggregates import dispute as disputes
 from domain.ids import make_id
@@ -41,6 +42,18 @@ def test_fields_are_named_as_people_do() -> None:
     said = "the shop says two\ufffdmeals, document with SHA-256 ab"
     assert field_line("evidence", evidence) == said
     assert field_line("evidence", "bill 17") == "evidence: bill 17"
+    names = {"0192": "operator-1"}
+    assert field_line("ordered_by", "operator:0192:2a", names) == "ordered by: operator-1"
+    assert field_line("paid_by", "operator:0193:2a", names) == "paid by: operator 0193"
+    assert field_line("approved_by", "system:refills", names) == "approved by: system"
+    assert field_line("subject", "0192", names) == "subject: operator-1 (0192)"
+
+
+def test_help_says_that_a_script_is_not_asked(program: Program) -> None:
+    out = " ".join(program("queue", "approve", "--help").out.split())
+    assert "A script is not asked" in out and "Without a terminal nobody is asked" in out.replace(
+        "│ │ ", ""
+    )
 
 
 def test_every_kind_that_waits_can_be_decided_here() -> None:
@@ -57,12 +70,20 @@ def test_an_empty_queue_says_so(program: Program, backend: BackendDouble) -> Non
 def test_what_waits_is_listed_and_shown_in_full(program: Program, proposal: str) -> None:
     listed = program("queue", "list", "--as", "operator-2").out
     assert proposal in listed and "correction" in listed and "$40.50" in listed
-    assert "not yours" in program("queue", "list").out
+    head, row, _ = listed.splitlines()
+    assert head.split("  ")[0] == "id" and "operator-2 may decide" in head
+    assert f"since ({zone()})" in head
+    assert "  operator-1  " in row and "  yes  " in row
+    mine = program("queue", "list").out
+    assert "operator-1 may decide" in mine and "no: asked for it" in mine
+    assert "no: not an operator" in program("queue", "list", "--as", "auditor-1").out
     assert "ticketrestaurant queue show ID" in listed
     assert program.json("queue", "list", "--kind", "proposal") == []
     shown = program("queue", "show", proposal, "--as", "auditor-1").out
     for part in ("$55.00 → $95.50", "statement of Corner Deli", "evidence: bill 17", "from $45.00"):
         assert part in shown
+    assert "asked for by: operator-1\n" in shown
+    assert "auditor-1 may not decide it: not an operator" in shown
     details = program.json("queue", "show", proposal)["details"]
     assert details[0]["effects"]["corrections"] == 1
 

@@ -77,6 +77,25 @@ def test_an_empty_list_says_so(program: Program, company: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("refused", "the card was declined by its bank"),
+        ("too late: the refill is rejected", "the card was declined, as was known"),
+        ("refused: its signature is wrong", "not believed: its signature is wrong"),
+        ("charged back", "charged back"),
+    ],
+)
+def test_what_a_processor_told_is_said_in_words(
+    program: Program, backend: BackendDouble, outcome: str, words: str
+) -> None:
+    row = {"received_ms": 1, "processor": "sandbox", "event": "", "kind": "", "refill": COMPANY}
+    backend.outside.refills.given = [{**row, "outcome": outcome}]
+    head, line = program("refill", "webhook", "list").out.splitlines()
+    assert head.startswith("received (") and words in line
+    assert program.json("refill", "webhook", "list")[0]["outcome"] == outcome
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
         ("refill", COMPANY),

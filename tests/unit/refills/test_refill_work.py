@@ -18,10 +18,10 @@ from adapters.backend.webhooks import Webhooks
 from adapters.processors import signature
 from adapters.processors.sandbox import Sandbox
 from application.decide_refill import CancelRefill, ConfirmPayment
-from application.group_commit import Work
 from application.payment_processor import PAID, Charge, Processor, ProcessorFailed
 from application.refill import Payment, Terms
 from application.schedule import AddSchedule
+from application.work import Work
 from domain.aggregates import refill as refills
 from domain.aggregates.refill import Refill
 from domain.aggregates.schedule import Schedule

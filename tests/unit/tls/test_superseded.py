@@ -21,18 +21,22 @@ CLASSES = ("gateway", "backend", "website", "pos", "card")
 
 
 class OperatorDouble:
-    """Certifies what is asked, as the backend does."""
+    """Certifies what is asked, as the backend does once it was approved: a key once."""
 
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
+        self._issued: dict[str, x509.Certificate] = {}
 
     async def command(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
-        request = x509.load_der_x509_csr(unb64(body["csr"]))
-        key = request.public_key()
+        (asked,) = body["requests"]
+        key = x509.load_der_x509_csr(unb64(asked["csr"])).public_key()
         assert isinstance(key, ec.EllipticCurvePublicKey)
-        leaf = self._authority.tls_certificate(key, body["holder"])
-        chain = (leaf, self._authority.tls_root)
-        return {"certificate": [b64(each.public_bytes(Encoding.DER)) for each in chain]}
+        known = str(key.public_numbers())
+        if known not in self._issued:
+            self._issued[known] = self._authority.tls_certificate(key, asked["holder"])
+        chain = (self._issued[known], self._authority.tls_root)
+        shown = [b64(each.public_bytes(Encoding.DER)) for each in chain]
+        return {"certificates": [{"holder": asked["holder"], "certificate": shown}]}
 
 
 class Machine:
@@ -41,6 +45,7 @@ class Machine:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.authority = Authority(home)
+        self.operator = OperatorDouble(self.authority)
         (home / "tls").mkdir()
         for name in CLASSES:
             files = self.authority.tls_files(name)
@@ -52,8 +57,12 @@ class Machine:
         return x509.load_pem_x509_certificates(pem)[0]
 
     def rotate(self, window_s: float = 0.0) -> None:
-        operator = cast(Operator, OperatorDouble(self.authority))
-        asyncio.run(tls_rotating.rotate(operator, self.home, "pos", (), window_s))
+        operator = cast(Operator, self.operator)
+        told = asyncio.run(tls_rotating.certified(operator, self.home, "pos", ("pos",), ()))
+        assert isinstance(told, tuple)
+        asked, bundles = told
+        tls_rotating.put_in_use(self.home, "pos", bundles["pos"], window_s)
+        asked.forget()
 
     def refused(self, certificate: x509.Certificate, watched: WatchedTls | None = None) -> bool:
         """By a server that starts now, or by one that runs and looks."""
@@ -136,3 +145,14 @@ def test_the_window_is_kept(machine: Machine) -> None:
     der = b""
     assert not listed.refuses(der, listed.entries[old].until_ms)
     assert (machine.home / "tls" / SUPERSEDED_FILE).exists()
+
+
+def test_what_is_put_in_use_again_does_not_end(machine: Machine) -> None:
+    """Killed before it was noted as done, the command goes on with the same certificate."""
+    old = machine.current().fingerprint(SHA256()).hex()
+    operator = cast(Operator, machine.operator)
+    for _ in range(2):
+        told = asyncio.run(tls_rotating.certified(operator, machine.home, "pos", ("pos",), ()))
+        assert isinstance(told, tuple)
+        tls_rotating.put_in_use(machine.home, "pos", told[1]["pos"], 0.0)
+    assert list(SupersededList.read(machine.home).entries) == [old]
