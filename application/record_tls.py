@@ -15,7 +15,7 @@ from application.register import (
     key_claims,
 )
 from application.states import States
-from application.work import Outcome
+from application.work import Needs, Outcome
 from domain.aggregates.certificate import Certificate, CertificateIssued
 from domain.event import Context
 from domain.ids import derived_id

@@ -1,7 +1,6 @@
 """A batch is decided while the one before it is being stored: whatever happens to that one."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -53,7 +52,7 @@ class Spy:
 
     def __init__(self, look: Any) -> None:
         self._look = look
-        self.turn = threading.Event()
+        self.turn, self.saw = threading.Event(), threading.Event()
         self.seen: Any = None
 
     def needs(self, states: States, needs: Needs, now_us: int) -> bool:
@@ -62,6 +61,7 @@ class Spy:
     def decide(self, states: States, now_us: int) -> Outcome:
         self.turn.set()
         self.seen = self._look(states)
+        self.saw.set()
         return Outcome("seen")
 
 
@@ -202,8 +202,7 @@ def test_who_reads_the_log_meanwhile_reads_what_was_decided_before(
         until(lambda: world.engine._flight is not None)
         answers.submit(look)
         assert look.turn.wait(5)
-        time.sleep(0.1)
-        assert look.seen is None, "it waits"
+        assert not look.saw.wait(0.1), "it waits"
     answers.all()
     assert [event.originator_id for event in look.seen] == [payment._id]
 
