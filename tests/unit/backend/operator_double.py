@@ -14,7 +14,6 @@ from adapters.backend.operator_ports import (
     Chosen,
     Denied,
     DrawnCard,
-    Rotated,
     Rows,
     Surroundings,
 )
@@ -33,6 +32,7 @@ from tests.unit.backend.books_double import BooksDouble
 from tests.unit.backend.correction_double import CorrectionReadsDouble
 from tests.unit.backend.past_double import PastDouble, ReadModelsDouble
 from tests.unit.backend.refills_double import RefillsDouble
+from tests.unit.backend.rotation_double import RotationDouble
 
 CSR = b64(b"a request")
 CHAIN = [b"leaf", b"issuing"]
@@ -229,27 +229,6 @@ class ProofsDouble:
         if self.error:
             raise self.error
         return text
-
-
-class RotationDouble:
-    """Rotates K_CVV and K_DB without any limit, once a generation."""
-
-    def __init__(self) -> None:
-        self.made: list[tuple[str, int]] = []
-        self.asked = 0
-        self.ceremony = ""
-
-    def check(self, name: str, generation: int, ceremony: str = "") -> None:
-        if name not in ("K_CVV", "K_DB"):
-            raise Denied("not-rotated-here", "Not here.")
-
-    def rotate(self, name: str, generation: int, ceremony: str = "") -> Rotated:
-        self.check(name, generation)
-        self.ceremony = ceremony
-        self.asked += 1
-        if (name, generation) not in self.made:
-            self.made.append((name, generation))
-        return Rotated()
 
 
 class EraserDouble:
