@@ -227,8 +227,9 @@ def _explained(source: Path) -> Iterator[None]:
 
 
 def _save_serving(found: Settings, target: Path, max_rate_kb: int | None) -> dict[str, Any]:
-    from adapters.cli import saving
+    from adapters.cli import leftovers, saving
 
+    leftovers.remove(target.parent, f"{target.name}.", ".staging")
     staging = target.with_name(f"{target.name}.{os.getpid()}.staging")
     # Twice: out of the servers, into the file.
     with _ended_in_order(), progress("Copying", 2 * saving.bytes_to_copy(found)) as bar:

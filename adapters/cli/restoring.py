@@ -4,7 +4,6 @@ Nothing takes its place before the databases were recovered, the persons who wer
 erased again, and the log was held against what was signed.
 """
 
-import glob
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ from typing import Any, Final
 
 from adapters import settings
 from adapters.audit.erasures import Erasure, Erasures
-from adapters.cli import archive
+from adapters.cli import archive, leftovers
 from adapters.cli.restored_log import (
     Standing,
     judge,
@@ -95,7 +94,7 @@ def restore_installation(
     home.parent.mkdir(parents=True, exist_ok=True)
     name = f"{home.name}.restoring-{os.getpid()}"
     staging = home / name if _is_fixed(home) else home.with_name(name)
-    _remove_leftovers(staging.parent, f"{home.name}.restoring-")
+    leftovers.remove(staging.parent, f"{home.name}.restoring-")
     try:
         manifest = archive.extract(source, staging, progress=progress)
         _check_reach(wanted, manifest)
@@ -126,20 +125,6 @@ def _begun_anew(restored: Restored, folder: Path) -> Restored:
         return replace(restored, published_aside=set_published_aside(folder))
     except OSError:
         return replace(restored, published_left=folder)
-
-
-def _remove_leftovers(folder: Path, prefix: str) -> None:
-    """What restores left that were killed: those whose process is no more, and ours to remove."""
-    for path in folder.glob(f"{glob.escape(prefix)}*"):
-        number = path.name.removeprefix(prefix)
-        if not number.isdigit() or path.is_symlink() or path.lstat().st_uid != os.geteuid():
-            continue
-        try:
-            os.kill(int(number), 0)
-        except ProcessLookupError:
-            shutil.rmtree(path, ignore_errors=True)
-        except (OSError, OverflowError):
-            continue  # somebody else's process has that number now
 
 
 def put_in_place(staging: Path, home: Path) -> None:

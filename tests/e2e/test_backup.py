@@ -58,7 +58,17 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         installation.stop()
 
 
+def _killed_before(file: Path) -> None:
+    """What an earlier backup left that was killed while it copied."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = file.with_name(f"{file.name}.{ended.pid}.staging")
+    left.mkdir()
+    (left / "token").write_text("a copy")
+
+
 async def _played(installation: Installation, file: Path) -> Story:
+    await asyncio.to_thread(_killed_before, file)
     town = await found_town(installation, terminals=4, cards=4)
     async with Tills.opened(town) as tills:
         async with tills.paying():
