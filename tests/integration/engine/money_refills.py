@@ -32,11 +32,12 @@ from tests.integration.engine.money_funding import Paid
 from tests.integration.engine.money_scene import Intent, Scene
 
 FEE_CENTS = 7
+WAITING = ("awaiting-payment", "awaiting-approval", "approved")
 _STRANGER = UUID(int=1)
 """An account that there is not: its line of an order fails."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Ordered:
     """A refill as its answers told."""
 
@@ -157,7 +158,7 @@ class Refills:
         return Intent(kind.__name__, make, settle_once, same)
 
     def advance(self, which: int, give_up: bool) -> list[Intent]:
-        """What comes next in the life of a refill, or its end."""
+        """What comes next in the life of a refill, or its end; first of one that waits."""
         next_ = {
             "awaiting-payment": (self.confirm, self.cancel),
             "awaiting-approval": (lambda which: self.approve(which, 2), self.cancel),
@@ -169,9 +170,12 @@ class Refills:
             "credited": (self.charge_back, self.cancel),
             "charged-back": (self.work_on, self.win),
         }
+        waiting = [each for each in self.ordered if each.status in WAITING]
+        chosen = waiting[-1:] if which < 2 and waiting else self._chosen(which)
+        which = self.ordered[::-1].index(chosen[0]) if chosen else which
         return [
             intent
-            for refill in self._chosen(which)
+            for refill in chosen
             for intent in self._next(refill, next_[refill.status])[give_up](which)
         ]
 

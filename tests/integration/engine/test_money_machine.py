@@ -56,7 +56,7 @@ CRASH = st.sampled_from([Crash.NONE] * len(Crash) + list(Crash))
 ACTS = (
     *("pay", "pay", "pay", "pay", "split", "reverse", "void", "refund", "refund", "tip"),
     *("reverse-early", "pay-late", "contest", "contest", "hear-shop", "hear-shop", "decide"),
-    *("decide", "order", "order", "advance", "advance", "advance", "give-up", "approve-alone"),
+    *("decide", "order", "order", "order", "give-up", "approve-alone", *["advance"] * 5),
     *("pursue", "pursue", "pay-fee", "pay-fee", "repay", "statement", "statement"),
     *("ask-payment", "ask-credit", "correct", "correct", "wait", "wait", "programme"),
     *("repeat", "repeat", "close", "expire", "expire", *DECISIONS, *DECISIONS),
@@ -224,7 +224,7 @@ class MoneyMachine(RuleBasedStateMachine):
                 return office.decide_dispute(n, None if flag else cents)
             case "order":
                 lines = dict.fromkeys(range(card + 1), cents % 300 + 1)
-                confirmed, two_persons = n not in (1, 3), n in (2, 3)
+                confirmed, two_persons = n not in (1, 3), n in (1, 2)
                 days, stranger_cents = m - 1 if m < 5 else None, cents % 50 * flag
                 return refills.order(lines, days, confirmed, two_persons, stranger_cents)
             case "advance" | "give-up":
