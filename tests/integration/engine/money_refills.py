@@ -157,11 +157,16 @@ class Refills:
 
         return Intent(kind.__name__, make, settle_once, same)
 
+    def _waiting(self, otherwise: int) -> int:
+        """The latest that waits for somebody."""
+        places = (place for place, each in enumerate(self.ordered[::-1]) if each.status in WAITING)
+        return next(places, otherwise)
+
     def advance(self, which: int, give_up: bool) -> list[Intent]:
         """What comes next in the life of a refill, or its end; first of one that waits."""
         next_ = {
             "awaiting-payment": (self.confirm, self.cancel),
-            "awaiting-approval": (lambda which: self.approve(which, 2), self.cancel),
+            "awaiting-approval": (self.approve_by_two, self.cancel),
             "approved": (self.work_on, self.charge_back),
             "failed": (self.repay, self.charge_back),
             "credited-in-part": (self.repay, self.charge_back),
@@ -170,12 +175,10 @@ class Refills:
             "credited": (self.charge_back, self.cancel),
             "charged-back": (self.work_on, self.win),
         }
-        waiting = [each for each in self.ordered if each.status in WAITING]
-        chosen = waiting[-1:] if which < 2 and waiting else self._chosen(which)
-        which = self.ordered[::-1].index(chosen[0]) if chosen else which
+        which = self._waiting(which) if which < 2 else which
         return [
             intent
-            for refill in chosen
+            for refill in self._chosen(which)
             for intent in self._next(refill, next_[refill.status])[give_up](which)
         ]
 
@@ -195,11 +198,17 @@ class Refills:
 
         return self._decide(refill, ConfirmPayment, may, lambda: self._paid_in(refill))
 
-    def approve(self, which: int, person: int) -> list[Intent]:
-        """A second person's yes; above the limit the first one's is refused."""
-        return [self._approve(refill, person) for refill in self._chosen(which)]
+    def approve_alone(self, which: int) -> list[Intent]:
+        """The yes of whoever ordered it: above the limit it is refused."""
+        return [self._approve(refill, 1) for refill in self._chosen(self._waiting(which))]
+
+    def approve_by_two(self, which: int) -> list[Intent]:
+        """Both say yes, the first one first."""
+        return [self._approve(refill, each) for refill in self._chosen(which) for each in (1, 2)]
 
     def _approve(self, refill: Ordered, person: int) -> Intent:
+        """A second person is enough, always; one alone up to the limit."""
+
         def may() -> bool:
             enough = person != 1 or not refill.two_persons
             return refill.status == "awaiting-approval" and enough
@@ -259,7 +268,7 @@ class Refills:
                 return self.work_on(place)
             if refill.is_charged_back:
                 return self.win(place)
-        return self.charge_back(which)
+        return self.charge_back(which if which < 2 else self._waiting(which))
 
     def win(self, which: int) -> list[Intent]:
         """A chargeback was decided for us, wherever the taking back is."""

@@ -56,8 +56,8 @@ CRASH = st.sampled_from([Crash.NONE] * len(Crash) + list(Crash))
 ACTS = (
     *("pay", "pay", "pay", "pay", "split", "reverse", "void", "refund", "refund", "tip"),
     *("reverse-early", "pay-late", "contest", "contest", "hear-shop", "hear-shop", "decide"),
-    *("decide", "order", "order", "order", "give-up", "approve-alone", *["advance"] * 5),
-    *("pursue", "pursue", "pay-fee", "pay-fee", "repay", "statement", "statement"),
+    *("decide", "order", "order", "order", "give-up", "give-up", *["advance"] * 4),
+    *("approve-alone", "pursue", "pursue", "pay-fee", "pay-fee", "repay", "statement", "statement"),
     *("ask-payment", "ask-credit", "correct", "correct", "wait", "wait", "programme"),
     *("repeat", "repeat", "close", "expire", "expire", *DECISIONS, *DECISIONS),
 )
@@ -232,7 +232,7 @@ class MoneyMachine(RuleBasedStateMachine):
             case "pursue":
                 return refills.pursue(n, early=flag)
             case "approve-alone":
-                return refills.approve(n, person=1)
+                return refills.approve_alone(n)
             case "repay":
                 return refills.repay_any(n)
             case "pay-fee":
