@@ -96,7 +96,7 @@ class Refills:
             if two_persons:
                 assert ordered.status == "awaiting-approval"
                 return True
-            self._credited(ordered)
+            self._credited(ordered, resent)
             return True
 
         return [Intent("order", make, settle, same)]
@@ -116,8 +116,9 @@ class Refills:
         cents = ordered.total_cents + FEE_CENTS
         self.model.funding.paid_in(ordered.id, cents, FEE_CENTS)
 
-    def _credited(self, refill: Ordered) -> None:
-        assert refill.status == ("credited-in-part" if refill.stranger_cents else "credited")
+    def _credited(self, refill: Ordered, resent: bool) -> None:
+        status = "credited-in-part" if refill.stranger_cents else "credited"
+        assert resent or refill.status == status
         self._paid(refill).failed_cents = refill.stranger_cents
         for card, cents in refill.lines.items():
             self.model.credit(refill.id, card, cents, refill.last_day)
@@ -137,7 +138,8 @@ class Refills:
         settle: Callable[[], None],
         person: int = 1,
     ) -> Intent:
-        """`may`: whether it is to be done as things are; `settle` moves the model."""
+        """`may`: whether it is to be done as things are, but for what a command that was sent once
+        more is told: the status by now. `settle` moves the model."""
         origin = self.scene.origin(person)
 
         def settle_once(answer: Any, resent: bool) -> bool:
@@ -146,7 +148,7 @@ class Refills:
                 return False
             if not self.model.first_time(origin.command_id):
                 return False
-            assert may(), "it was to be refused"
+            assert resent or may(), "it was to be refused"
             before = dict(self.model.places)
             settle()
             refill.status = answer["status"]
@@ -327,7 +329,7 @@ class Refills:
                 assert answer.status in ("failed", "charged-back")
                 self._paid(ordered).failed_cents = ordered.total_cents
                 return False
-            self._credited(ordered)
+            self._credited(ordered, resent)
             return True
 
         return Intent(what, make, settle, lambda first, now: isinstance(now, Refill | Refused))

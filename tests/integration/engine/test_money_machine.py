@@ -230,7 +230,8 @@ class MoneyMachine(RuleBasedStateMachine):
             case "advance" | "give-up":
                 return refills.advance(n, give_up=kind == "give-up")
             case "pursue":
-                return refills.pursue(n, early=flag)
+                fee = self.bank.pay_fee(0, 0, off=0) if m > 2 else []
+                return [*fee, *refills.pursue(n, early=flag)]
             case "approve-alone":
                 return refills.approve_alone(n)
             case "repay":
