@@ -184,7 +184,7 @@ def may_be_charged_back(refill: Refill) -> bool:
     return (
         refill.paid_cents > 0
         and refill.status != refills.CHARGED_BACK
-        and refill.refunded_cents < refill.paid_cents
+        and refill.payment_refunded_cents < refill.paid_cents
     )
 
 

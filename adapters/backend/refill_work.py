@@ -281,7 +281,7 @@ class RefillWork:
             await self.works.carry_out(RefundLookedFor(origin, deadline_us(), refill_id=refill.id))
             return await self._state(refill.id)
         if found is None:
-            cents = refill.refund_cents
+            cents = refill.refund_by_processor_cents
             made = await asyncio.to_thread(processor.refund, refill.id, refill.reference, cents)
             found = Refund(reference=made, amount_cents=cents)
         await self.works.carry_out(

@@ -190,7 +190,10 @@ class Refill(money.RefillMoney, frozen=True, kw_only=True, gc=False):
             or self.giving_back
             or self.takes_back
             or (self.status == AWAITING_PAYMENT and self.method == CARD)
-            or ((self.refund_cents > 0 or self.refund_in_doubt) and bool(self.processor))
+            or (
+                bool(self.processor)
+                and (self.refund_by_processor_cents > 0 or self.refund_in_doubt)
+            )
         )
 
 

@@ -13,8 +13,9 @@ class RefillMoney(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     The company owes `receivable_cents`, after a chargeback; `fee_receivable_cents` of them are our
     fee. It paid `fee_paid_cents` of that since, which are `overpaid_cents` where the chargeback was
-    won after all. `refunded_late_cents` of what was refunded went out when the payment was charged
-    back, `refunded_late_fee_cents` of them our fee.
+    won after all. `refunded_over_cents` of what was refunded gave that back, and nothing of the
+    payment. `refunded_late_cents` went out when the payment was charged back,
+    `refunded_late_fee_cents` of them our fee.
     """
 
     status: str = CREDITED
@@ -31,6 +32,7 @@ class RefillMoney(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     fee_paid_cents: int = 0
     overpaid_cents: int = 0
     refunded_cents: int = 0
+    refunded_over_cents: int = 0
     refunded_late_cents: int = 0
     refunded_late_fee_cents: int = 0
     taken_lines: int = 0
@@ -67,7 +69,7 @@ class RefillMoney(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def refundable_cents(self) -> int:
         """What was paid for nothing, refunded or not."""
         if self.status in (REJECTED, CANCELLED):
-            return self.paid_cents
+            return self.paid_cents + self.overpaid_cents
         failed_cents = self.failed_cents if self.status in (IN_PART, FAILED) else 0
         return min(failed_cents, self.paid_cents) + self.overpaid_cents
 
@@ -77,10 +79,21 @@ class RefillMoney(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return max(0, self.refundable_cents - self.refunded_cents)
 
     @property
+    def refund_by_processor_cents(self) -> int:
+        """What of that a processor can send back: never more than it took. The rest is of a fee
+        that was paid otherwise."""
+        return min(self.refund_cents, max(0, self.paid_cents - self.refunded_cents))
+
+    @property
+    def payment_refunded_cents(self) -> int:
+        """What of the payment itself was refunded."""
+        return self.refunded_cents - self.refunded_over_cents
+
+    @property
     def held_cents(self) -> int:
         """What was here of the payment for its lines, but for a chargeback and what came after."""
         fee_cents = self.paid_fee_cents + self.refunded_late_fee_cents
-        refunded_cents = self.refunded_cents - self.refunded_late_cents
+        refunded_cents = self.payment_refunded_cents - self.refunded_late_cents
         return max(0, self.paid_cents - fee_cents - refunded_cents)
 
     @property

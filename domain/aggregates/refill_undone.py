@@ -185,8 +185,10 @@ def after(refill: "Refill", event: Event) -> "Refill":
 def _refunded(refill: "Refill", event: RefillRefunded) -> "Refill":
     late = refill.is_charged_back
     owed_cents = max(0, event.amount_cents - refill.unclaimed_cents)
+    over_cents = 0 if late else refill.overpaid_cents - refill.refunded_over_cents
     return replace(
         refill,
+        refunded_over_cents=refill.refunded_over_cents + min(over_cents, event.amount_cents),
         refunded_cents=refill.refunded_cents + event.amount_cents,
         refunded_late_cents=refill.refunded_late_cents + late * event.amount_cents,
         refunded_late_fee_cents=refill.refunded_late_fee_cents + late * event.fee_cents,

@@ -4,18 +4,23 @@
 and posts every event to books of its own. Nothing of it comes from the engine's memory.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from application.states import States, replay
 from domain import lots
 from domain.aggregates.account import Account, AccountCredited
 from domain.aggregates.closing import DayClosed
+from domain.aggregates.reconciliation import StatementMatched
+from domain.aggregates.refill import Refill
 from domain.aggregates.transaction import Transaction
 from domain.books import chart
-from domain.books.mapping import MOVES, postings
+from domain.books.bank import Expected
+from domain.books.mapping import EXPECTED, MOVES, postings
 from domain.books.posting import total
 from domain.books.running import Running
 from domain.event import Event
@@ -23,14 +28,20 @@ from domain.lots import Lots
 from tests.integration.engine.money_model import Model, Purse
 from tests.integration.engine.world import World
 
-PLACES = {
+OWED = {
     "shops": chart.SHOPS,
     "expired": chart.EXPIRED,
     "donated": chart.DONATIONS,
     "funds": chart.COMPANY_FUNDS,
     "fees": chart.COMPANY_FEES,
 }
-"""The model's names of what the issuer owes; in the books a debt stands below zero."""
+"""The model's names of what the issuer owes or earned; in the books that stands below zero."""
+HAD = {
+    "bank": chart.BANK,
+    "clearing": chart.PROCESSOR_CLEARING,
+    "receivable": chart.FEES_RECEIVABLE,
+}
+"""And of what it has, or is owed."""
 
 
 class Stored:
@@ -51,6 +62,8 @@ class Stored:
         """The credit of each line of a refill, by refill and account."""
         self.streams: defaultdict[UUID, list[Event]] = defaultdict(list)
         """The events of refills."""
+        self.expected: dict[int, Expected] = {}
+        """What the bank's statements are to show, by position."""
         self.added: list[Event] = []
 
     def follow(self) -> None:
@@ -71,8 +84,10 @@ class Stored:
         last = before.version if before is not None else 0
         assert event.originator_version == last + 1, "streams have no gaps and no forks"
         self.states[event.originator_id] = replay([event], before)
-        posted = self.books.take(self.position, event, self.books.day_of(event))
+        day = self.books.day_of(event)
+        posted = self.books.take(self.position, event, day)
         assert total(posted) == 0
+        self._expect(day, event)
         payment = getattr(event, "transaction_id", None)
         if isinstance(before, Account):
             for code, cents in posted:
@@ -86,6 +101,20 @@ class Stored:
             self.credits[event.refill_id, event.originator_id] = event
         if isinstance(event, DayClosed):
             self.closed[event.day] = {each.code: each.balance_cents for each in event.balances}
+
+    def _expect(self, day: str, event: Event) -> None:
+        """As the projection of the books keeps it."""
+        expect = EXPECTED.get(type(event))
+        expected = expect(self.position, day, event) if expect is not None else None
+        if expected is not None:
+            self.expected[self.position] = expected
+        for line in event.lines if isinstance(event, StatementMatched) else ():
+            found = self.expected[line.expected_position]
+            assert not found.entry, "matched twice"
+            assert (found.amount_cents, found.clears) == (line.amount_cents, line.clears)
+            self.expected[line.expected_position] = replace(
+                found, entry=line.entry, entry_day=line.day
+            )
 
     def account(self, id: UUID) -> Account:
         """An account as its events make it."""
@@ -115,17 +144,29 @@ class Stored:
 
 def conservation(stored: Stored, model: Model) -> None:
     """Nothing comes from nowhere: the books add up to zero, and each place holds what it should."""
-    books = stored.books.of_chart()
+    places, purses = model.places, model.purses
+    cards = {chart.CARDHOLDERS: -sum(sum(purse.values()) for purse in purses)}
+    owed = {code: -places[name] for name, code in OWED.items()}
+    had = {code: places[name] for name, code in HAD.items()}
+    nothing = dict.fromkeys(chart.BY_CODE, 0)
     assert stored.books.sum_cents == 0
-    assert {name: -books[code] for name, code in PLACES.items()} == {
-        name: model.places[name] for name in PLACES
-    }
-    assert books[chart.PROCESSOR_CLEARING] == model.places["clearing"]
-    assert books[chart.FEES_RECEIVABLE] == model.places["receivable"]
-    assert -books[chart.CARDHOLDERS] == sum(sum(purse.values()) for purse in model.purses)
+    assert stored.books.of_chart() == nothing | cards | owed | had
     for day, balances in stored.closed.items():
         mark = stored.days[max(each for each in stored.days if each <= day)]
         assert mark.of_chart() == balances, "a closed day stays as it is"
+
+
+def companies(stored: Stored, model: Model) -> None:
+    """Of every refill as much of the fee is owed, and as much due back, as should be; and just what
+    no statement has shown is waited for at the bank."""
+    for id, paid in model.funding.of.items():
+        refill = stored.states[id]
+        assert isinstance(refill, Refill)
+        assert refill.fee_receivable_cents == paid.owed_fee_cents
+        assert refill.unclaimed_cents == paid.due_cents
+    waited = [each for each in stored.expected.values() if not each.entry]
+    assert Counter((each.id, each.amount_cents) for each in waited) == +model.funding.awaited
+    assert sum(each.amount_cents for each in waited) == model.places["clearing"]
 
 
 def components(stored: Stored, model: Model, accounts: Sequence[UUID]) -> None:

@@ -8,6 +8,8 @@ first; what is given back goes back in the opposite order.
 from collections import defaultdict
 from typing import Any
 
+from tests.integration.engine.money_funding import Funding
+
 Purse = dict[str, int]
 
 
@@ -63,7 +65,8 @@ class Payment:
 
 
 class Model:
-    """Every cent, by where it is. `places`: what the issuer owes, but for `clearing`."""
+    """Every cent, by where it is. `places`: what the issuer owes or earned, but for `clearing`,
+    `bank` and `receivable`, which it has."""
 
     def __init__(self, cards: int, credit_cents: int) -> None:
         self.purses: list[Purse] = [{"": credit_cents} for _ in range(cards)]
@@ -77,11 +80,11 @@ class Model:
         """What stands of a refill's line, by refill and card."""
         self.added: defaultdict[tuple[Any, int], int] = defaultdict(int)
         """What corrections added to it, by refill and card."""
-        self.refills_paid: dict[Any, int] = {}
         self.taken: dict[Any, list[tuple[int, Purse]]] = {}
         """What chargebacks took and a won one gives back, by refill: card and parts."""
         self.places: defaultdict[str, int] = defaultdict(int)
         self.places["funds"] = -cards * credit_cents
+        self.funding = Funding(self.places)
         self.done: set[Any] = set()
 
     def first_time(self, key: Any) -> bool:
@@ -124,13 +127,6 @@ class Model:
 
     # Refills
 
-    def paid_in(self, refill: Any, cents: int, fee_cents: int) -> None:
-        """A company's money arrived, or below zero went back."""
-        self.refills_paid.setdefault(refill, cents)
-        self.places["clearing"] += cents
-        self.places["funds"] += cents - fee_cents
-        self.places["fees"] += fee_cents
-
     def credit(self, refill: Any, card: int, cents: int, last_day: str) -> None:
         """A line of a refill."""
         put(self.purses[card], {last_day: cents})
@@ -159,18 +155,6 @@ class Model:
         self.credits[refill, card] = to_cents
         self.places["funds"] -= change
 
-    def charged_back(
-        self, refill: Any, fee_cents: int, sign: int = 1, waived: bool = False
-    ) -> None:
-        """The payment of a refill is gone; the company owes the fee, or none was earned where the
-        order was given up."""
-        self.places["clearing"] -= sign * self.refills_paid[refill]
-        self.places["funds"] -= sign * (self.refills_paid[refill] - fee_cents)
-        if waived:
-            self.places["fees"] -= sign * fee_cents
-        else:
-            self.places["receivable"] += sign * fee_cents
-
     def take_back(
         self, refill: Any, card: int, ordered_cents: int, today: str, last_day: str
     ) -> None:
@@ -181,10 +165,6 @@ class Model:
         parts = take(self.purses[card], cents, today, last_day)
         self.taken.setdefault(refill, []).append((card, parts))
         self.places["funds"] += cents
-
-    def won(self, refill: Any, fee_cents: int, waived: bool = False) -> None:
-        """The payment is here again, and the fee owed no more."""
-        self.charged_back(refill, fee_cents, -1, waived)
 
     def give_again(self, refill: Any) -> int:
         """What was taken back goes back under the last days that it had; how much it is."""

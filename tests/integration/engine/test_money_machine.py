@@ -3,8 +3,8 @@
 A Hypothesis state machine: its rules send what terminals, phones, operators and the backend's own
 parts send, alone and several in one commit; a crash may meet any of them (`money_crashes`). After
 every step all six invariants are checked (`money_invariants`) between a model that knows the
-answers alone (`money_model`), the states replayed from the stored events, and books posted from
-them. Snapshots are made all the time: of every fourth event of an account.
+answers alone (`money_model`, `money_funding`), the states replayed from the stored events, and
+books posted from them. Snapshots are made all the time: of every fourth event of an account.
 
 CI runs the same examples every time. `TICKETRESTAURANT_MONEY_EXAMPLES=500` runs so many of new
 ones, of a hundred steps each (about three seconds an example), and prints how to repeat a failure.
@@ -38,6 +38,7 @@ from application.expired_funds import BookExpiry
 from application.reverse import Reverse
 from application.work import Failed, Work
 from tests.integration.engine import money_invariants as six
+from tests.integration.engine.money_bank import Bank
 from tests.integration.engine.money_corrections import (
     Corrections,
     close_day,
@@ -46,6 +47,7 @@ from tests.integration.engine.money_corrections import (
 )
 from tests.integration.engine.money_crashes import Crash, carry_out
 from tests.integration.engine.money_office import DECISIONS, Office
+from tests.integration.engine.money_refills import FEE_CENTS, Refills
 from tests.integration.engine.money_scene import CARDS, HOUR_US, SECOND_US, Intent, Scene
 from tests.integration.engine.world import Database
 
@@ -54,8 +56,8 @@ CRASH = st.sampled_from([Crash.NONE] * len(Crash) + list(Crash))
 ACTS = (
     *("pay", "pay", "pay", "pay", "split", "reverse", "void", "refund", "refund", "tip"),
     *("reverse-early", "pay-late", "contest", "contest", "hear-shop", "hear-shop", "decide"),
-    *("decide", "order", "order", "advance", "advance", "advance", "give-up", "approve-alone"),
-    *("pursue", "pursue"),
+    *("decide", "order", "order", "order", "give-up", "give-up", *["advance"] * 4),
+    *("approve-alone", "pursue", "pursue", "pay-fee", "pay-fee", "repay", "statement", "statement"),
     *("ask-payment", "ask-credit", "correct", "correct", "wait", "wait", "programme"),
     *("repeat", "repeat", "close", "expire", "expire", *DECISIONS, *DECISIONS),
 )
@@ -99,6 +101,7 @@ class MoneyMachine(RuleBasedStateMachine):
         super().__init__()
         self.scene = scene = Scene(database)
         self.office, self.corrections = Office(scene), Corrections(scene)
+        self.refills, self.bank = Refills(scene), Bank(scene)
         self.answered: list[tuple[Intent, Any]] = []
         scene.stored.follow()
 
@@ -182,7 +185,9 @@ class MoneyMachine(RuleBasedStateMachine):
         """Each card has money of three kinds: for today, for another day, for ever."""
         for days, each in zip((0, 2), cents, strict=True):
             lines = dict.fromkeys(range(CARDS), each)
-            self.step(self.office.order(lines, days, confirmed=True, two_persons=False), Crash.NONE)
+            self.step(
+                self.refills.order(lines, days, confirmed=True, two_persons=False), Crash.NONE
+            )
 
     @rule(act=ACT, crash=CRASH)
     def send(self, act: Act, crash: Crash) -> None:
@@ -197,7 +202,7 @@ class MoneyMachine(RuleBasedStateMachine):
     def intents(self, act: Act) -> list[Intent]:
         """The commands of an act: `n` chooses among what there is, the latest for 0."""
         kind, n, m, cents, flag = act
-        scene, office, card = self.scene, self.office, m % CARDS
+        scene, office, refills, card = self.scene, self.office, self.refills, m % CARDS
         match kind:
             case "pay":
                 return [scene.pay(card, cents or 2_501, n % 2, partial=flag)]
@@ -219,15 +224,22 @@ class MoneyMachine(RuleBasedStateMachine):
                 return office.decide_dispute(n, None if flag else cents)
             case "order":
                 lines = dict.fromkeys(range(card + 1), cents % 300 + 1)
-                return office.order(lines, m - 1 if m < 5 else None, n != 1, n == 2)
+                confirmed, two_persons = n not in (1, 3), n in (1, 2)
+                days, stranger_cents = m - 1 if m < 5 else None, cents % 50 * flag
+                return refills.order(lines, days, confirmed, two_persons, stranger_cents)
             case "advance" | "give-up":
-                return office.advance(n, give_up=kind == "give-up")
+                return refills.advance(n, give_up=kind == "give-up")
             case "pursue":
-                return office.pursue(n, early=flag)
+                fee = self.bank.pay_fee(0, 0, off=0) if m > 2 else []
+                return [*fee, *refills.pursue(n, early=flag)]
             case "approve-alone":
-                return office.approve(n, person=1)
-            case "programme":
-                return set_programme(scene, TERMS[n] if flag else {})
+                return refills.approve_alone(n)
+            case "repay":
+                return refills.repay_any(n)
+            case "pay-fee":
+                return self.bank.pay_fee(n, 0 if flag else cents % FEE_CENTS, off=int(m == 1))
+            case "statement":
+                return self.bank.statement(n, m + 1, cents % 3, again=flag)
             case _:
                 return self._later(act)
 
@@ -240,6 +252,8 @@ class MoneyMachine(RuleBasedStateMachine):
     def _later(self, act: Act) -> list[Intent]:
         """Acts that need time to pass, or somebody's request before."""
         match act.kind:
+            case "programme":
+                return set_programme(self.scene, TERMS[act.n] if act.flag else {})
             case "wait":
                 self.scene.clock.us += (1, 9, 24, 49)[act.n % 4] * HOUR_US
             case "ask-payment":
@@ -267,6 +281,7 @@ class MoneyMachine(RuleBasedStateMachine):
     def holds(self) -> None:
         stored, model, world = self.scene.stored, self.scene.model, self.scene.world
         six.conservation(stored, model)
+        six.companies(stored, model)
         six.components(stored, model, world.accounts)
         six.derived_is_kept(stored, world)
         six.no_overdraft(stored, world.accounts)
@@ -288,7 +303,7 @@ def test_the_six_invariants_hold_whatever_happens(
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=int(EXAMPLES or 15),
+            max_examples=int(EXAMPLES or 14),
             stateful_step_count=100 if EXAMPLES else 40,
             derandomize=not EXAMPLES,
             print_blob=bool(EXAMPLES),
