@@ -226,7 +226,7 @@ class GroupCommit:
             self.latency.add(now - each.arrived_s)
         self.batch_sizes.add(len(batch.queued))
         if batch.of_background:
-            self._background.took(batch.deciding_s + now - batch.handed_over_s)
+            self._background.took(batch.deciding_s)
 
     def _fall_back(self, error: Exception) -> None:
         """After a fault: what was not answered yet is decided anew, one batch after the other."""

@@ -10,6 +10,7 @@ from uuid import UUID
 from application.cache import Cache
 from application.ports import Claim, ReadableLog, Snapshots
 from application.recent_ids import RecentIds
+from application.sharing import shared
 from domain.aggregates import (
     account,
     alert,
@@ -104,7 +105,7 @@ class States:
         self,
         log: ReadableLog,
         keep: int = 500_000,
-        keep_transactions: int = 50_000,
+        keep_transactions: int = 20_000,
         snapshots: Snapshots | None = None,
     ) -> None:
         self._log = log
@@ -247,12 +248,15 @@ class States:
 
     def _stored(self, ids: list[UUID]) -> dict[UUID, Any]:
         """The state of each stream that exists, as it is stored."""
+        own = {id: id for id in ids}
         if self._snapshots is None:
-            return {id: replay(events) for id, events in self._log.load(ids).items()}
+            return {
+                id: shared(replay(events), own[id]) for id, events in self._log.load(ids).items()
+            }
         found: dict[UUID, Any] = {}
         long_ones: list[Any] = []
         for id, (kept, events) in self._snapshots.load(ids).items():
-            state = found[id] = replay(events, kept)
+            state = found[id] = shared(replay(events, kept), own[id])
             if len(events) >= SNAPSHOT_EVERY:
                 long_ones.append(state)
         if long_ones:

@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from application.cache import Cache
+from application.sharing import shared
 from application.states import EVOLVE
 from domain.aggregates.account import Account
 from domain.aggregates.alert import Alert
@@ -58,6 +59,8 @@ KINDS: dict[str, type[Any]] = {
 KEEP = 250_000
 """States remembered, of half a kilobyte each: half of it holds 100,000 accounts in use. What is
 not remembered is read and opened again."""
+LINES_KEPT = 1_000
+"""A refill of more lines is remembered only while it is at work."""
 PIN_IS_SET = b"set"
 """Stands here for the reference of any PIN."""
 _KIND_OF = {cls: kind for kind, cls in KINDS.items()}
@@ -150,7 +153,9 @@ class Directory:
             elif isinstance(state, Card) and state.pin_reference:
                 # What a PIN is compared with belongs to the decision alone.
                 current[number] = state = replace(state, pin_reference=PIN_IS_SET)
-            states[number] = state
+            states[number] = shared(state) if number in new else state
+            if isinstance(state, Refill) and state.accounts > LINES_KEPT and not state.at_work:
+                states[number] = None
         self._store(new, current, moved)
 
     def _store(self, new: set[int], current: dict[int, Any], moved: dict[int, int]) -> None:
@@ -178,5 +183,5 @@ class Directory:
                     missing.add(event.originator_id)
         if missing:
             loaded = self._table.load(missing).values()
-            current |= {known.state.id.int: known.state for known in loaded}
+            current |= {known.state.id.int: shared(known.state) for known in loaded}
         return current

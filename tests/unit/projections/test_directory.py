@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from application.decide_refill import ChargeBack
 from application.states import EVOLVE
 from domain.aggregates import account as accounts
 from domain.aggregates import expired_money
@@ -19,6 +20,8 @@ from domain.event import Event
 from projections.directory import PIN_IS_SET, Directory, Listed, listed
 from projections.ports import Entry
 from tests.integration.ledger.town import Town, busy_day
+from tests.unit.application.ledger_double import DEADLINE_US, origin
+from tests.unit.application.refilling import LINES, credited_by_card, state, step_back
 from tests.unit.domain import material
 
 
@@ -100,6 +103,31 @@ def test_a_batch_may_touch_more_than_it_remembers() -> None:
     projection.project(accounts[:5])
     projection.project(accounts[5:])
     assert table.rows == replayed(accounts)
+
+
+@pytest.mark.parametrize(("kept", "read"), [(1, 2), (2, 0)])
+def test_a_large_refill_is_read_again_where_it_moves_after_a_rest(
+    kept: int, read: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two lines: it rests between payment and approval, and from its crediting to a dispute."""
+    monkeypatch.setattr("projections.directory.LINES_KEPT", kept)
+    place, id = credited_by_card()
+    place.when(ChargeBack(origin(90), DEADLINE_US, refill_id=id, text="x"))
+    place.when(step_back(state(place, id), LINES))
+    asked: list[UUID] = []
+
+    class Asked(MemoryTable):
+        def load(self, ids: Collection[UUID]) -> dict[UUID, Listed]:
+            asked.extend(ids)
+            return super().load(ids)
+
+    table = Asked()
+    projection = Directory(table)
+    of_refills = [each for each in entries(place.log.events) if "refill" in each.event.TOPIC]
+    for each in of_refills:
+        projection.project([each])
+    assert asked.count(id) == read
+    assert table.rows == replayed(of_refills)
 
 
 @pytest.mark.parametrize("missing", [0, 1])
