@@ -121,7 +121,8 @@ def _alert(context: Context, request: Request) -> Event:
 def _of_pin(context: Context, request: Request, no: Refusal | None) -> list[Event]:
     """Counts the PIN. The right one, while it is not barred, is referred to by the newest key
     from now on."""
-    card, events = request.card, list[Event]()
+    card = request.card
+    events: list[Event] = []
     if card is None or request.pin_right is None:
         return events
     counted = cards.count_pin(

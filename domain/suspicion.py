@@ -176,7 +176,8 @@ def assess(watch: Watch, recent: tuple[Use, ...], now: Use) -> Suspicion:
     """What the account's recent uses say of this one. Nothing where there are none."""
     if not recent or now.at_us - recent[-1].at_us > KEPT_US:
         return NO_SUSPICION
-    score, reasons = 0, tuple[str, ...]()
+    score = 0
+    reasons: tuple[str, ...] = ()
     for name, shows, weight_of in _ASKED:
         weight = weight_of(watch)
         if weight and shows(watch, recent, now):

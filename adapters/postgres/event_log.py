@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from uuid import UUID
 
-from adapters.postgres.mapper import PERSONAL, SealedMapper
+from adapters.postgres.mapper import PERSONAL, SealedMapper, event_place
 from adapters.postgres.recorder import ShardRecorder
 from adapters.postgres.sealing import NotSealedHere
 from application.ports import Claim, Conflict, Row, Unavailable
@@ -74,16 +74,16 @@ class SealedEventLog:
     def add(self, events: Iterable[Event]) -> None:
         """See the port."""
         recorder, added = self.recorder, self._added
-        seal, encode = self.mapper.seal, recorder.encode
+        seal_at, encode_at = self.mapper.seal_at, recorder.encode_at
         note, note_encoded = added.append, self._encoded.append
         position = recorder.position + len(self._sent) + len(added)
         for event in events:
             position += 1
-            row = Row(
-                position, event.originator_id, event.originator_version, event.TOPIC, seal(event)
-            )
-            note(row)
-            note_encoded(encode(row))
+            id, version, topic = event.originator_id, event.originator_version, event.TOPIC
+            place = event_place(id, version, topic)
+            state = seal_at(place, event)
+            note(Row(position, id, version, topic, state))
+            note_encoded(encode_at(position, place, state))
 
     def send(self, claims: Sequence[Claim]) -> None:
         """See the port. Raises ValueError for a claim without an event."""

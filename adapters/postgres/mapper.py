@@ -23,9 +23,12 @@ _PLACES = {topic: topic.encode() for topic in topics()}
 
 
 def event_place(originator_id: UUID, originator_version: int, topic: str) -> bytes:
-    """Where an event stands, as additional data: id, version, topic."""
+    """Where an event stands, as additional data: id, version, topic.
+
+    The same bytes stand in a row of PostgreSQL's binary COPY format.
+    """
     name = _PLACES.get(topic) or topic.encode()
-    return _PLACE.pack(16, originator_id.bytes, 8, originator_version, len(name)) + name
+    return _PLACE.pack(16, originator_id.int.to_bytes(16), 8, originator_version, len(name)) + name
 
 
 class SealedMapper(Mapper[UUID]):
@@ -37,14 +40,17 @@ class SealedMapper(Mapper[UUID]):
 
     def seal(self, event: Event) -> bytes:
         """The stored state of an event."""
+        place = event_place(event.originator_id, event.originator_version, event.TOPIC)
+        return self.seal_at(place, event)
+
+    def seal_at(self, place: bytes, event: Event) -> bytes:
+        """As `seal`, with the `event_place`."""
         topic = event.TOPIC
         if topic.startswith(PERSONAL) and not topic.startswith(IMPERSONAL):
             key = self._keys.person_key(event.originator_id)
         else:
             key = self._keys.run_key()
-        return key.seal(
-            encode(event), event_place(event.originator_id, event.originator_version, topic)
-        )
+        return key.seal(encode(event), place)
 
     def open(self, originator_id: UUID, originator_version: int, topic: str, state: bytes) -> Event:
         """The event of a row. Raises NotSealedHere if changed or moved, KeyError if erased."""

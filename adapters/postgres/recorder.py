@@ -19,6 +19,7 @@ from eventsourcing.persistence import Notification, StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 
 from adapters.postgres.copy_writer import CopyWriter
+from adapters.postgres.mapper import event_place
 from application.ports import Claim, Conflict, Row, Unavailable
 
 LOCK_CLASS = 0x5452  # "TR": the first key of the advisory locks; the second is the shard
@@ -45,7 +46,7 @@ _FRESH_S = 2.0
 """How long is waited for a new connection after a dead one."""
 _OWN_SESSION_ENDS_S = 0.3
 """How long is waited for the lock that the connection before still holds on its way out."""
-_BEFORE_TOPIC = struct.Struct(">hihiqi16siqi")
+_BEFORE_PLACE = struct.Struct(">hihiq")
 _LENGTH = struct.Struct(">i")
 
 
@@ -61,7 +62,6 @@ class ShardRecorder(PostgresApplicationRecorder):
         self._reader: psycopg.Connection[Any] | None = None
         self._taken_by = 0
         self._sent = 0
-        self._topics: dict[str, bytes] = {}
 
     @property
     def known_position(self) -> int | None:
@@ -151,15 +151,14 @@ class ShardRecorder(PostgresApplicationRecorder):
 
     def encode(self, row: Row) -> bytes:
         """A row in the binary COPY format: field count, then length and bytes of each field."""
-        position, originator_id, version, topic, state = row
-        name = self._topics.get(topic)
-        if name is None:
-            name = self._topics[topic] = topic.encode()
+        position, id, version, topic, state = row
+        return self.encode_at(position, event_place(id, version, topic), state)
+
+    def encode_at(self, position: int, place: bytes, state: bytes) -> bytes:
+        """The same, by the `event_place`, which is the middle of it."""
         return (
-            _BEFORE_TOPIC.pack(
-                6, 2, self.shard, 8, position, 16, originator_id.bytes, 8, version, len(name)
-            )
-            + name
+            _BEFORE_PLACE.pack(6, 2, self.shard, 8, position)
+            + place
             + _LENGTH.pack(len(state))
             + state
         )

@@ -59,10 +59,10 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
 
 def judge(request: Request) -> Judged | None:
     """The first refusal, None for yes."""
-    for place, rule in enumerate(RULES):
+    for rule in RULES:
         no = rule(request)
         if no is not None:
-            return Judged(no, place >= _PIN)
+            return Judged(no, RULES.index(rule) >= _PIN)
     return None
 
 
