@@ -238,7 +238,11 @@ class ShardRecorder(PostgresApplicationRecorder):
         if topics:
             found = self._select(_ROWS_OF_TOPICS, (self.shard, after, most, list(topics), limit))
         else:
-            found = self._select(_ROWS, (self.shard, after, most, limit))
+            # Positions have no gaps: this range holds the page and no more, so that it is read
+            # quickly also where PostgreSQL knows nothing of the table yet and would sort it.
+            found = self._select(_ROWS, (self.shard, after, min(most, after + limit), limit))
+            if not found and after + limit < most:
+                found = self._select(_ROWS, (self.shard, after, most, limit))
         return [Row(*row) for row in found]
 
     def streams(self, ids: Sequence[UUID], after: Mapping[UUID, int]) -> list[Any]:

@@ -106,7 +106,7 @@ class Installation:
         )  # fmt: skip
 
 
-def _until(true: "object", what: str, seconds: float = 30) -> None:
+def _until(true: "object", what: str, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not true():  # type: ignore[operator]
         if time.monotonic() > deadline:

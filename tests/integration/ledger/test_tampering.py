@@ -235,3 +235,15 @@ def test_an_older_checkpoint_that_does_not_fit_is_found(
         history.write("torn by a cra")
         history.write("\n" + other)
     assert found(evidence) == [("history", ())]
+
+
+@pytest.mark.parametrize("upto", [None, 61])
+def test_a_hole_does_not_end_the_reading_of_the_log(
+    evidence: Evidence, ledger: LedgerDatabase, upto: int | None
+) -> None:
+    """Nor one as long as a page: the next rows are those behind it."""
+    with ledger.as_attacker() as connection:
+        connection.execute("DELETE FROM events WHERE position BETWEEN 11 AND 40")
+    read = [row.position for row in ledger.log.recorder.rows(10, 5, upto)]
+    assert read == [41, 42, 43, 44, 45]
+    assert ledger.log.recorder.rows(61, 5, upto) == []
