@@ -64,7 +64,6 @@ class Adjust:
     """The work of one change. The terminal repeats it until it is answered, over days if need be;
     what must not be done late, the payment's state refuses."""
 
-    claims = False
     __slots__ = ("_id", "ask", "deadline_us")
 
     def __init__(self, ask: AdjustAsk, deadline_us: int) -> None:

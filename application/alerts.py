@@ -23,8 +23,6 @@ class AnswerAlert:
     `not mine` takes every stripe that the alert is about out of use at once: somebody has a copy.
     """
 
-    claims = False
-
     def __init__(
         self, context: Context, deadline_us: int, *, card_id: UUID, alert_id: UUID, mine: bool
     ) -> None:

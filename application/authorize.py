@@ -102,7 +102,6 @@ def card_of(states: States, digest: bytes, older: tuple[bytes, ...]) -> UUID | N
 class Authorize:
     """The work of one authorization."""
 
-    claims = False
     __slots__ = ("_card_id", "_id", "_wanted", "ask", "deadline_us")
 
     def __init__(

@@ -36,8 +36,6 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Used:
     """A work that says whether a command id was carried out before, and does nothing."""
 
-    claims = False
-
     def __init__(self, command_id: UUID, deadline_us: int) -> None:
         self._key = (COMMAND, command_id.bytes)
         self.deadline_us = deadline_us
@@ -60,7 +58,6 @@ class Command:
     from another one under the same id; empty where nobody else chooses the id.
     """
 
-    claims: bool = True
     makes: ClassVar[tuple[type[Event], ...]] = ()
 
     def __init__(self, origin: Origin, deadline_us: int) -> None:

@@ -55,7 +55,6 @@ class Contest:
     """The work of a phone that disputes a payment of its account; the answer is a Dispute or a
     Refusal. Asking again tells how the dispute stands."""
 
-    claims = False
     __slots__ = ("ask", "deadline_us")
 
     def __init__(self, ask: ContestAsk, deadline_us: int) -> None:

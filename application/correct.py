@@ -231,8 +231,6 @@ class PreviewCorrections:
     """A `Work` that answers with the Plan of what would be done, or None where the command with
     that id was carried out before: it needs no second look."""
 
-    claims = False
-
     def __init__(
         self,
         origin: Origin,

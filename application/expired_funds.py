@@ -34,8 +34,6 @@ class BookExpiry:
     Its answer is how many lots were booked.
     """
 
-    claims = False
-
     def __init__(self, account_ids: Sequence[UUID], issuer_id: UUID, deadline_us: int) -> None:
         self._ids, self._issuer_id = account_ids, issuer_id
         self.deadline_us = deadline_us

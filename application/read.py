@@ -11,8 +11,6 @@ from application.work import Needs, Outcome
 class Read:
     """Answers with what `look` sees in the states, given the time in microseconds."""
 
-    claims = False
-
     def __init__(self, first: UUID, look: Callable[[States, int], Any], deadline_us: int) -> None:
         self._first = first
         self._look = look

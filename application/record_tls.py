@@ -128,8 +128,6 @@ class TlsOnRecord:
     """A work that stores nothing: the serials by holder where all of these keys were certified for
     those holders, else an empty answer."""
 
-    claims = False
-
     def __init__(self, deadline_us: int, keys: Mapping[str, bytes]) -> None:
         self.deadline_us = deadline_us
         self._keys = keys
@@ -181,8 +179,6 @@ class EndTlsTrust(Command):
 
 class TlsTrustEnded:
     """A work that stores nothing: whether two operators agreed to that."""
-
-    claims = False
 
     def __init__(self, deadline_us: int, keeps: bytes) -> None:
         self.deadline_us = deadline_us

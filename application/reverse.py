@@ -49,7 +49,6 @@ class Reversal(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Reverse:
     """The work of one reversal. It has no clock limit: a terminal may have been off for a day."""
 
-    claims = False
     __slots__ = ("_card_id", "_id", "ask", "deadline_us")
 
     def __init__(self, ask: ReverseAsk, deadline_us: int) -> None:

@@ -80,8 +80,6 @@ class Weighing:
     command that came before is answered by what became of it then, however it would be now.
     """
 
-    claims = False
-
     def __init__(
         self,
         deadline_us: int,

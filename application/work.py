@@ -27,9 +27,8 @@ class Outcome(NamedTuple):
 
 
 class Work(Protocol):
-    """A unit of deciding. `claims`: whether it may claim something unique."""
+    """A unit of deciding."""
 
-    claims: bool
     deadline_us: int
 
     def needs(self, states: States, needs: Needs, now_us: int) -> bool:

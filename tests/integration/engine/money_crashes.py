@@ -76,7 +76,6 @@ def carry_out(world: World, makes: Sequence[Make], crash: Crash) -> Carried:
 class _Gate:
     """Holds the engine until all works of a batch wait behind it, so that they are one commit."""
 
-    claims = False
     deadline_us = 1 << 62
 
     def __init__(self) -> None:

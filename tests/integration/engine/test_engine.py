@@ -179,7 +179,6 @@ def test_a_reversal_takes_back_only_the_payment_of_its_own_card(world: World) ->
 def test_a_work_that_raises_gets_96_alone(world: World) -> None:
     @dataclass
     class Broken:
-        claims: bool = False
         deadline_us: int = 1 << 60
 
         def needs(self, states: States, needs: Needs, now_us: int) -> bool:
