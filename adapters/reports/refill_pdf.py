@@ -91,11 +91,17 @@ def invoice_pdf(refill: Refill, company: Company, issuer_name: str) -> bytes:
         ("For", f"Carrying out refill {refill.id}"),
         ("Accounts", f"{refill.accounts:,}"),
         ("Fee", dollars(refill.fee_cents)),
-        ("Paid", f"{dollars(with_refill)} with the refill, {_METHODS[refill.method]}"),
     ]
-    if refill.fee_paid_cents:
-        facts.append(("Paid since", dollars(refill.fee_paid_cents)))
-    facts.append(("Open", dollars(refill.fee_receivable_cents)))
+    if refill.is_given_up:
+        facts.append(
+            ("Charged", "Nothing: the order was given up. What was paid goes back to you.")
+        )
+    else:
+        paid = f"{dollars(with_refill)} with the refill, {_METHODS[refill.method]}"
+        facts.append(("Paid", paid))
+        if refill.fee_paid_cents:
+            facts.append(("Paid since", dollars(refill.fee_paid_cents)))
+        facts.append(("Open", dollars(refill.fee_receivable_cents)))
     story = [*_head("Invoice", refill, issuer_name), _facts(facts)]
     return _document(story, f"Invoice FEE-{refill.id}", issuer_name)
 

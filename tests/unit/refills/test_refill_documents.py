@@ -13,8 +13,10 @@ from msgspec.structs import replace
 from adapters.backend.operator_ports import Denied
 from adapters.backend.refill_reads import RefillLists
 from adapters.reports.refill_pdf import MOST_LINES, invoice_pdf, receipt_pdf
+from application.decide_refill import CancelRefill
 from application.pay_fee import PayFee
 from application.payment_processor import DISPUTED
+from application.payment_processor import PAID as CHARGED
 from application.refill import Payment, Terms
 from domain.aggregates.company import Company
 from domain.aggregates.refill import Refill
@@ -22,6 +24,7 @@ from domain.aggregates.schedule import Schedule
 from tests.unit.application.happened import ACCOUNT, COMPANY
 from tests.unit.application.ledger_double import DEADLINE_US, Ledger, origin
 from tests.unit.application.refilling import (
+    BY_CARD,
     FOREIGN,
     SECOND,
     charged,
@@ -106,6 +109,16 @@ def test_an_invoice_says_what_is_open_after_a_chargeback(paid_cents: int, open_:
     text = text_of(lists(place).document("invoice", id))
     assert open_ in text[text.index("(Open)") :]
     assert ("Paid since" in text) == bool(paid_cents)
+
+
+def test_an_invoice_of_an_order_that_was_given_up_charges_nothing() -> None:
+    place, refill = paid(payment=BY_CARD, terms=Terms(alone_most_cents=0, fee_cents=150))
+    charged(place, refill.id, 2, CHARGED, 5_850)
+    place.when(CancelRefill(origin(3), DEADLINE_US, refill_id=refill.id, text="x"))
+    text = text_of(lists(place).document("invoice", refill.id))
+    assert "Nothing: the order was given up" in text
+    assert "(Open)" not in text
+    assert "(Paid)" not in text
 
 
 def test_no_document_of_what_was_not_paid() -> None:
