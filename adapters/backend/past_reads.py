@@ -39,5 +39,5 @@ def past_list(
 
 def _known(rows: Rows, account_id: UUID) -> Rows:
     if not rows:
-        raise Denied("no-such-account", f"There was no account {account_id} then.")
+        raise Denied("no-such-account", f"There is no account {account_id}, or there was none yet.")
     return rows

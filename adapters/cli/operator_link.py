@@ -178,7 +178,9 @@ def _run(name: str, roles: tuple[str, ...], work: Callable[[Operator], Awaitable
         raise explained(error) from None
     except (Unreachable, NoAnswer) as error:
         raise not_running(
-            f"the backend cannot be reached: {error}. Does `{this_program('serve')}` run?"
+            f"the backend cannot be reached as {name}: {error}. Does `{this_program('serve')}` run?"
+            f" If it does, look whether the certificate of {name} is still good"
+            f" (`{this_program('pki', 'list', '--as', 'operator-1')}`), or give another: --as"
         ) from None
     except errors.ProtocolError as error:
         raise refused(str(error)) from None

@@ -102,8 +102,9 @@ def revoke(
     as_: AsOperator = "operator-1",
     json: AsJson = False,
 ) -> None:
-    """Revoke certificates for good. One of a device, or your own, is revoked at once; for several,
-    another person's, or the sixth within 24 hours a second operator must approve.
+    """Revoke certificates for good. One of a device, or an earlier one of your own, is revoked at
+    once; for several, another person's, or the sixth within 24 hours a second operator must
+    approve.
 
     An open session of the holder ends within a second. A blocked terminal or card keeps its
     certificate: see `block`.
@@ -122,13 +123,15 @@ def revoke(
         others = await others_of_holders(operator, found)
         ids = [str(row["certificate"]) for row in found]
         body = {"certificates": ids, "reason": reason, "why": why}
-        return {**await operator.command("REVOKE", body), "still_valid": others}
+        holders = [row["name"] for row in found if row.get("name")]
+        done = await operator.command("REVOKE", body)
+        return {**done, "still_valid": others, "holders": holders}
 
     result = as_operator(as_, work)
     if json:
         print_json(result)
         return
-    if not tell_proposed(result, as_):
+    if not tell_proposed(result, as_, result["holders"]):
         for serial in result.get("revoked", ()):
             print(f"certificate {serial} is revoked")
         for serial in result.get("revoked_before", ()):

@@ -1,6 +1,7 @@
 """`proposal`: what one operator asked for and a second one must approve."""
 
 import sys
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import typer
@@ -123,15 +124,21 @@ def reject(
     _tell(as_operator(as_, lambda operator: operator.command("APPROVE", body)), json)
 
 
-def tell_proposed(result: dict[str, Any], as_: str = "operator-1") -> bool:
-    """Says that a command of `as_` waits for a second operator; False where it was carried out."""
+def tell_proposed(
+    result: dict[str, Any], as_: str = "operator-1", about: Collection[str] = ()
+) -> bool:
+    """Says that a command of `as_` waits for a second operator; False where it was carried out.
+
+    `about`: the people whose certificates it would revoke, who cannot approve that themselves.
+    """
     if result.get("status") != "waiting":
         return False
     print(f"proposal {result['proposal']}: {result['summary']}")
     if result.get("because"):
         print(result["because"])
     print("A second operator must approve it within a day:")
-    other = "operator-1" if as_ == "operator-2" else "operator-2"
+    usual = ("operator-2", "operator-1")
+    other = next((each for each in usual if each not in (as_, *about)), "OTHER")
     approve = ("proposal", "approve", result["proposal"], "--as", other)
     print(f"  {this_program(*approve)}")
     return True

@@ -73,7 +73,11 @@ def order(
     method: Annotated[str, typer.Option(metavar=_METHODS, help="How the company pays.")] = "bank",
     token: Annotated[
         str | None,
-        typer.Option(metavar="PM", help="For a card: the processor's token, never its number."),
+        typer.Option(
+            metavar="PM",
+            help="For a card: the processor's token, never its number. Of the sandbox:"
+            " pm_card_visa, pm_card_chargeDeclined, pm_card_createDispute.",
+        ),
     ] = None,
     reference: Annotated[
         str | None, typer.Option(help="What the bank, check or PayPal calls the payment.")
