@@ -15,8 +15,10 @@ from adapters.backend.operator_ports import Denied, Rows
 from application.enrol import shown
 from domain.aggregates.cardholder import Cardholder
 from domain.aggregates.certificate import Certificate
+from domain.aggregates.company import Company
 from domain.aggregates.policy import POLICY_ID, Policy
 from domain.aggregates.proposal import Proposal
+from domain.aggregates.refill import Refill
 from domain.aggregates.watch import WATCH_ID, WatchRules, in_force
 from protocol import bodies, messages
 from protocol.encoding import b64
@@ -62,6 +64,19 @@ def _about(directory: States, body: Mapping[str, Any]) -> Iterator[dict[str, Any
                 "cardholder": str(id),
                 "name": "" if person.erased else f"{person.first_name} {person.last_name}",
                 "company": str(person.company_id),
+            }
+    for id in _ids([body.get("refill")]):
+        refill = directory.get(id)
+        if isinstance(refill, Refill):
+            company = directory.get(refill.company_id)
+            yield {
+                "about": "refill",
+                "refill": str(id),
+                "company": company.name if isinstance(company, Company) else "",
+                "accounts": refill.accounts,
+                "total_cents": refill.total_cents,
+                "credited_cents": refill.credited_cents,
+                "status": refill.status,
             }
     if "profiles" in body:
         policy = directory.get(POLICY_ID)

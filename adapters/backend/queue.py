@@ -206,11 +206,7 @@ async def _order(desk: Desk, refill: Refill) -> Rows:
 
 async def _command(desk: Desk, proposal: Proposal) -> Rows:
     """The signed command, field by field: what exactly would be done."""
-    rows = list(_in_rows(_command_of(proposal)))
-    if proposal.verb == "WATCH":
-        (now,) = await asyncio.to_thread(desk.outside.directory.watch)
-        rows.append({"watch_now": now})
-    return rows
+    return list(_in_rows(_command_of(proposal)))
 
 
 async def _corrections(desk: Desk, proposal: Proposal) -> Rows:

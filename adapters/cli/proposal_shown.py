@@ -13,6 +13,7 @@ from adapters.cli.output import printable, this_program
 from adapters.cli.people import people, who
 from adapters.cli.queue_words import called, in_words
 from adapters.cli.watch_words import differences
+from domain.answers import dollars
 from protocol import bodies, messages
 from protocol.encoding import unb64
 from protocol.errors import BodyError
@@ -42,9 +43,13 @@ class Shown:
         yield f"proposal {row['proposal']} is {row['status']}: {printable(row['summary'])}"
         yield f"  proposed by  {who(row['proposer'], people())}"
         yield f"  SHA-256      {self.command_hash}"
+        yield from (f"  {line}" for line in self.exactly())
+
+    def exactly(self) -> Iterator[str]:
+        """What it would do."""
         body = self.command["body"]
         for line in _EXACTLY.get(self.command["verb"], _fields)(body, self.about):
-            yield f"  {printable(line)}"
+            yield printable(line)
 
 
 async def read_proposal(operator: "Operator", proposal: str) -> Shown:
@@ -82,7 +87,8 @@ def _revoke(body: Row, about: list[Row]) -> Iterator[str]:
             yield f"certificate  {id}, which is not on record"
         else:
             before = ", revoked already" if row["revoked"] else ""
-            yield f"certificate  {row['serial']} ({row['role']}) of {row['holder']}{before}"
+            holder = in_words("holder", row["holder"], people())
+            yield f"certificate  {row['serial']} ({row['role']}) of {holder}{before}"
     yield f"reason       {body.get('reason', 'unspecified')}: {body['why']}"
 
 
@@ -144,6 +150,14 @@ def key_sha256(csr: str) -> str:
     return sha256(spki).hexdigest()
 
 
+def _of_refill(body: Row, about: list[Row]) -> Iterator[str]:
+    yield from _fields(body, about)
+    for row in about:
+        company, accounts = row["company"] or "a company", f"{row['accounts']:,} accounts"
+        yield f"which is     {dollars(row['total_cents'])} of {company} for {accounts},"
+        yield f"             {dollars(row['credited_cents'])} of it credited; it is {row['status']}"
+
+
 def _fields(body: Row, about: list[Row]) -> Iterator[str]:
     for name, value in body.items():
         for each in value if isinstance(value, list) else [value]:
@@ -157,4 +171,6 @@ _EXACTLY: dict[str, Callable[[Row, list[Row]], Iterator[str]]] = {
     "ROTATE": _rotate,
     "WATCH": _watch,
     "TLS": _tls,
+    "REFILL": _of_refill,
+    "CHARGEBACK": _of_refill,
 }

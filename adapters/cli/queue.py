@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
@@ -13,8 +13,10 @@ from adapters.cli.output import print_json, printable, say, this_program
 from adapters.cli.people import people, who
 from adapters.cli.queue_words import field_line, what_it_does
 from adapters.cli.times import moment
-from adapters.cli.watch_words import differences
 from domain.answers import dollars
+
+if TYPE_CHECKING:
+    from adapters.cli.operator_link import Operator
 
 _HEADING = "Operators (signed commands through the gateway)"
 _FIRST: Final = "operator-1"
@@ -146,12 +148,22 @@ def show(id: _Id, as_: AsAuditor = _FIRST, json: AsJson = False) -> None:
     """
     from adapters.cli.operator_link import as_reader
 
-    rows = as_reader(as_, lambda operator: operator.rows("QUERY", {"what": "queue", "of": id}))
+    rows, exactly = as_reader(as_, lambda operator: _read(operator, id))
     if json:
         print_json({**rows[0], "details": rows[1:]})
         return
-    for line in _in_full(rows, as_):
+    for line in _in_full(rows, as_, exactly):
         print(line)
+
+
+async def _read(operator: "Operator", id: str) -> tuple[list[Row], list[str]]:
+    """The matter and its details; and of a proposal what exactly it would do, in lines."""
+    from adapters.cli.proposal_shown import read_proposal
+
+    rows: list[Row] = list(await operator.rows("QUERY", {"what": "queue", "of": id}))
+    if rows[0]["kind"] != "proposal":
+        return rows, []
+    return rows, list((await read_proposal(operator, str(rows[0]["id"]))).exactly())
 
 
 def approve(
@@ -180,13 +192,13 @@ def approve(
     Example: [bold]ticketrestaurant queue approve 0192… --as operator-2[/bold]
     """
     name = as_ or _FIRST
-    rows = _to_decide(id, name, as_ is None)
+    rows, exactly = _to_decide(id, name, as_ is None)
     row = rows[0]
     decision = DECISIONS[row["kind"]]
     if decision.why_yes and not why:
         raise typer.BadParameter(f"give --why, a reason or a reference, for {row['kind']}")
     if sys.stdin.isatty() and sys.stderr.isatty() and not yes:
-        for line in _in_full(rows, name):
+        for line in _in_full(rows, name, exactly):
             say(line)
         typer.confirm(f"Approve it as {name}?", abort=True, err=True)
     _decide(name, row, True, why, json)
@@ -204,22 +216,20 @@ def reject(
 
     Example: [bold]ticketrestaurant queue reject 0192… --why "the wrong payment"[/bold]
     """
-    _decide(as_, _to_decide(id, as_, False)[0], False, why, json)
+    _decide(as_, _to_decide(id, as_, False)[0][0], False, why, json)
 
 
-def _to_decide(id: str, name: str, by_default: bool) -> list[Row]:
-    """The matter and its details. Raises Failure where nobody was named and nobody fits."""
+def _to_decide(id: str, name: str, by_default: bool) -> tuple[list[Row], list[str]]:
+    """As `_read`. Raises Failure where nobody was named and nobody fits."""
     from adapters.cli.operator_link import as_operator
 
-    rows: list[Row] = list(
-        as_operator(name, lambda operator: operator.rows("QUERY", {"what": "queue", "of": id}))
-    )
+    rows, exactly = as_operator(name, lambda operator: _read(operator, id))
     kind, why_not = rows[0]["kind"], rows[0]["why_not"]
     if kind not in DECISIONS:
         raise refused(f"this program does not know how a {kind} is decided: upgrade it")
     if by_default and why_not == "same-operator":
         raise unusable(f"{name} asked for it: name the operator who approves it with --as")
-    return rows
+    return rows, exactly
 
 
 def _decide(name: str, row: Row, yes: bool, why: str, json: bool) -> None:
@@ -246,7 +256,7 @@ def _may(row: Row) -> str:
     return no.get(row["why_not"], row["why_not"]) or "yes"
 
 
-def _in_full(rows: Sequence[Row], as_: str) -> Iterator[str]:
+def _in_full(rows: Sequence[Row], as_: str, exactly: Sequence[str] = ()) -> Iterator[str]:
     from adapters.cli.corrections import effect_lines
 
     row, names = rows[0], people()
@@ -270,16 +280,15 @@ def _in_full(rows: Sequence[Row], as_: str) -> Iterator[str]:
             yield from (f"  {printable(fault)}" for fault in faults)
         elif "key_hash" in detail:
             yield f"    key {printable(detail['key_hash'])}: is it the one that the device shows?"
-    fields = [detail for detail in rows[1:] if "field" in detail]
+    fields = [detail for detail in rows[1:] if "field" in detail and not exactly]
     if fields:
         yield "in full:" if rows[0]["kind"] in _NOT_SIGNED else "as it was signed:"
-    now: Row | None = next((each["watch_now"] for each in rows if "watch_now" in each), None)
     for each in fields:
-        if now is not None and each["field"] == "rules":
-            yield from (f"  {line}" for line in differences(now, each["value"]))
-            continue
         yield f"  {field_line(each['field'], each['value'], names)}"
-    yield from what_it_does(rows[0]["kind"])
+    if exactly:
+        yield "exactly, as it was signed:"
+        yield from (f"  {line}" for line in exactly)
+    yield from what_it_does(rows[0]["kind"], possible=not any("refused" in each for each in rows))
 
 
 def _age(seconds: int) -> str:

@@ -41,11 +41,11 @@ _DOES: Final = {
 """By kind, after a yes and after a no."""
 
 
-def what_it_does(kind: str) -> Iterator[str]:
-    """Two lines: what happens on approve and on reject."""
+def what_it_does(kind: str, possible: bool = True) -> Iterator[str]:
+    """Two lines: what happens on approve, where that is `possible` now, and on reject."""
     if kind in _DOES:
         yes, no = _DOES[kind]
-        yield f"approve: {yes}"
+        yield f"approve: {yes}" if possible else "approve: it is refused, as said above"
         yield f"reject:  {no}"
 
 

@@ -3,11 +3,15 @@
 import json
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 
+from adapters.backend.operator_ports import Rows
+from adapters.backend.proposal_shown import proposal_rows
 from adapters.cli.watch_words import WORDS, differences
+from domain.aggregates.proposal import Proposal, ProposalMade
 from domain.suspicion import DEFAULTS, Watch
 from tests.unit.cli.backend_double import BackendDouble
 from tests.unit.cli.conftest import Program
@@ -21,7 +25,32 @@ CHANGED = ["payments in a burst: 8 → 5", "each of them at most: $5.00 → $12.
 def in_force(backend: BackendDouble) -> None:
     """The first rules."""
     rows = [{"version": 1, **RULES}]
-    backend.outside.directory.watch = lambda: rows  # type: ignore[method-assign]
+    ledger, directory = backend.outside.ledger, backend.outside.directory
+
+    class Listed:
+        def get(self, id: UUID) -> Any | None:
+            return ledger.states.get(id, Proposal)
+
+    def proposals() -> Rows:
+        made = [each for each in ledger.log.events if isinstance(each, ProposalMade)]
+        return [
+            {
+                "proposal": str(each.originator_id),
+                "status": "waiting",
+                "verb": each.verb,
+                "summary": each.summary,
+                "proposer": str(each.proposer_id),
+                "command_hash": each.command_hash.hex(),
+            }
+            for each in made
+        ]
+
+    def proposal(id: UUID) -> Rows:
+        return proposal_rows(Listed(), id)
+
+    directory.watch = lambda: rows  # type: ignore[method-assign]
+    directory.proposals = proposals  # type: ignore[method-assign]
+    directory.proposal = proposal  # type: ignore[method-assign]
 
 
 def written(folder: Path, rules: dict[str, Any]) -> str:
