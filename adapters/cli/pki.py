@@ -123,7 +123,8 @@ def revoke(
         others = await others_of_holders(operator, found)
         ids = [str(row["certificate"]) for row in found]
         body = {"certificates": ids, "reason": reason, "why": why}
-        holders = [row["name"] for row in found if row.get("name")]
+        names = people()
+        holders = [names[row["holder"]] for row in found if row.get("holder") in names]
         done = await operator.command("REVOKE", body)
         return {**done, "still_valid": others, "holders": holders}
 

@@ -153,7 +153,8 @@ def key_sha256(csr: str) -> str:
 def _of_refill(body: Row, about: list[Row]) -> Iterator[str]:
     yield from _fields(body, about)
     for row in about:
-        company, accounts = row["company"] or "a company", f"{row['accounts']:,} accounts"
+        company, number = row["company"] or "a company", row["accounts"]
+        accounts = "one account" if number == 1 else f"{number:,} accounts"
         yield f"which is     {dollars(row['total_cents'])} of {company} for {accounts},"
         yield f"             {dollars(row['credited_cents'])} of it credited; it is {row['status']}"
 
