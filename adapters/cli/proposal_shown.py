@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from adapters.cli.failure import integrity_broken, refused
-from adapters.cli.output import printable, this_program
+from adapters.cli.output import counted, printable, this_program
 from adapters.cli.people import people, who
 from adapters.cli.queue_words import called, in_words
 from adapters.cli.watch_words import differences
@@ -153,8 +153,7 @@ def key_sha256(csr: str) -> str:
 def _of_refill(body: Row, about: list[Row]) -> Iterator[str]:
     yield from _fields(body, about)
     for row in about:
-        company, number = row["company"] or "a company", row["accounts"]
-        accounts = "one account" if number == 1 else f"{number:,} accounts"
+        company, accounts = row["company"] or "a company", counted(row["accounts"], "account")
         yield f"which is     {dollars(row['total_cents'])} of {company} for {accounts},"
         yield f"             {dollars(row['credited_cents'])} of it credited; it is {row['status']}"
 
