@@ -1,8 +1,10 @@
 """A batch is decided while the one before it is being stored: whatever happens to that one."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +12,7 @@ import psycopg
 import pytest
 
 from adapters.postgres.recorder import LOCK_CLASS
+from application.background import SHARE
 from application.group_commit import GroupCommit
 from application.ports import Unavailable
 from application.states import States
@@ -222,6 +225,22 @@ def test_a_writer_that_is_stopped_stores_and_answers_what_it_decided(
     assert two.approved
     assert not world.engine._thread.is_alive()
     assert len(debits(world)) == 3
+
+
+def test_what_may_wait_rests_after_each_though_the_last_is_still_being_stored(
+    world: World, answers: Answers
+) -> None:
+    begun: list[float] = []
+
+    def work(states: States) -> None:
+        begun.append(time.monotonic())
+        time.sleep(0.02)
+
+    for _ in range(4):
+        assert world.engine.submit_later(Spy(work), lambda answer: None)
+    until(lambda: len(begun) == 4)
+    rests = [after - before for before, after in pairwise(begun)]
+    assert min(rests) >= 0.02 / SHARE
 
 
 def test_more_than_is_kept_in_memory_sees_its_own_changes(world: World) -> None:
