@@ -230,7 +230,9 @@ class GroupCommit:
         """After a fault: what was not answered yet is decided anew, one batch after the other."""
         flight, ready = self._flight, self._ready
         self._flight, self._ready = None, Batch()
-        if flight is not None and not isinstance(error, Unavailable | Conflict):
+        of_the_log = isinstance(error, Unavailable | Conflict)
+        # What was settled for a reading that then failed is stored: it is in no doubt.
+        if flight is not None and not (of_the_log and self._log.on_its_way):
             flight, error = self._landed_all_the_same(flight, error)
         self._broken = True  # states may be half moved: take them all anew
         if flight is None:
@@ -249,7 +251,7 @@ class GroupCommit:
     def _landed_all_the_same(
         self, flight: Batch, error: Exception
     ) -> tuple[Batch | None, Exception]:
-        """A fault of the next batch does no harm to the commit on its way; None once it landed."""
+        """A fault beside the commit on its way does no harm to it; None once it landed."""
         try:
             while not self._log.settle(1.0):
                 pass

@@ -210,6 +210,23 @@ def test_who_reads_the_log_meanwhile_reads_what_was_decided_before(
     assert [event.originator_id for event in look.seen] == [payment._id]
 
 
+def test_what_was_stored_before_a_reading_failed_is_not_decided_anew(
+    world: World, answers: Answers
+) -> None:
+    reader = world.log.recorder._reader
+    assert reader is not None
+    look = Spy(lambda states: world.log.load(world.accounts))
+    with slow_commit(world):
+        in_flight(world, answers, 1)
+        answers.submit(look)
+        assert look.turn.wait(5), "it waits for the commit, and then reads"
+        world.database.execute("SELECT pg_terminate_backend(%s)", reader.info.backend_pid)
+    one, seen = answers.all()
+    assert (one.approved, one.duplicate) == (True, False)
+    assert seen == "seen"
+    assert len(debits(world)) == 2
+
+
 def test_a_writer_that_is_stopped_stores_and_answers_what_it_decided(
     world: World, answers: Answers
 ) -> None:
