@@ -278,7 +278,9 @@ class GroupCommit:
                 log.warning("commit of %d works failed: %s", len(works), type(error).__name__)
                 self._broken = True
                 if not self._reconnect(lost=True):
-                    failure = IN_DOUBT if self._broken else UNAVAILABLE
+                    if self._broken:  # it may be stored: only the log can tell
+                        failure = IN_DOUBT
+                        break
                     continue
             except Exception:
                 self._broken = True

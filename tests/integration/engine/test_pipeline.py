@@ -14,9 +14,9 @@ import pytest
 from adapters.postgres.recorder import LOCK_CLASS
 from application.background import SHARE
 from application.group_commit import GroupCommit
-from application.ports import Unavailable
+from application.ports import Conflict, Unavailable
 from application.states import States
-from application.work import ERROR, Needs, Outcome, Work
+from application.work import ERROR, IN_DOUBT, Needs, Outcome, Work
 from domain.aggregates.account import Account, AccountDebited
 from domain.event import Event
 from tests.integration.engine.world import World, until
@@ -224,6 +224,39 @@ def test_what_was_stored_before_a_reading_failed_is_not_decided_anew(
     one, seen = answers.all()
     assert (one.approved, one.duplicate) == (True, False)
     assert seen == "seen"
+    assert len(debits(world)) == 2
+
+
+def test_what_is_in_doubt_is_not_decided_anew_while_nobody_knows(
+    world: World, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its second attempt, and the shard is taken only at the second try, which takes long."""
+    recorder = world.log.recorder
+    send, settle, take = recorder.send, recorder.settle, recorder.take
+
+    def refuse(encoded: Any, claims: Any) -> None:
+        monkeypatch.setattr(recorder, "send", send)
+        monkeypatch.setattr(recorder, "settle", lose)
+        raise Conflict("at the first attempt")
+
+    def lose(wait_s: float) -> bool:
+        while not settle(1.0):
+            pass
+        monkeypatch.setattr(recorder, "settle", settle)
+        monkeypatch.setattr(recorder, "take", wait_in_vain)
+        raise Unavailable("the answer was lost")
+
+    def wait_in_vain() -> int:
+        monkeypatch.setattr(recorder, "take", take)
+        time.sleep(0.3)
+        raise Unavailable("another writer holds the shard")
+
+    monkeypatch.setattr(recorder, "send", refuse)
+    payment = world.payment(counter=1)
+    answers.submit(payment)
+    assert answers.all() == [IN_DOUBT]
+    again = world.ask(counter=1, ms=payment.ask.ms)
+    assert (again.approved, again.duplicate) == (True, True)
     assert len(debits(world)) == 2
 
 
