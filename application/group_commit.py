@@ -45,7 +45,7 @@ class Queued(NamedTuple):
 class Batch:
     """What becomes one commit: works, what was decided of them, and what follows once it is stored.
 
-    `due`: states to be kept as snapshots; `deciding_s`: how long deciding took.
+    `due`: states to be kept as snapshots.
     """
 
     def __init__(self, queued: list[Queued] | None = None, *, of_background: bool = False) -> None:
@@ -54,8 +54,6 @@ class Batch:
         self.answers: list[Done] = []
         self.claims: list[Claim] = []
         self.due: list[Any] = []
-        self.deciding_s = 0.0
-        self.handed_over_s = 0.0
 
 
 class GroupCommit:
@@ -179,8 +177,11 @@ class GroupCommit:
         if not ready.queued:
             later = self._background.take()
             if later is not None:
-                self._admit([Queued(*later, time.monotonic())])
+                begin = time.monotonic()
+                self._admit([Queued(*later, begin)])
                 ready.of_background = bool(ready.queued)
+                # Not only once it is stored: the next would be decided before it had rested.
+                self._background.took(time.monotonic() - begin)
         if ready.of_background:
             return True
         room = min(self._batch_most - len(ready.queued), _AT_ONCE, len(self._queue))
@@ -206,7 +207,6 @@ class GroupCommit:
         """Gives the log what was decided: the batch that is ready is on its way."""
         batch = self._ready
         batch.due = self._states.take_due()
-        batch.handed_over_s = time.monotonic()
         try:
             self._log.send(batch.claims)
         except (Unavailable, Conflict):
@@ -225,14 +225,14 @@ class GroupCommit:
         for each in batch.queued:
             self.latency.add(now - each.arrived_s)
         self.batch_sizes.add(len(batch.queued))
-        if batch.of_background:
-            self._background.took(batch.deciding_s)
 
     def _fall_back(self, error: Exception) -> None:
         """After a fault: what was not answered yet is decided anew, one batch after the other."""
         flight, ready = self._flight, self._ready
         self._flight, self._ready = None, Batch()
-        if flight is not None and not isinstance(error, Unavailable | Conflict):
+        of_the_log = isinstance(error, Unavailable | Conflict)
+        # What was settled for a reading that then failed is stored: it is in no doubt.
+        if flight is not None and not (of_the_log and self._log.on_its_way):
             flight, error = self._landed_all_the_same(flight, error)
         self._broken = True  # states may be half moved: take them all anew
         if flight is None:
@@ -251,7 +251,7 @@ class GroupCommit:
     def _landed_all_the_same(
         self, flight: Batch, error: Exception
     ) -> tuple[Batch | None, Exception]:
-        """A fault of the next batch does no harm to the commit on its way; None once it landed."""
+        """A fault beside the commit on its way does no harm to it; None once it landed."""
         try:
             while not self._log.settle(1.0):
                 pass
@@ -278,7 +278,9 @@ class GroupCommit:
                 log.warning("commit of %d works failed: %s", len(works), type(error).__name__)
                 self._broken = True
                 if not self._reconnect(lost=True):
-                    failure = IN_DOUBT if self._broken else UNAVAILABLE
+                    if self._broken:  # it may be stored: only the log can tell
+                        failure = IN_DOUBT
+                        break
                     continue
             except Exception:
                 self._broken = True
@@ -301,10 +303,8 @@ class GroupCommit:
 
     def _decide(self, batch: Batch, works: list[Queued]) -> None:
         """Decides works into a batch: their events go to the log's next commit."""
-        begin = time.monotonic()
         self._states.hold()
         self._log.add(self._decided(batch, self._prefetch(batch, works)))
-        batch.deciding_s += time.monotonic() - begin
 
     def _prefetch(self, batch: Batch, works: list[Queued]) -> list[Queued]:
         """Loads what works miss, in rounds: a claim leads to a card to an account.

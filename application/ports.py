@@ -72,6 +72,10 @@ class EventLog(ReadableLog, Protocol):
         """Whether the commit that was handed over is durable, or there is none; waits for it for at
         most so many seconds. Reading the log in the writer's thread settles it too."""
 
+    @property
+    def on_its_way(self) -> bool:
+        """Whether a commit was handed over that is not settled: it is stored, or it is not."""
+
     def recover(self) -> bool:
         """Reconnects and takes the shard's lock again; True: the last commit is stored after all.
 

@@ -11,7 +11,11 @@ def remove(folder: Path, prefix: str, suffix: str = "") -> None:
     and ours to remove."""
     for path in folder.glob(f"{glob.escape(prefix)}*{glob.escape(suffix)}"):
         number = path.name.removeprefix(prefix).removesuffix(suffix)
-        if not number.isdigit() or path.is_symlink() or path.lstat().st_uid != os.geteuid():
+        if (
+            not (number.isascii() and number.isdigit())
+            or path.is_symlink()
+            or path.lstat().st_uid != os.geteuid()
+        ):
             continue
         try:
             os.kill(int(number), 0)

@@ -108,6 +108,11 @@ class SealedEventLog:
         self._tell(rows)
         return True
 
+    @property
+    def on_its_way(self) -> bool:
+        """See the port."""
+        return bool(self._sent)
+
     def _settle_before_reading(self) -> None:
         """The writer reads what it decided itself: never the log as it was before."""
         if self._sent and self.recorder.in_writers_thread:

@@ -1,8 +1,10 @@
 """A batch is decided while the one before it is being stored: whatever happens to that one."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +12,11 @@ import psycopg
 import pytest
 
 from adapters.postgres.recorder import LOCK_CLASS
+from application.background import SHARE
 from application.group_commit import GroupCommit
-from application.ports import Unavailable
+from application.ports import Conflict, Unavailable
 from application.states import States
-from application.work import ERROR, Needs, Outcome, Work
+from application.work import ERROR, IN_DOUBT, Needs, Outcome, Work
 from domain.aggregates.account import Account, AccountDebited
 from domain.event import Event
 from tests.integration.engine.world import World, until
@@ -206,6 +209,56 @@ def test_who_reads_the_log_meanwhile_reads_what_was_decided_before(
     assert [event.originator_id for event in look.seen] == [payment._id]
 
 
+def test_what_was_stored_before_a_reading_failed_is_not_decided_anew(
+    world: World, answers: Answers
+) -> None:
+    reader = world.log.recorder._reader
+    assert reader is not None
+    look = Spy(lambda states: world.log.load(world.accounts))
+    with slow_commit(world):
+        in_flight(world, answers, 1)
+        answers.submit(look)
+        assert look.turn.wait(5), "it waits for the commit, and then reads"
+        world.database.execute("SELECT pg_terminate_backend(%s)", reader.info.backend_pid)
+    one, seen = answers.all()
+    assert (one.approved, one.duplicate) == (True, False)
+    assert seen == "seen"
+    assert len(debits(world)) == 2
+
+
+def test_what_is_in_doubt_is_not_decided_anew_while_nobody_knows(
+    world: World, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its second attempt, and the shard is taken only at the second try, which takes long."""
+    recorder = world.log.recorder
+    send, settle, take = recorder.send, recorder.settle, recorder.take
+
+    def refuse(encoded: Any, claims: Any) -> None:
+        monkeypatch.setattr(recorder, "send", send)
+        monkeypatch.setattr(recorder, "settle", lose)
+        raise Conflict("at the first attempt")
+
+    def lose(wait_s: float) -> bool:
+        while not settle(1.0):
+            pass
+        monkeypatch.setattr(recorder, "settle", settle)
+        monkeypatch.setattr(recorder, "take", wait_in_vain)
+        raise Unavailable("the answer was lost")
+
+    def wait_in_vain() -> int:
+        monkeypatch.setattr(recorder, "take", take)
+        time.sleep(0.3)
+        raise Unavailable("another writer holds the shard")
+
+    monkeypatch.setattr(recorder, "send", refuse)
+    payment = world.payment(counter=1)
+    answers.submit(payment)
+    assert answers.all() == [IN_DOUBT]
+    again = world.ask(counter=1, ms=payment.ask.ms)
+    assert (again.approved, again.duplicate) == (True, True)
+    assert len(debits(world)) == 2
+
+
 def test_a_writer_that_is_stopped_stores_and_answers_what_it_decided(
     world: World, answers: Answers
 ) -> None:
@@ -221,6 +274,22 @@ def test_a_writer_that_is_stopped_stores_and_answers_what_it_decided(
     assert two.approved
     assert not world.engine._thread.is_alive()
     assert len(debits(world)) == 3
+
+
+def test_what_may_wait_rests_after_each_though_the_last_is_still_being_stored(
+    world: World, answers: Answers
+) -> None:
+    begun: list[float] = []
+
+    def work(states: States) -> None:
+        begun.append(time.monotonic())
+        time.sleep(0.02)
+
+    for _ in range(4):
+        assert world.engine.submit_later(Spy(work), lambda answer: None)
+    until(lambda: len(begun) == 4)
+    rests = [after - before for before, after in pairwise(begun)]
+    assert min(rests) >= 0.02 / SHARE
 
 
 def test_more_than_is_kept_in_memory_sees_its_own_changes(world: World) -> None:

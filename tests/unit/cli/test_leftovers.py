@@ -17,10 +17,10 @@ def test_only_what_dead_processes_left_goes(tmp_path: Path, prefix: str, suffix:
     dead, alive, other = (
         tmp_path / f"{prefix}{middle}{suffix}" for middle in (ended.pid, os.getpid(), "notes")
     )
-    target = tmp_path / "kept"
-    for path in (dead, alive, other, target):
+    target, squared = tmp_path / "kept", tmp_path / f"{prefix}²{suffix}"
+    for path in (dead, alive, other, target, squared):
         path.mkdir()
         (path / "file").write_text("x")
     leftovers.remove(tmp_path, prefix, suffix)
     assert not dead.exists()
-    assert all((path / "file").exists() for path in (alive, other, target))
+    assert all((path / "file").exists() for path in (alive, other, target, squared))
