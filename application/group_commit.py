@@ -190,18 +190,21 @@ class GroupCommit:
 
     def _admit(self, some: list[Queued]) -> None:
         """Decides works, but those that waited too long, and none while the log does not answer."""
-        now_us = self._clock.now_us()
-        admitted, refused = list[Queued](), list[Queued]()
-        for each in some:
-            (admitted if each.work.deadline_us >= now_us else refused).append(each)
+        admitted = self._in_time(some)
         if self._broken and admitted and not self._reconnect():
-            refused += admitted
-            admitted = []
-        if refused:
-            self._deliver([(each.done, UNAVAILABLE) for each in refused])
-        if admitted:
+            self._deliver([(each.done, UNAVAILABLE) for each in admitted])
+        elif admitted:
             self._ready.queued += admitted
             self._decide(self._ready, admitted)
+
+    def _in_time(self, some: list[Queued]) -> list[Queued]:
+        """Those whose deadline has not passed; the others are answered."""
+        now_us = self._clock.now_us()
+        late = [(each.done, UNAVAILABLE) for each in some if each.work.deadline_us < now_us]
+        if not late:
+            return some
+        self._deliver(late)
+        return [each for each in some if each.work.deadline_us >= now_us]
 
     def _hand_over(self) -> None:
         """Gives the log what was decided: the batch that is ready is on its way."""
@@ -266,6 +269,9 @@ class GroupCommit:
         for _ in range(RETRIES):
             if self._broken and not self._reconnect():
                 break
+            works = self._in_time(works)
+            if not works:
+                return
             failure = UNAVAILABLE
             batch = Batch(works)
             try:

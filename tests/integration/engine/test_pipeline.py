@@ -16,7 +16,7 @@ from application.background import SHARE
 from application.group_commit import GroupCommit
 from application.ports import Conflict, Unavailable
 from application.states import States
-from application.work import ERROR, IN_DOUBT, Needs, Outcome, Work
+from application.work import ERROR, IN_DOUBT, UNAVAILABLE, Needs, Outcome, Work
 from domain.aggregates.account import Account, AccountDebited
 from domain.event import Event
 from tests.integration.engine.world import World, until
@@ -119,6 +119,19 @@ def test_the_next_is_decided_but_not_answered_before_it_is_stored(
     assert world.account().balance_cents == 1_000_000 - 300
     assert len(set(debits(world))) == 3
     assert not caplog.messages, "both at the first attempt"
+
+
+def test_what_is_late_by_then_is_not_decided_anew(world: World, answers: Answers) -> None:
+    with slow_commit(world):
+        in_flight(world, answers, 1)
+        answers.submit(world.payment(counter=2, deadline_s=0.3))
+        until(lambda: len(world.engine._ready.queued) == 1)
+        time.sleep(0.4)
+        world.database.execute(_WRITER, LOCK_CLASS)
+    one, two = answers.all()
+    assert one.approved
+    assert two == UNAVAILABLE
+    assert len(debits(world)) == 2
 
 
 def test_what_is_only_read_waits_for_what_it_rests_on(world: World, answers: Answers) -> None:
