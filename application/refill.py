@@ -14,6 +14,7 @@ import msgspec
 from application.command import Command, Origin, Refused, other_command
 from application.credit_refill import APPROVER, credits_of
 from application.fields import some_of
+from application.payment_reference import claims_of, reads_of, why_not_paid_by
 from application.ports import Claim
 from application.states import States
 from application.work import Outcome
@@ -46,12 +47,16 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """How a company pays. `confirmed`: an operator saw the money, `reference` says where."""
+    """How a company pays. `confirmed`: an operator saw the money, `reference` says where.
+
+    `digests`: of a confirmed one, see `payment_reference.reads_of`.
+    """
 
     method: str = refills.BANK
     token: str = ""
     confirmed: bool = False
     reference: str = ""
+    digests: tuple[bytes, ...] = ()
 
 
 class OrderRefill(Command):
@@ -99,8 +104,9 @@ class OrderRefill(Command):
         return [*company, *(account_id for account_id, _ in self._lines)]
 
     def claims_read(self) -> list[tuple[str, bytes]]:
-        """Whether that file was ordered before."""
-        return [(FILE_CLAIM, digest) for digest in self._digests]
+        """Whether that file was ordered before, and whether that payment paid for another."""
+        of_file = [(FILE_CLAIM, digest) for digest in self._digests]
+        return of_file + reads_of(self._payment.digests)
 
     def execute(self, states: States, context: Context) -> Outcome:
         """Orders, or says what is at fault."""
@@ -149,7 +155,7 @@ class OrderRefill(Command):
                 if event.originator_id == refill_id:
                     refill = refills.evolve(refill, event)
             events += step
-        claims = []
+        claims = claims_of(self._payment.digests, refill_id)
         if self._digests and ordered_before is None:
             claims.append(Claim(FILE_CLAIM, self._digests[0], refill_id, len(self._digests)))
         return Outcome(answer_of(refill), events, claims)
@@ -178,7 +184,7 @@ class OrderRefill(Command):
                 f"The same accounts with the same amounts were ordered from a file before: refill"
                 f" {ordered_before}. Nothing was ordered. Where it is meant, say so: --again.",
             )
-        return None
+        return why_not_paid_by(states, self._payment.digests)
 
     def _passed(self, states: States, context: Context) -> Iterator[str]:
         """A sentence for every line whose money could not be spent even today.
