@@ -172,7 +172,8 @@ class Settings:
 
     # Refills
     refill_alone_most_cents: int = 1_000_000
-    """A refill of more than that needs another operator's approval. 0: each does."""
+    """What one person orders alone for one company within 24 hours, in cents; a refill beyond that
+    needs another operator's approval. 0: each does."""
     refill_fee_cents: int = 0
     """What a company pays for each refill besides."""
     processor: str = "none"

@@ -1,10 +1,12 @@
 """What operators decide over a refill: its payment came, yes, no, not wanted, money went back."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from application.command import Command, Origin, Refused, other_command
 from application.credit_refill import APPROVER
+from application.payment_reference import claims_of, reads_of, why_not_paid_by
 from application.refill import answer_of, paid_events
 from application.states import States
 from application.work import Outcome
@@ -74,9 +76,38 @@ class DecideRefill(Command):
 
 
 class ConfirmPayment(DecideRefill):
-    """An operator saw the money: a bank transfer, a check, a PayPal payment."""
+    """An operator saw the money: a bank transfer, a check, a PayPal payment.
+
+    `digests`: see `payment_reference.reads_of`.
+    """
 
     makes = (refills.RefillPaid,)
+
+    def __init__(
+        self,
+        origin: Origin,
+        deadline_us: int,
+        *,
+        refill_id: UUID,
+        text: str = "",
+        digests: Sequence[bytes] = (),
+    ) -> None:
+        super().__init__(origin, deadline_us, refill_id=refill_id, text=text)
+        self._digests = digests
+
+    def claims_read(self) -> list[tuple[str, bytes]]:
+        """Whether that payment paid for another refill."""
+        return reads_of(self._digests)
+
+    def execute(self, states: States, context: Context) -> Outcome:
+        """Notes the payment, or says what is in the way."""
+        outcome = super().execute(states, context)
+        if not outcome.events:
+            return outcome
+        used = why_not_paid_by(states, self._digests)
+        if used is not None:
+            return Outcome(used)
+        return outcome._replace(claims=claims_of(self._digests, self._refill_id))
 
     def _decided(self, context: Context, refill: Refill) -> list[Event] | str:
         if refill.method == refills.CARD:

@@ -14,6 +14,7 @@ import msgspec
 from application.command import Command, Origin, Refused, other_command
 from application.credit_refill import APPROVER, credits_of
 from application.fields import some_of
+from application.payment_reference import claims_of, reads_of, why_not_paid_by
 from application.ports import Claim
 from application.states import States
 from application.work import Outcome
@@ -21,6 +22,7 @@ from domain.aggregates import account as accounts
 from domain.aggregates import refill as refills
 from domain.aggregates.account import Account
 from domain.aggregates.company import Company
+from domain.aggregates.lone_refill import LoneRefills, lone_refills_id, note, ordered_alone
 from domain.aggregates.programme import Programme, in_force, programme_id
 from domain.aggregates.refill import Refill, RefillOrdered
 from domain.answers import dollars
@@ -45,12 +47,16 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """How a company pays. `confirmed`: an operator saw the money, `reference` says where."""
+    """How a company pays. `confirmed`: an operator saw the money, `reference` says where.
+
+    `digests`: of a confirmed one, see `payment_reference.reads_of`.
+    """
 
     method: str = refills.BANK
     token: str = ""
     confirmed: bool = False
     reference: str = ""
+    digests: tuple[bytes, ...] = ()
 
 
 class OrderRefill(Command):
@@ -90,15 +96,17 @@ class OrderRefill(Command):
         self._last_day = last_day
 
     def reads(self) -> list[UUID]:
-        """The company with its programme, and every account where they are few."""
-        company = [self._company_id, programme_id(self._company_id)]
+        """The company, its programme, its lone orders, and every account where they are few."""
+        id = self._company_id
+        company = [id, programme_id(id), lone_refills_id(id)]
         if len(self._lines) > refills.STEP_LINES:
             return company
         return [*company, *(account_id for account_id, _ in self._lines)]
 
     def claims_read(self) -> list[tuple[str, bytes]]:
-        """Whether that file was ordered before."""
-        return [(FILE_CLAIM, digest) for digest in self._digests]
+        """Whether that file was ordered before, and whether that payment paid for another."""
+        of_file = [(FILE_CLAIM, digest) for digest in self._digests]
+        return of_file + reads_of(self._payment.digests)
 
     def execute(self, states: States, context: Context) -> Outcome:
         """Orders, or says what is at fault."""
@@ -112,6 +120,7 @@ class OrderRefill(Command):
             self.origin.issued_ms,
             partition_of(self._company_id),
         )
+        lone = states.get(lone_refills_id(self._company_id), LoneRefills)
         events = order_events(
             context,
             refill_id,
@@ -123,8 +132,13 @@ class OrderRefill(Command):
             token=self._payment.token,
             group=self._group,
             last_day=self._last_day or last_day_of(states, context, self._company_id),
+            alone_cents=ordered_alone(
+                lone, ordered_by=context.actor, now_us=context.recorded_at_us
+            ),
         )
         refill = refills.evolve(None, events[0])
+        if not refill.two_persons:
+            events.append(lone_event(context, lone, refill))
         if self._left_out:
             events.append(left_out_event(context, refill, self._left_out))
             refill = refills.evolve(refill, events[-1])
@@ -141,7 +155,7 @@ class OrderRefill(Command):
                 if event.originator_id == refill_id:
                     refill = refills.evolve(refill, event)
             events += step
-        claims = []
+        claims = claims_of(self._payment.digests, refill_id)
         if self._digests and ordered_before is None:
             claims.append(Claim(FILE_CLAIM, self._digests[0], refill_id, len(self._digests)))
         return Outcome(answer_of(refill), events, claims)
@@ -170,7 +184,7 @@ class OrderRefill(Command):
                 f"The same accounts with the same amounts were ordered from a file before: refill"
                 f" {ordered_before}. Nothing was ordered. Where it is meant, say so: --again.",
             )
-        return None
+        return why_not_paid_by(states, self._payment.digests)
 
     def _passed(self, states: States, context: Context) -> Iterator[str]:
         """A sentence for every line whose money could not be spent even today.
@@ -267,9 +281,15 @@ def order_events(
     due_on: str = "",
     ordered_by: str = "",
     last_day: str = "",
+    alone_cents: int = 0,
 ) -> list[Event]:
-    """The order. Who set up a schedule is who ordered what it orders."""
+    """The order. Who set up a schedule is who ordered what it orders.
+
+    `alone_cents`: what the same person ordered alone for the company lately.
+    """
     total_cents = sum(line.amount_cents for line in lines)
+    small = total_cents <= terms.alone_most_cents
+    two_persons = total_cents + alone_cents > terms.alone_most_cents
     return [
         RefillOrdered(
             **stamp(context, refill_id, 1),
@@ -280,14 +300,27 @@ def order_events(
             source=source,
             method=method,
             payment_method=token,
-            two_persons=total_cents > terms.alone_most_cents,
+            two_persons=two_persons,
             ordered_by=ordered_by or context.actor,
             group=group,
             schedule_id=schedule_id,
             due_on=due_on,
             last_day=last_day,
+            alone_before_cents=alone_cents if small and two_persons else 0,
         )
     ]
+
+
+def lone_event(context: Context, lone: LoneRefills | None, refill: Refill) -> Event:
+    """It counts among what that person orders alone for the company."""
+    return note(
+        context,
+        lone,
+        company_id=refill.company_id,
+        refill_id=refill.id,
+        total_cents=refill.total_cents,
+        ordered_by=refill.ordered_by,
+    )
 
 
 def left_out_event(context: Context, refill: Refill, lines: Sequence[FailedLine]) -> Event:
@@ -344,6 +377,7 @@ def answer_of(refill: Refill) -> dict[str, Any]:
         "credited_cents": refill.credited_cents,
         "left_out_lines": refill.left_out_lines,
         "fee_receivable_cents": refill.fee_receivable_cents,
+        "alone_before_cents": refill.alone_before_cents,
     }
 
 

@@ -102,6 +102,9 @@ class Personalisation(Protocol):
         """The keyed hashes by which the content of a company's file of refills is known again: by
         each generation of the key, newest first."""
 
+    def payment_digests(self, company_id: UUID, reference: str) -> tuple[bytes, ...]:
+        """The same, by which the reference of a company's payment is known again."""
+
     def activation_code(self, command_id: UUID) -> str:
         """The one-time code with which a shop makes its log-in: the same for the same command."""
 

@@ -32,6 +32,7 @@ from adapters.hsm.keys import Hsm
 from adapters.hsm.pin_verification import PinBlockInvalid, PinVerification
 from application.authorize import CARD_NUMBER
 from application.issue import EMPLOYEE, employee
+from application.payment_reference import REFERENCE_CLAIM, same_reference
 from application.refill import FILE_CLAIM
 from application.register import IssuedCertificate
 from domain import pan as pans
@@ -86,6 +87,10 @@ class HsmPersonalisation:
     def file_digests(self, company_id: UUID, content: str) -> tuple[bytes, ...]:
         """See the port."""
         return self._hsm.indexes(FILE_CLAIM, f"{company_id} {content}")
+
+    def payment_digests(self, company_id: UUID, reference: str) -> tuple[bytes, ...]:
+        """See the port."""
+        return self._hsm.indexes(REFERENCE_CLAIM, f"{company_id} {same_reference(reference)}")
 
     def certify(
         self,

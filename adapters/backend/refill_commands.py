@@ -6,6 +6,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from adapters.backend.carrying_out import Answer, CarryingOut
 from adapters.backend.operator_ports import Denied, Refills
 from adapters.backend.refund_by_hand import REFUNDED, takes_two
@@ -20,6 +22,7 @@ from application.states import States
 from domain.aggregates import refill as refills
 from domain.aggregates import schedule as schedules
 from domain.aggregates.group import Groups, groups_id
+from domain.aggregates.refill import Refill
 from domain.recurrence import EVERY, HOLIDAYS, KEEP, WEEKLY, Rule
 from domain.refill_lines import FailedLine
 from protocol.errors import UNAVAILABLE
@@ -73,11 +76,30 @@ async def refill(commands: "OperatorCommands", told: "Told") -> Answer:
         )
     decide = _DECISIONS[what]
     text = "" if what == "approve" else fields.text(body, "why", fields.WHY_MOST)
+    facts: dict[str, Any] = {"refill_id": refill_id, "text": text}
+    if decide is decide_refill.ConfirmPayment:
+        facts["digests"] = await _payment_digests(commands, refill_id, text)
     answer = await commands.works.carry_out(
-        decide(told.origin, commands.works.deadline_us(), refill_id=refill_id, text=text)
+        decide(told.origin, commands.works.deadline_us(), **facts)
     )
     work.wake(refill_id)
     return answer
+
+
+async def _payment_digests(
+    commands: "OperatorCommands", refill_id: UUID, reference: str
+) -> tuple[bytes, ...]:
+    """By what the payment that is confirmed for a refill is known again; none for no refill."""
+
+    def look(states: States, _: int) -> UUID | None:
+        refill = states.get(refill_id, Refill)
+        return refill.company_id if refill is not None else None
+
+    works, hsm = commands.works, commands.outside.personalisation
+    company_id = await works.through_engine(Read(refill_id, look, works.deadline_us()))
+    if company_id is None:
+        return ()
+    return await works.in_lane(lambda: hsm.payment_digests(company_id, reference))
 
 
 async def schedule(commands: "OperatorCommands", told: "Told") -> Answer:
@@ -196,7 +218,7 @@ class _Ordering:
     async def order(self) -> Answer:
         """The order's answer; what is approved goes on by itself."""
         body, works = self._body, self._commands.works
-        payment = _payment(self._commands, body)
+        payment = await self._known_again(_payment(self._commands, body))
         source = fields.choice({"source": refills.FORM, **body}, "source", _SOURCES)
         group = _group_name(body)
         lines, checked = await self._lines(group)
@@ -225,6 +247,16 @@ class _Ordering:
         )
         self._outside.refills.wake(UUID(answer["id"]))
         return answer
+
+    async def _known_again(self, payment: Payment) -> Payment:
+        """With the digests of its reference, where an operator saw the money."""
+        if not (payment.confirmed and payment.reference):
+            return payment
+        hsm = self._outside.personalisation
+        digests = await self._commands.works.in_lane(
+            lambda: hsm.payment_digests(self._company_id, payment.reference)
+        )
+        return replace(payment, digests=digests)
 
     async def _lines(self, group: str) -> tuple[Sequence[Line], bool]:
         """The lines, and whether they are the company's own already."""

@@ -173,6 +173,7 @@ def _refill_row(refill: Refill, company_name: str) -> dict[str, Any]:
         "reference": refill.reference,
         "payment_reference": reference_of(refill.id),
         "two_persons": refill.two_persons,
+        "alone_before_cents": refill.alone_before_cents,
         "ordered_by": refill.ordered_by,
         "paid_by": refill.paid_by,
         "approved_by": refill.approved_by,

@@ -99,8 +99,8 @@ def order(
 ) -> None:
     """Order a refill: all accounts that were named, or none where one line is at fault.
 
-    Without --unpaid you say that the money is here. Above the limit that is set, another operator
-    must approve it.
+    Without --unpaid you say that the money is here. Above the limit that is set for what you
+    order alone for one company within 24 hours, another operator must approve it.
 
     Example: [bold]ticketrestaurant refill 0192… --each 120.00 --reference WIRE-7[/bold]
     """

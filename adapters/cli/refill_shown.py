@@ -6,7 +6,7 @@ from typing import Any, Final
 from adapters.cli.listing import table_lines
 from adapters.cli.output import counted, printable, this_program
 from adapters.cli.people import who
-from adapters.cli.refill_words import IN_WORDS
+from adapters.cli.refill_words import IN_WORDS, why_two
 from domain.answers import dollars
 
 SHOWN: Final = 200
@@ -84,6 +84,8 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
     yield "left out", _part(row["left_out_lines"])
     yield from _undone(row)
     yield "waits", row.get("waits_because", "")
+    if row["alone_before_cents"]:
+        yield "two persons", why_two(row)
     if row["two_persons"] and row["status"] == "awaiting-approval":
         yield "approve it", this_program("refill", "approve", row["refill"], "--as", "operator-2")
 

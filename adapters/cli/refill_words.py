@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -19,6 +20,7 @@ WAIT_S: Final = 30.0
 _PAUSE_S: Final = 0.25
 _UNDER_WAY: Final = "approved"
 _BY_CARD: Final = "awaiting-payment"
+_TO_APPROVE: Final = ("awaiting-payment", "awaiting-approval")
 _CAME_TO_NOTHING: Final = ("rejected", "failed")
 IN_WORDS: Final = {
     "awaiting-payment": "waits for its payment",
@@ -31,6 +33,12 @@ IN_WORDS: Final = {
     "cancelled": "is cancelled",
     "charged-back": "was charged back",
 }
+
+
+def why_two(result: Mapping[str, Any]) -> str:
+    """Why an order of less than the limit needs another person."""
+    before = dollars(result["alone_before_cents"])
+    return f"with {before} ordered alone in the last 24 hours, it is above the limit for one person"
 
 
 async def until_done(operator: "Operator", result: dict[str, Any]) -> dict[str, Any]:
@@ -77,6 +85,8 @@ def print_refill(result: dict[str, Any]) -> None:
         f" {dollars(result['total_cents'])}{before}"
     )
     print(f"It {IN_WORDS.get(result['status'], result['status'])}.")
+    if result.get("alone_before_cents") and result["status"] in _TO_APPROVE:
+        print(f"Another operator has to approve it: {why_two(result)}.")
     if result.get("why"):
         print(result["why"])
     if result.get("left_out_lines"):

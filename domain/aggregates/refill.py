@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from domain.aggregates import refill_money as money
 from domain.aggregates import refill_undone as undone
-from domain.event import Context, Event, no_such_event, stamp, stored_as
+from domain.event import Context, Event, no_such_event, stamp, stored_as, upcast
 from domain.refill_lines import FailedLine, RefillLine
 
 MOST_CENTS = 1_000_000
@@ -34,14 +34,15 @@ STATUSES = (
 )
 
 
-@stored_as("refill.ordered/1")
+@stored_as("refill.ordered/2")
 class RefillOrdered(Event, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A company wants this; nothing moved yet.
 
     The company pays `total_cents` and `fee_cents`. `payment_method` is the processor's token for
-    a card. `two_persons`: another person than who ordered must approve it. `schedule_id` and
-    `due_on` (ISO date) where a schedule ordered it. The money can be spent through `last_day`; for
-    ever where that is empty.
+    a card. `two_persons`: another person than who ordered must approve it; where that is only
+    because of what the same person ordered alone within 24 hours, `alone_before_cents` is that.
+    `schedule_id` and `due_on` (ISO date) where a schedule ordered it. The money can be spent
+    through `last_day`; for ever where that is empty.
     """
 
     company_id: UUID
@@ -57,6 +58,10 @@ class RefillOrdered(Event, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     schedule_id: UUID | None
     due_on: str
     last_day: str = ""
+    alone_before_cents: int = 0
+
+
+upcast("refill.ordered/1", "refill.ordered/2")
 
 
 @stored_as("refill.paid/1")
@@ -143,6 +148,7 @@ class Refill(money.RefillMoney, frozen=True, kw_only=True, gc=False):
     method: str = BANK
     payment_method: str = ""
     two_persons: bool = False
+    alone_before_cents: int = 0
     ordered_us: int = 0
     ordered_by: str = ""
     group: str = ""
@@ -281,6 +287,7 @@ def _ordered(event: RefillOrdered) -> Refill:
         method=event.method,
         payment_method=event.payment_method,
         two_persons=event.two_persons,
+        alone_before_cents=event.alone_before_cents,
         ordered_us=event.occurred_at_us,
         ordered_by=event.ordered_by,
         group=event.group,

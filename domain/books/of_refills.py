@@ -1,6 +1,7 @@
 """What the events of refills post, and what they let the bank's statement expect."""
 
 from domain.aggregates.credit import Corrected as CreditPutRight
+from domain.aggregates.lone_refill import LoneRefillOrdered
 from domain.aggregates.refill import RefillCredited, RefillFailed, RefillOrdered, RefillPaid
 from domain.aggregates.refill_undone import (
     RefillChargebackWon,
@@ -80,6 +81,7 @@ MOVES: dict[type[Event], Rule] = {
 }
 NO_MONEY: dict[type[Event], str] = {
     RefillOrdered: "nothing is paid yet",
+    LoneRefillOrdered: "it counts what the refill.ordered of the same commit says",
     RefillCredited: "each line is an account.credited of the same commit",
     RefillFailed: "the money stays with the company's funds",
     RefillTakenBack: "each line is an account.credit_taken_back of the same commit",

@@ -65,7 +65,7 @@ class RefillOnTheWire:
     def _confirm(self, refills: list[str]) -> None:
         """One after the other: the program waits until it is credited, or for half a minute."""
         for refill in refills:
-            _run("refill", "confirm", refill, "--reference", "benchmark")
+            _run("refill", "confirm", refill, "--reference", f"benchmark {refill}")
 
     def _until_more_than(self, credited: int) -> None:
         deadline_s = time.monotonic() + 30

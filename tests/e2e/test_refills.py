@@ -155,6 +155,13 @@ def test_a_group_a_file_and_a_schedule(served: Installation, town: Town, tmp_pat
     first = served.json("refill", town.company, "--file", str(file))
     done = served.run("refill", town.company, "--file", str(file))
     assert (done.returncode, first["id"] in done.stderr) == (1, True)
+    wired = ("refill", town.company, "--line", f"{account}:2.00", "--reference")
+    by_wire = served.json(*wired, "WIRE-7")
+    done = served.run(*wired, "wire-7")
+    assert (done.returncode, by_wire["id"] in done.stderr) == (1, True), "paid once"
+    both = served.json("refill", town.company, "--line", f"{account}:9999.99")
+    said = (both["status"], both["alone_before_cents"] > 0)
+    assert said == ("awaiting-approval", True), "above the limit with those before"
     added = served.json("schedule", "add", town.company, "--each", "1.00", "--weekly", "friday")
     (row,) = served.json("schedule", "list", town.company)
     assert (row["schedule"], row["next_ms"] > 0) == (added["id"], True)

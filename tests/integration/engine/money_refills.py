@@ -29,9 +29,11 @@ from domain.local_time import day_after
 from domain.refill_lines import RefillLine
 from tests.integration.engine.money_corrections import same
 from tests.integration.engine.money_funding import Paid
-from tests.integration.engine.money_scene import Intent, Scene
+from tests.integration.engine.money_scene import HOUR_US, Intent, Scene
 
 FEE_CENTS = 7
+ALONE_MOST_CENTS = 2_500
+"""Of one person within 24 hours: a few orders of the machine."""
 WAITING = ("awaiting-payment", "awaiting-approval", "approved")
 _STRANGER = UUID(int=1)
 """An account that there is not: its line of an order fails."""
@@ -60,6 +62,8 @@ class Refills:
     def __init__(self, scene: Scene) -> None:
         self.scene, self.world, self.model = scene, scene.world, scene.model
         self.ordered: list[Ordered] = []
+        self._alone: list[tuple[int, int]] = []
+        """When, in microseconds, and how much the first person ordered alone."""
 
     def order(
         self,
@@ -74,6 +78,7 @@ class Refills:
         origin, today = self.scene.origin(), self.scene.today
         last_day = day_after(today, days) if days is not None else ""
         ordered = Ordered(UUID(int=0), lines, last_day, two_persons, stranger_cents)
+        most = 0 if two_persons else ALONE_MOST_CENTS
 
         def make() -> Command:
             return OrderRefill(
@@ -81,7 +86,7 @@ class Refills:
                 lines=[(line.account_id, line.amount_cents) for line in self._lines(ordered)],
                 payment=Payment(confirmed=confirmed), last_day=last_day,
                 checked=stranger_cents > 0,
-                terms=Terms(alone_most_cents=0 if two_persons else 10**6, fee_cents=FEE_CENTS),
+                terms=Terms(alone_most_cents=most, fee_cents=FEE_CENTS),
             )  # fmt: skip
 
         def settle(answer: Any, resent: bool) -> bool:
@@ -89,17 +94,27 @@ class Refills:
                 return False
             ordered.id, ordered.status = UUID(answer["id"]), answer["status"]
             self.ordered.append(ordered)
+            ordered.two_persons = self._needs_two(ordered.total_cents, most)
             if not confirmed:
                 assert ordered.status == "awaiting-payment"
                 return False
             self._paid_in(ordered)
-            if two_persons:
+            if ordered.two_persons:
                 assert ordered.status == "awaiting-approval"
                 return True
             self._credited(ordered, resent)
             return True
 
         return [Intent("order", make, settle, same)]
+
+    def _needs_two(self, cents: int, most: int) -> bool:
+        """Whether another person has to approve an order; else it counts for the next ones."""
+        now_us = self.scene.clock.us
+        lately = sum(each for at_us, each in self._alone if at_us > now_us - 24 * HOUR_US)
+        if cents + lately > most:
+            return True
+        self._alone.append((now_us, cents))
+        return False
 
     def _lines(self, ordered: Ordered) -> list[RefillLine]:
         """As ordered; the stranger's is the second."""

@@ -11,6 +11,7 @@ from application.credit_refill import credits_of
 from application.refill import FILE_CLAIM, Payment, Terms
 from domain.aggregates import refill as refills
 from domain.aggregates.account import AccountCredited
+from domain.aggregates.lone_refill import LoneRefillOrdered
 from domain.aggregates.refill import (
     MOST_CENTS,
     RefillApproved,
@@ -40,8 +41,9 @@ from tests.unit.application.refilling import (
 
 def test_a_paid_order_is_credited_in_its_own_commit() -> None:
     answer, events = ledger().when(order((ACCOUNT, 5_000), (SECOND, 7_500)))
-    ordered, paid, approved, whole, first, second = events
+    ordered, lone, paid, approved, whole, first, second = events
     assert isinstance(ordered, RefillOrdered)
+    assert isinstance(lone, LoneRefillOrdered)
     assert isinstance(paid, RefillPaid)
     assert (paid.amount_cents, paid.reference, paid.paid_by) == (12_500, "WIRE-7", ACTOR)
     assert isinstance(approved, RefillApproved)
@@ -53,14 +55,14 @@ def test_a_paid_order_is_credited_in_its_own_commit() -> None:
     assert answer == {
         "id": str(whole.originator_id), "status": "credited", "method": "bank", "accounts": 2,
         "total_cents": 12_500, "fee_cents": 0, "credited_cents": 12_500, "left_out_lines": 0,
-        "fee_receivable_cents": 0,
+        "fee_receivable_cents": 0, "alone_before_cents": 0,
     }  # fmt: skip
 
 
 def test_an_order_that_is_not_paid_credits_nothing() -> None:
     place = ledger()
     answer, events = place.when(order((ACCOUNT, 5_000), payment=Payment()))
-    assert [type(event) for event in events] == [RefillOrdered]
+    assert [type(event) for event in events] == [RefillOrdered, LoneRefillOrdered]
     assert (answer["status"], balance(place)) == ("awaiting-payment", 0)
 
 
@@ -127,7 +129,7 @@ def test_a_large_order_is_credited_in_steps_each_once() -> None:
     place.log.events += [company_registered(), *map(account_opened, accounts)]
     place.states.load(accounts)
     answer, events = place.when(order(*lines, checked=True))
-    assert (answer["status"], len(events)) == ("approved", 3)
+    assert (answer["status"], len(events)) == ("approved", 4)
     while (refill := refill_of(place, answer)).status == refills.APPROVED:
         at = refill.done_lines
         next_step = lines[at : at + refills.STEP_LINES]

@@ -18,6 +18,7 @@ from adapters.backend.operator_ports import (
     Surroundings,
 )
 from adapters.backend.operators import Operators
+from application.payment_reference import same_reference
 from application.ports import Clock
 from application.register import IssuedCertificate
 from application.work import Work
@@ -128,6 +129,9 @@ class HsmDouble:
 
     def file_digests(self, company_id: UUID, content: str) -> tuple[bytes, ...]:
         return (sha256(f"{company_id} {content}".encode()).digest(),)
+
+    def payment_digests(self, company_id: UUID, reference: str) -> tuple[bytes, ...]:
+        return (sha256(f"{company_id} {same_reference(reference)}".encode()).digest(),)
 
     def enrolment_code(self, command_id: UUID) -> str:
         return f"ENROL-{command_id.hex[:8].upper()}"

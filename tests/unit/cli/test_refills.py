@@ -40,6 +40,17 @@ def test_what_waits_for_another_says_how_to_approve_it(program: Program, company
     assert (done.status, "another person" in done.err) == (1, True)
 
 
+def test_orders_that_are_above_the_limit_together_say_so(
+    program: Program, company: str, backend: BackendDouble
+) -> None:
+    terms = type(backend.outside.refills.terms)
+    backend.outside.refills.terms = terms(alone_most_cents=300)
+    assert "It is credited." in program("refill", company, "--each", "2.00").out
+    ended = program("refill", company, "--each", "2.00")
+    assert "waits for another operator's approval" in ended.out
+    assert "with $2.00 ordered alone in the last 24 hours" in ended.out
+
+
 def test_what_is_not_paid_says_what_the_payment_should_name_and_how_to_confirm_it(
     program: Program, company: str
 ) -> None:

@@ -59,6 +59,20 @@ def test_an_order_is_not_paid_unless_it_says_so(scene: Scene) -> None:
     assert done(scene, "REFILL", body)["status"] == "approved"
 
 
+def test_one_payment_is_confirmed_once_for_a_company(scene: Scene) -> None:
+    first = ordered(scene, confirmed=True, reference="WIRE-7")
+    order = {"company": str(COMPANY), "lines": [LINE], "confirmed": True, "reference": "wire-7"}
+    code, said = refused(scene, "REFILL", order)
+    assert (code, first["id"] in said) == ("reference-used", True)
+    waits = ordered(scene, reference="WIRE-7")
+    assert waits["status"] == "awaiting-payment"
+    body = {"what": "confirm", "refill": waits["id"], "why": "WIRE-7"}
+    assert refused(scene, "REFILL", body)[0] == "reference-used"
+    assert done(scene, "REFILL", {**body, "why": "WIRE-7/2"})["status"] == "approved"
+    assert refused(scene, "REFILL", {**body, "refill": STRANGER})[0] == "no-such-refill"
+    assert balance(scene) == 500
+
+
 def test_a_card_cannot_be_confirmed_with_its_order(scene: Scene) -> None:
     made = ordered(scene, method="card", token="pm_1", confirmed=True)
     assert (made["status"], balance(scene)) == ("awaiting-payment", 0)
