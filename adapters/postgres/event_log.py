@@ -65,8 +65,12 @@ class SealedEventLog:
         }
 
     def append(self, events: Iterable[Event], claims: Sequence[Claim] = ()) -> None:
-        """All in one durable commit, which is waited for."""
-        self.add(events)
+        """All in one durable commit, which is waited for. What `events` raise rolls all back."""
+        try:
+            self.add(events)
+        except BaseException:
+            self._added, self._encoded = [], []
+            raise
         self.send(claims)
         while not self.settle(1.0):
             pass

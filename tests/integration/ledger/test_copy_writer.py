@@ -7,7 +7,9 @@ import pytest
 
 from adapters.postgres.copy_writer import CopyWriter
 from application.ports import Claim, Conflict
+from domain.event import Event
 from tests.integration.ledger.databases import LedgerDatabase
+from tests.integration.ledger.town import busy_day
 
 MANY = 2_000
 """Rows that no socket takes at once."""
@@ -55,7 +57,7 @@ def writer(ledger: LedgerDatabase) -> Iterator[CopyWriter]:
     writer.close()
 
 
-@pytest.mark.parametrize("number", [1, 256, MANY])
+@pytest.mark.parametrize("number", [1, 127, 128, 129, 256, MANY])
 @pytest.mark.parametrize("claimed", [False, True])
 def test_all_rows_are_stored(
     ledger: LedgerDatabase, writer: CopyWriter, number: int, claimed: bool
@@ -65,6 +67,21 @@ def test_all_rows_are_stored(
     store(writer, rows(number + 1, 2))
     assert stored(ledger) == list(range(1, number + 3))
     assert owners(ledger) == claimed
+
+
+def test_events_that_cannot_be_decided_store_nothing(ledger: LedgerDatabase) -> None:
+    """Nor does the next commit store any of them."""
+    events = busy_day(people=1, payments=1)
+
+    def failing() -> Iterator[Event]:
+        yield from events[:5]
+        raise LookupError("the last of many")
+
+    with pytest.raises(LookupError):
+        ledger.log.append(failing())
+    assert stored(ledger) == []
+    ledger.log.append(events[:2])
+    assert stored(ledger) == [1, 2]
 
 
 def test_who_does_not_wait_is_told_that_it_is_not_stored_yet(
@@ -82,7 +99,7 @@ def test_who_does_not_wait_is_told_that_it_is_not_stored_yet(
     assert stored(ledger) == [1, 2]
 
 
-@pytest.mark.parametrize("at", [1, 129, MANY])
+@pytest.mark.parametrize("at", [1, 128, 129, MANY])
 def test_a_row_that_is_taken_stores_none(
     ledger: LedgerDatabase, writer: CopyWriter, at: int
 ) -> None:
